@@ -1,0 +1,135 @@
+"""Every field of a run, with its meaning and unit; the paper's values.
+
+The other configs start from this one and change what their experiment needs.
+Any field can be changed on the command line: --config.acquire.k=5.
+"""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Returns the full config, with the paper's values where it gives any."""
+  config = ml_collections.ConfigDict()
+
+  # The one seed of a run: data order, initial weights, random points.
+  config.seed = 0
+
+  config.data = data = ml_collections.ConfigDict()
+  # Folder with the data of `image_folder` sets; unused by Streets.
+  data.root = ''
+  # 'cityscapes' (its 19 classes), or the path of a classes.json; a relative
+  # path is looked up in data.root.
+  data.classes = 'cityscapes'
+  # Where labelled source images come from: 'streets_game', 'streets_camera'
+  # or 'image_folder'.
+  data.source = domain('streets_game', 'train', (760, 1280), 24_966)
+  # The unlabelled target images; the simulated annotator reads their labels.
+  data.target = domain('streets_camera', 'train', (512, 1024), 2_975)
+  # Labelled target images for evaluation only.
+  data.evaluation = domain('streets_camera', 'val', (512, 1024), 500)
+  # Threads that read and resize images ahead of the device.
+  data.threads = 2
+
+  config.model = model = ml_collections.ConfigDict()
+  # Bottleneck blocks of the four stages; (3, 4, 23, 3) is ResNet-101.
+  model.blocks = (3, 4, 23, 3)
+  # Channels of the first stage; 64 in every ResNet.
+  model.width = 64
+  # Batch norm in training: 'batch' (statistics of each image, as the paper's
+  # batch of 1 has them), 'global' (of the whole batch) or 'frozen' (running
+  # statistics). Evaluation always uses the running ones.
+  model.bn = 'batch'
+  # Channels of a discriminator's first convolution.
+  model.discriminator_width = 64
+
+  config.losses = losses = ml_collections.ConfigDict()
+  # Weight of the aux head's cross entropy, beside 1 for the main head.
+  losses.aux = 0.1
+  # Weights of what the strategy minimises on the target, for either head.
+  losses.target_main = 0.001
+  losses.target_aux = 0.0002
+
+  config.optim = optim = ml_collections.ConfigDict()
+  # SGD for the segmenter; the two heads learn head_lr_scale times faster.
+  optim.lr = 2.5e-4
+  optim.head_lr_scale = 10.0
+  optim.momentum = 0.9
+  # The paper's value; ADVENT's code has 5e-4.
+  optim.weight_decay = 1e-4
+  # Move the convolutions of the four stages three times a step, those of
+  # downsamples four times, as the published code does (it lists them so often
+  # in its optimiser); without it the published learning rate is much lower.
+  optim.repeat = True
+  # Adam for the discriminators.
+  optim.discriminator_lr = 1e-4
+  # All rates decay as (1 - step / decay_steps) ** poly_power.
+  optim.decay_steps = 250_000
+  optim.poly_power = 0.9
+
+  config.train = train = ml_collections.ConfigDict()
+  # Images of each domain in a step, over all devices and hosts.
+  train.batch_size = 1
+  # Steps between two lines of metrics.jsonl.
+  train.log_every = 100
+  # Steps between two checkpoints, and how many of the last ones are kept.
+  train.checkpoint_every = 2_000
+  train.keep = 2
+
+  config.uda = uda = ml_collections.ConfigDict()
+  # Stage 1: 'source_only' or 'advent'.
+  uda.strategy = 'advent'
+  uda.steps = 120_000
+  # Steps of source-only training from which stages 1 and 3 start, in place of
+  # ImageNet weights; its result is the row 'no adaptation'. 0: none.
+  uda.source_only_steps = 0
+
+  config.acquire = acquire = ml_collections.ConfigDict()
+  # Which patches the annotator sees: 'active' (highest score), 'random',
+  # 'self_training' (none) or 'full' (all).
+  acquire.strategy = 'active'
+  # 'entropy' (the paper's), 'margin' or 'least_confidence'.
+  acquire.score = 'entropy'
+  # Rows and columns of patches; they must divide data.target.size.
+  acquire.grid = (8, 16)
+  # Patches asked in an image.
+  acquire.k = 10
+  # Points asked in a patch.
+  acquire.n = 5
+  # Images in a forward pass.
+  acquire.batch_size = 4
+
+  config.annotate = annotate = ml_collections.ConfigDict()
+  # Who answers: 'ground_truth' (simulated from the target's label files).
+  annotate.oracle = 'ground_truth'
+
+  config.adapt = adapt = ml_collections.ConfigDict()
+  # Stage 3: which strategy runs beside the point labels.
+  adapt.strategy = 'advent'
+  adapt.steps = 120_000
+  # Pseudo labels in the patches nobody was asked about: 'points' (at the n
+  # drawn positions), 'dense' (everywhere) or 'none'.
+  adapt.pseudo_labels = 'points'
+  # Weight of the cross entropy on the target's labels.
+  adapt.target_weight = 1.0
+
+  config.evaluate = evaluate = ml_collections.ConfigDict()
+  # Images in a forward pass; 1 where their sizes differ.
+  evaluate.batch_size = 4
+  return config
+
+
+def domain(
+  dataset: str, split: str, size: tuple[int, int], length: int
+) -> ml_collections.ConfigDict:
+  """The fields that describe one set of images.
+
+  Args:
+    dataset: which data set.
+    split: its part: 'train', 'val' or 'test' of Streets; of an image folder,
+      the name of a list in splits/ or of a folder in images/.
+    size: height and width in pixels at which the network sees the images.
+    length: number of Streets scenes; unused by image folders.
+  """
+  return ml_collections.ConfigDict(
+    {'dataset': dataset, 'split': split, 'size': size, 'length': length}
+  )

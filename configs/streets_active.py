@@ -1,0 +1,40 @@
+"""The whole method on the embedded scenes: minutes on two CPU cores.
+
+  python -m launch.main --config=configs/streets_active.py
+
+Source and target are the two looks of Streets, `game` and `camera`. Nothing is
+downloaded. There are no ImageNet weights, so a source-only phase comes first;
+it is also the row 'no adaptation'. Measured figures: docs/RESULTS.md.
+"""
+
+import ml_collections
+
+from configs import default
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Returns the config of the embedded default experiment."""
+  config = default.get_config()
+  size = (128, 256)
+  config.data.source = default.domain('streets_game', 'train', size, 400)
+  config.data.target = default.domain('streets_camera', 'train', size, 200)
+  config.data.evaluation = default.domain('streets_camera', 'test', size, 200)
+
+  config.model.blocks = (1, 1, 1, 1)
+  config.model.width = 16
+  config.model.discriminator_width = 16
+
+  config.optim.lr = 0.01
+  config.optim.head_lr_scale = 2.0
+  config.optim.weight_decay = 5e-4
+  config.optim.repeat = False
+  config.optim.decay_steps = 800
+
+  config.train.batch_size = 4
+  config.train.log_every = 20
+  config.train.checkpoint_every = 200
+
+  config.uda.source_only_steps = 600
+  config.uda.steps = 600
+  config.adapt.steps = 600
+  return config

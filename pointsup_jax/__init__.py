@@ -1,0 +1,1 @@
+"""Point-supervised domain adaptation for semantic segmentation, in JAX."""

@@ -1,0 +1,70 @@
+"""Batch normalisation as the published PyTorch models have it."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
+
+EPSILON = 1e-5
+MOMENTUM = 0.1  # weight of the new statistics, torch's convention
+MODES = ('batch', 'global', 'frozen')
+
+
+class BatchNorm(nn.Module):
+  """Normalises each channel, then scales and shifts it.
+
+  Flax's own layer differs: its running variance is the biased one, and under
+  `jit` it always pools the whole batch.
+
+  Attributes:
+    mode: where the statistics of a training pass come from. 'batch': from each
+      image by itself, which is what the paper's batch of one amounts to.
+      'global': from the whole batch, over all devices. 'frozen': from the
+      running statistics, which stay as they are.
+    dtype: of the result; statistics are always computed in float32.
+  """
+
+  mode: str = 'batch'
+  dtype: DTypeLike = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    """Normalises x [B, H, W, C]; train chooses the statistics (see mode)."""
+    if self.mode not in MODES:
+      raise ValueError(f'BatchNorm mode {self.mode!r} is none of {MODES}')
+    channels = x.shape[-1]
+    scale = self.param('scale', nn.initializers.ones, (channels,))
+    bias = self.param('bias', nn.initializers.zeros, (channels,))
+    running_mean = self.variable(
+      'batch_stats', 'mean', jnp.zeros, (channels,), jnp.float32
+    )
+    running_var = self.variable(
+      'batch_stats', 'var', jnp.ones, (channels,), jnp.float32
+    )
+    x = x.astype(jnp.float32)
+    mean, var = running_mean.value, running_var.value
+    if train and self.mode != 'frozen':
+      axes = (1, 2) if self.mode == 'batch' else (0, 1, 2)
+      mean, var = _moments(x, axes)
+      if not self.is_initializing():
+        count = x.size // mean.size
+        unbiased = var * (count / max(count - 1, 1))
+        running_mean.value = _blend(running_mean.value, mean)
+        running_var.value = _blend(running_var.value, unbiased)
+    gain = scale * jax.lax.rsqrt(var + EPSILON)
+    return (x * gain + (bias - mean * gain)).astype(self.dtype)
+
+
+def _moments(
+  x: jax.Array, axes: tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
+  """Mean and biased variance, in one pass over x, with the axes kept."""
+  mean = jnp.mean(x, axes, keepdims=True)
+  mean_of_squares = jnp.mean(jnp.square(x), axes, keepdims=True)
+  # Rounding can take the difference of a constant channel below zero.
+  return mean, jnp.maximum(mean_of_squares - jnp.square(mean), 0.0)
+
+
+def _blend(running: jax.Array, new: jax.Array) -> jax.Array:
+  """Running statistics [C] after a pass that saw new [B or 1, 1, 1, C]."""
+  return (1 - MOMENTUM) * running + MOMENTUM * jnp.mean(new, (0, 1, 2))

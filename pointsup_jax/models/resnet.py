@@ -1,0 +1,138 @@
+"""The dilated ResNet behind DeepLab-v2: output stride 8."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
+
+from pointsup_jax.models import norm
+
+EXPANSION = 4  # output channels of a bottleneck over those of its 3x3
+STRIDES = (1, 2, 1, 1)
+DILATIONS = (1, 1, 2, 4)
+
+he_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
+
+
+class Conv1x1(nn.Module):
+  """A 1x1 convolution without bias, as the matrix product that it is.
+
+  XLA's CPU backend takes about half as long for the product. The kernel keeps
+  a convolution's shape, [1, 1, in, out].
+  """
+
+  features: int
+  stride: int = 1
+  dtype: DTypeLike = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """[B, H, W, in] -> [B, ceil(H / stride), ceil(W / stride), out]."""
+    shape = (1, 1, x.shape[-1], self.features)
+    kernel = self.param('kernel', he_normal, shape)
+    x = x[:, :: self.stride, :: self.stride].astype(self.dtype)
+    # Flat, because the gradient of a product with three batch axes is slower.
+    rows = x.reshape(-1, x.shape[-1]) @ kernel[0, 0].astype(self.dtype)
+    return rows.reshape(*x.shape[:-1], self.features)
+
+
+class Bottleneck(nn.Module):
+  """1x1 (with the stride), 3x3 (with the dilation), 1x1, plus a shortcut."""
+
+  width: int  # channels of the 3x3
+  stride: int
+  dilation: int
+  project: bool  # whether a 1x1 convolution fits the shortcut to the sum
+  bn: str
+  dtype: DTypeLike
+
+  @nn.compact
+  def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), 4 * width]."""
+
+    def normalise(y: jax.Array, name: str) -> jax.Array:
+      return norm.BatchNorm(self.bn, self.dtype, name=name)(y, train)
+
+    def conv1x1(features: int, stride: int, name: str) -> Conv1x1:
+      return Conv1x1(features, stride, self.dtype, name=name)
+
+    features = EXPANSION * self.width
+    y = conv1x1(self.width, self.stride, 'conv1')(x)
+    y = nn.relu(normalise(y, 'bn1'))
+    y = nn.Conv(
+      self.width,
+      (3, 3),
+      padding=self.dilation,
+      kernel_dilation=self.dilation,
+      use_bias=False,
+      kernel_init=he_normal,
+      dtype=self.dtype,
+      name='conv2',
+    )(y)
+    y = nn.relu(normalise(y, 'bn2'))
+    y = normalise(conv1x1(features, 1, 'conv3')(y), 'bn3')
+    if self.project:
+      x = conv1x1(features, self.stride, 'downsample_conv')(x)
+      x = normalise(x, 'downsample_bn')
+    return nn.relu(x + y)
+
+
+class ResNet(nn.Module):
+  """Stem and four stages of bottlenecks.
+
+  Attributes:
+    blocks: bottlenecks of each stage; (3, 4, 23, 3) is ResNet-101.
+    width: channels of the stem and of the first stage's 3x3; each stage
+      doubles them.
+    bn: a mode of `norm.BatchNorm`.
+    dtype: of the activations; parameters and statistics are float32.
+  """
+
+  blocks: tuple[int, ...]
+  width: int
+  bn: str
+  dtype: DTypeLike
+
+  @nn.compact
+  def __call__(
+    self, images: jax.Array, train: bool
+  ) -> tuple[jax.Array, jax.Array]:
+    """[B, H, W, 3] -> conv4 and conv5, [B, h, w, 16 and 32 * width]."""
+    x = nn.Conv(
+      self.width,
+      (7, 7),
+      strides=2,
+      padding=3,
+      use_bias=False,
+      kernel_init=he_normal,
+      dtype=self.dtype,
+      name='conv1',
+    )(images)
+    x = norm.BatchNorm(self.bn, self.dtype, name='bn1')(x, train)
+    stages = [_max_pool(nn.relu(x))]
+    for i, (count, stride, dilation) in enumerate(
+      zip(self.blocks, STRIDES, DILATIONS, strict=True)
+    ):
+      x = stages[-1]
+      for j in range(count):
+        x = Bottleneck(
+          width=self.width * 2**i,
+          stride=stride if j == 0 else 1,
+          dilation=dilation,
+          project=j == 0,
+          bn=self.bn,
+          dtype=self.dtype,
+          name=f'layer{i + 1}_{j}',
+        )(x, train)
+      stages.append(x)
+    return stages[-2], stages[-1]
+
+
+def _max_pool(x: jax.Array) -> jax.Array:
+  """3x3, stride 2, padding 1; a last window over the edge counts (ceil mode).
+
+  [B, H, W, C] -> [B, H // 2 + 1, W // 2 + 1, C].
+  """
+  height, width = x.shape[1:3]
+  padding = ((1, 2 - height % 2), (1, 2 - width % 2))
+  return nn.max_pool(x, (3, 3), strides=(2, 2), padding=padding)

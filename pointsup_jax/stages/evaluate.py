@@ -1,0 +1,121 @@
+"""Scores every trained model on the evaluation images, and prints the table."""
+
+import functools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pointsup_jax import progress
+from pointsup_jax.data import pipeline, sources
+from pointsup_jax.evaluation import confusion
+from pointsup_jax.models import deeplab, upsample
+from pointsup_jax.reporting import tables
+from pointsup_jax.stages import run as run_lib
+from pointsup_jax.stages import workdir as workdir_lib
+from pointsup_jax.training import stop
+from pointsup_jax.types import Batch, Variables
+
+# The phases that leave a model: name of its scores, column of the table.
+MODELS = (
+  ('source_only', 'no adaptation'),
+  ('uda', 'UDA'),
+  ('adapt', 'points'),
+)
+
+
+def run(run: run_lib.Run) -> None:
+  """Evaluates what has been trained, unless it has been already."""
+  columns = {}
+  for name, column in MODELS:
+    phase = getattr(run.workdir, name)
+    if phase.checkpoints.is_dir():
+      columns[column] = np.array(scores_of(run, name)['iou'], float)
+  print(
+    tables.iou_table(columns, run.classes.names, run.classes.subset_indices)
+  )
+
+
+def scores_of(run: run_lib.Run, name: str) -> dict:
+  """The scores of a phase's last model, from its file or computed."""
+  evaluation = run.config.data.evaluation
+  step, variables = run.trained(getattr(run.workdir, name))
+  path = run.workdir.evaluation(name, evaluation.split)
+  about = {'step': step, **json.loads(evaluation.to_json())}
+  if path.exists():
+    known = json.loads(path.read_text())
+    if all(known.get(field) == value for field, value in about.items()):
+      return known
+  matrix, images = confusion_of(run, variables, name)
+  iou = confusion.iou(matrix)
+  found = {
+    **about,
+    'images': images,
+    'miou': confusion.mean_iou(matrix),
+    'miou_subsets': {
+      subset: confusion.mean_iou(matrix, indices)
+      for subset, indices in run.classes.subset_indices.items()
+    },
+    'classes': list(run.classes.names),
+    'iou': [None if np.isnan(x) else float(x) for x in iou],
+    'confusion': matrix.tolist(),
+  }
+  workdir_lib.write_json(path, found)
+  return found
+
+
+def confusion_of(
+  run: run_lib.Run, variables: Variables, name: str
+) -> tuple[np.ndarray, int]:
+  """Confusion matrix [C, C] over all evaluation images, and their number.
+
+  The network sees the images at config.data.evaluation.size; its logits are
+  enlarged to the size of the labels, which is theirs on disk.
+  """
+  config = run.config
+  native = run.source(config.data.evaluation, labelled=True, native=True)
+  source = sources.ResizedImages(native, tuple(config.data.evaluation.size))
+  count = jax.jit(
+    functools.partial(
+      count_batch,
+      segmenter=run.segmenter(),
+      num_classes=run.classes.num_classes,
+    )
+  )
+  total = np.zeros((run.classes.num_classes,) * 2, np.int64)
+  batches = pipeline.in_order(
+    source,
+    batch_size=config.evaluate.batch_size,
+    num_threads=config.data.threads,
+  )
+  done = 0
+  with progress.Progress(
+    f'evaluation of {name}', len(source), start=0, unit='image'
+  ) as bar:
+    for _, batch, valid in batches:
+      total += np.asarray(count(variables, batch, jnp.arange(len(batch.labels)) < valid))
+      done += valid
+      bar.update(done)
+      stop.check()
+  return total, done
+
+
+def count_batch(
+  variables: Variables,
+  batch: Batch,
+  valid: jax.Array,
+  *,
+  segmenter: deeplab.DeepLabV2,
+  num_classes: int,
+) -> jax.Array:
+  """Confusion matrix of a batch; images that are not valid do not count."""
+  outputs = segmenter.apply(
+    variables, deeplab.preprocess(batch.images), train=False
+  )
+  logits = upsample.bilinear(outputs.main, batch.labels.shape[1:3])
+  labels = jnp.where(valid[:, None, None], batch.labels, 255)
+  return confusion.confusion_matrix(
+    labels, jnp.argmax(logits, -1), num_classes
+  )
+

@@ -1,0 +1,127 @@
+"""config.json: which config a workdir belongs to, and who may change it."""
+
+import importlib.metadata
+import json
+import pathlib
+import shutil
+import subprocess
+
+import ml_collections
+
+from pointsup_jax import errors, progress
+from pointsup_jax.stages import workdir as workdir_lib
+
+# The first stage whose result a field decides, by the longest prefix given.
+# None: no result depends on it.
+_DECIDES: dict[str, str | None] = {
+  '': 'uda',
+  'acquire': 'acquire',
+  'acquire.batch_size': None,
+  'annotate': 'annotate',
+  'adapt': 'adapt',
+  'evaluate': None,
+  'data.evaluation': None,
+  'data.root': None,
+  'data.threads': None,
+  'train.log_every': None,
+  'train.checkpoint_every': None,
+  'train.keep': None,
+}
+_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy')
+
+
+def claim(
+  workdir: workdir_lib.Workdir, config: ml_collections.ConfigDict
+) -> None:
+  """Makes the workdir this config's, or refuses.
+
+  A field may still change as long as the first stage whose result it decides
+  has not started.
+
+  Raises:
+    errors.UsageError: the workdir belongs to another config, or to something
+      else altogether.
+  """
+  fields = flatten(config)
+  if workdir.config.exists():
+    try:
+      known = json.loads(workdir.config.read_text())['config']
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+      raise errors.UsageError(
+        f'{workdir.config} is not a run\'s config ({error}); choose another '
+        '--workdir'
+      ) from error
+    changed = [
+      f'{name} was {known.get(name)!r}, now {fields.get(name)!r}'
+      for name in sorted(known.keys() | fields.keys())
+      if known.get(name) != fields.get(name) and _too_late(workdir, name)
+    ]
+    if changed:
+      raise errors.UsageError(
+        f'{workdir.root} was started with another config: '
+        f'{"; ".join(changed)}. Choose another --workdir, or --overwrite'
+      )
+  elif workdir.root.exists() and any(workdir.root.iterdir()):
+    raise errors.UsageError(
+      f'{workdir.root} is not empty and holds no run; choose another --workdir'
+    )
+  workdir_lib.write_json(
+    workdir.config,
+    {'config': fields, 'versions': _versions(), 'git': _revision()},
+  )
+
+
+def clear(workdir: workdir_lib.Workdir) -> None:
+  """Deletes a run's folder and says so; refuses to delete anything else."""
+  if not workdir.root.exists():
+    return
+  if any(workdir.root.iterdir()) and not workdir.config.exists():
+    raise errors.UsageError(
+      f'--overwrite: {workdir.root} holds no run (no config.json); delete it '
+      'yourself or choose another --workdir'
+    )
+  parts = ', '.join(sorted(path.name for path in workdir.root.iterdir()))
+  progress.say(f'--overwrite: deletes {workdir.root} ({parts})')
+  shutil.rmtree(workdir.root)
+
+
+def flatten(config: ml_collections.ConfigDict) -> dict[str, object]:
+  """Every field by its dotted name, as JSON has it (tuples become lists)."""
+  flat: dict[str, object] = {}
+
+  def visit(prefix: str, value: object) -> None:
+    if isinstance(value, dict):
+      for key, inner in value.items():
+        visit(f'{prefix}.{key}' if prefix else key, inner)
+    else:
+      flat[prefix] = value
+
+  visit('', json.loads(config.to_json()))
+  return flat
+
+
+def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
+  parts = field.split('.')
+  prefixes = ('.'.join(parts[:n]) for n in range(len(parts), -1, -1))
+  stage = next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
+  return stage is not None and workdir.started(stage)
+
+
+def _versions() -> dict[str, str]:
+  return {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+def _revision() -> str | None:
+  """The checkout's commit, with a + if it was changed; None outside git."""
+  try:
+    done = subprocess.run(
+      ['git', 'describe', '--always', '--dirty=+', '--abbrev=40'],
+      cwd=pathlib.Path(__file__).parent,
+      capture_output=True,
+      text=True,
+      timeout=10,
+      check=True,
+    )
+  except (OSError, subprocess.SubprocessError):
+    return None
+  return done.stdout.strip()

@@ -1,0 +1,102 @@
+"""Every path below a workdir, named once."""
+
+import dataclasses
+import json
+import os
+import pathlib
+
+from pointsup_jax import errors
+
+# The stage that must have finished before another can start.
+_BEFORE = {'acquire': 'uda', 'annotate': 'acquire', 'adapt': 'annotate'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+  """Where one training phase keeps its things."""
+
+  root: pathlib.Path
+
+  @property
+  def checkpoints(self) -> pathlib.Path:
+    """Orbax steps."""
+    return self.root / 'checkpoints'
+
+  @property
+  def metrics(self) -> pathlib.Path:
+    """One JSON object a line: step, losses, seconds."""
+    return self.root / 'metrics.jsonl'
+
+
+@dataclasses.dataclass(frozen=True)
+class Workdir:
+  """The folder of one run; see the README for what is in it."""
+
+  root: pathlib.Path
+
+  def stage(self, name: str) -> pathlib.Path:
+    """The folder of a stage."""
+    return self.root / name
+
+  def done(self, name: str) -> pathlib.Path:
+    """Exists when the stage has finished."""
+    return self.stage(name) / 'DONE'
+
+  def mark_done(self, name: str) -> None:
+    """Says that a stage has finished."""
+    self.stage(name).mkdir(parents=True, exist_ok=True)
+    self.done(name).touch()
+
+  def started(self, name: str) -> bool:
+    """Whether a stage has left anything."""
+    folder = self.stage(name)
+    return folder.exists() and any(folder.iterdir())
+
+  def require_before(self, name: str) -> None:
+    """Refuses a stage whose forerunner has not finished."""
+    before = _BEFORE.get(name)
+    if before and not self.done(before).exists():
+      raise errors.UsageError(
+        f'--stage={name} needs the stage {before}, which has not finished in '
+        f'{self.root}; run --stage={before} or --stage=all'
+      )
+
+  @property
+  def config(self) -> pathlib.Path:
+    """The resolved config and the versions that ran it."""
+    return self.root / 'config.json'
+
+  @property
+  def source_only(self) -> Phase:
+    """The source-only phase before stage 1, where there is one."""
+    return Phase(self.root / 'uda' / 'source_only')
+
+  @property
+  def uda(self) -> Phase:
+    """Stage 1."""
+    return Phase(self.root / 'uda')
+
+  @property
+  def adapt(self) -> Phase:
+    """Stage 3."""
+    return Phase(self.root / 'adapt')
+
+  def pseudo_label(self, image: str) -> pathlib.Path:
+    """Stage 1's argmax for an image, train ids, at the training size."""
+    return self.root / 'acquire' / 'pseudo_labels' / f'{image}.png'
+
+  @property
+  def annotations(self) -> pathlib.Path:
+    """The store of requests and answers."""
+    return self.root / 'acquire' / 'annotations.sqlite'
+
+  def evaluation(self, stage: str, split: str) -> pathlib.Path:
+    """The scores of a stage's model."""
+    return self.root / 'evaluate' / f'{stage}-{split}.json'
+
+def write_json(path: pathlib.Path, value: dict) -> None:
+  """Writes a file that is either whole or not there."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  part = path.with_suffix('.part')
+  part.write_text(json.dumps(value, indent=1))
+  os.replace(part, path)

@@ -1,0 +1,97 @@
+"""The modules and optimisers of one training phase, and its initial state.
+
+The only place outside `models` that knows the networks are Linen modules.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from pointsup_jax.models import deeplab, discriminator, upsample
+from pointsup_jax.types import Outputs, Variables
+from pointsup_jax.uda import strategy
+
+
+class Opponent(struct.PyTreeNode):
+  """The discriminator of one head."""
+
+  params: dict
+  opt_state: optax.OptState
+
+
+class State(struct.PyTreeNode):
+  """All that a training phase carries from step to step; arrays only."""
+
+  step: jax.Array  # steps done
+  segmenter: Variables  # params, batch_stats
+  opt_state: optax.OptState  # the segmenter's
+  opponents: dict[str, Opponent]  # by head
+
+
+@dataclasses.dataclass(frozen=True)
+class Learner:
+  """What does not change while training."""
+
+  segmenter: deeplab.DeepLabV2
+  discriminator: discriminator.Discriminator
+  num_classes: int
+  segmenter_tx: optax.GradientTransformation
+  opponent_tx: optax.GradientTransformation
+
+  def init_segmenter(self, key: jax.Array) -> Variables:
+    """Fresh variables; their shapes do not depend on the image size."""
+    images = jnp.zeros((1, 32, 32, 3))
+    return self.segmenter.init(key, images, train=False)
+
+  def init(
+    self, key: jax.Array, segmenter: Variables, opponents: tuple[str, ...]
+  ) -> State:
+    """The state at step 0: the given segmenter, fresh opponents."""
+    maps = jnp.zeros((1, 64, 64, self.num_classes))
+    players = {}
+    for number, head in enumerate(opponents):
+      params = self.discriminator.init(jax.random.fold_in(key, number), maps)
+      params = params['params']
+      players[head] = Opponent(params, self.opponent_tx.init(params))
+    return State(
+      step=jnp.zeros((), jnp.int32),
+      segmenter=segmenter,
+      opt_state=self.segmenter_tx.init(segmenter['params']),
+      opponents=players,
+    )
+
+  def segment(
+    self, params: dict, batch_stats: dict, images: jax.Array
+  ) -> tuple[Outputs, dict]:
+    """A pass in training mode.
+
+    Args:
+      params: of the segmenter.
+      batch_stats: of the segmenter.
+      images: [B, H, W, 3] uint8, RGB.
+
+    Returns:
+      Logits of both heads [B, H, W, C] and the updated batch statistics.
+    """
+    outputs, updated = self.segmenter.apply(
+      {'params': params, 'batch_stats': batch_stats},
+      deeplab.preprocess(images),
+      train=True,
+      mutable=['batch_stats'],
+    )
+    size = images.shape[1:3]
+    return (
+      Outputs(*(upsample.bilinear(logits, size) for logits in outputs)),
+      updated['batch_stats'],
+    )
+
+  def judge(self, params: dict[str, dict]) -> strategy.Judge:
+    """The opponents with these parameters, by head."""
+
+    def judge(head: str, maps: jax.Array) -> jax.Array:
+      return self.discriminator.apply({'params': params[head]}, maps)
+
+    return judge

@@ -1,0 +1,99 @@
+"""The training loop: dispatch a step, keep the device busy, save, log."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import jax
+
+from pointsup_jax import errors, progress
+from pointsup_jax.training import checkpoint, learner, metrics_log, stop
+from pointsup_jax.types import Metrics, Pair
+
+TrainStep = Callable[[learner.State, Pair], tuple[learner.State, Metrics]]
+
+
+def train(
+  train_step: TrainStep,
+  state: learner.State,
+  batches: Iterator[Pair],
+  *,
+  title: str,
+  steps: int,
+  checkpoints: checkpoint.Checkpoints,
+  checkpoint_every: int,
+  log: metrics_log.MetricsLog,
+  log_every: int,
+) -> learner.State:
+  """Trains from the state's step to `steps`, saving the last state.
+
+  Args:
+    train_step: compiled; it may donate the state.
+    state: fresh or restored.
+    batches: on the devices, the first one being that of the state's step.
+    title: names the phase to the user.
+    steps: the phase's length.
+    checkpoints: where states go.
+    checkpoint_every: steps between two of them.
+    log: where metrics go.
+    log_every: steps between two of them.
+
+  Returns:
+    The state after `steps`.
+
+  Raises:
+    stop.Stopped: after saving, if the user asked to stop.
+    errors.UserError: if a loss is not finite.
+  """
+  start = int(state.step)
+  pending = _Pending(log, checkpoints)
+  with progress.Progress(title, steps, start=start, unit='step') as bar:
+    for step in range(start + 1, steps + 1):
+      state, metrics = train_step(state, next(batches))
+      if step == start + 1:
+        jax.block_until_ready(metrics)  # so that the rate excludes compiling
+      # The metrics before these are complete by now: no wait for the device.
+      info = pending.write()
+      if step % log_every == 0 or step == steps:
+        pending.put(step, metrics)
+      bar.update(step, info)
+      if step % checkpoint_every == 0 or step == steps or stop.requested():
+        pending.write()
+        checkpoints.save(state)
+        if step < steps:
+          stop.check()
+    bar.update(steps, pending.write())
+  return state
+
+
+class _Pending:
+  """Metrics that were dispatched but not yet read."""
+
+  def __init__(
+    self, log: metrics_log.MetricsLog, checkpoints: checkpoint.Checkpoints
+  ) -> None:
+    self._log, self._checkpoints = log, checkpoints
+    self._item: tuple[int, Metrics] | None = None
+    self._began = time.monotonic()
+
+  def put(self, step: int, metrics: Metrics) -> None:
+    self._item = step, metrics
+
+  def write(self) -> str | None:
+    """Logs what is pending and returns it as text for the progress bar."""
+    if self._item is None:
+      return None
+    step, metrics = self._item
+    self._item = None
+    values = {name: float(x) for name, x in jax.device_get(metrics).items()}
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    if bad:
+      raise errors.UserError(
+        f'{", ".join(bad)} is not finite at step {step}; the last checkpoint '
+        f'is step {self._checkpoints.latest_step}; lower optim.lr and start '
+        'anew with --overwrite'
+      )
+    self._log.write(
+      step, {**values, 'seconds': round(time.monotonic() - self._began, 3)}
+    )
+    return '  '.join(f'{name} {value:.3f}' for name, value in values.items())

@@ -1,0 +1,43 @@
+"""metrics.jsonl: one JSON object a line, in step order, never twice a step."""
+
+import json
+import os
+import pathlib
+
+
+class MetricsLog:
+  """Appends records; those after `start_step` are dropped when it opens.
+
+  A resumed run repeats the steps since its checkpoint, so their records are
+  written again.
+  """
+
+  def __init__(self, path: pathlib.Path, *, start_step: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = [r for r in read(path) if r['step'] <= start_step]
+    part = path.with_suffix('.part')
+    part.write_text(''.join(json.dumps(record) + '\n' for record in kept))
+    os.replace(part, path)
+    self._file = path.open('a')
+
+  def write(self, step: int, values: dict[str, float]) -> None:
+    """Adds the record of a step."""
+    self._file.write(json.dumps({'step': step, **values}) + '\n')
+    self._file.flush()
+
+  def close(self) -> None:
+    """Closes the file."""
+    self._file.close()
+
+
+def read(path: pathlib.Path) -> list[dict]:
+  """All complete records of a log; none where there is no file."""
+  if not path.exists():
+    return []
+  records = []
+  for line in path.read_text().splitlines():
+    try:
+      records.append(json.loads(line))
+    except json.JSONDecodeError:  # the last line of a killed run
+      break
+  return records

@@ -1,0 +1,99 @@
+"""The optimisers of both sides, and the schedule they share."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+HEADS = ('aux_head', 'main_head')
+
+
+def poly(lr: float, *, power: float, decay_steps: int) -> optax.Schedule:
+  """lr * (1 - step / decay_steps) ** power, 0 from decay_steps on."""
+  return optax.polynomial_schedule(
+    lr, end_value=0.0, power=power, transition_steps=decay_steps
+  )
+
+
+def opponent(schedule: optax.Schedule) -> optax.GradientTransformation:
+  """Adam with the published betas."""
+  return optax.adam(schedule, b1=0.9, b2=0.99)
+
+
+class SegmenterState(NamedTuple):
+  """Of `segmenter`: steps done, and the momentum of every parameter."""
+
+  count: jax.Array
+  momentum: optax.Params
+
+
+def segmenter(
+  schedule: optax.Schedule,
+  *,
+  head_lr_scale: float,
+  momentum: float,
+  weight_decay: float,
+  repeat: bool,
+) -> optax.GradientTransformation:
+  """SGD in torch's form: the decay joins the gradient before the momentum.
+
+  The heads learn `head_lr_scale` times faster; batch norm's affine parameters
+  are frozen.
+
+  Args:
+    schedule: the backbone's learning rate.
+    head_lr_scale: factor of the heads' rate.
+    momentum: 0.9 published.
+    weight_decay: of all parameters that move.
+    repeat: move the convolutions of the four stages several times a step with
+      the same gradient, as the published code does: it hands them to torch's
+      optimiser once for each module around them, that is three times, those
+      of downsamples four times. The effective rate is that much higher.
+  """
+
+  def init(params: optax.Params) -> SegmenterState:
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    return SegmenterState(jnp.zeros((), jnp.int32), zeros)
+
+  def update(grads, state, params):
+    lr = schedule(state.count)
+    # torch starts a buffer with the first gradient, once for each repetition.
+    inertia = jnp.where(state.count == 0, 0.0, momentum)
+
+    def leaf(path, grad, buffer, param):
+      names = tuple(str(part.key) for part in path)
+      if _is_affine(names):
+        return jnp.zeros_like(param), buffer
+      rate = lr * head_lr_scale if names[0] in HEADS else lr
+      moved = param
+      for _ in range(_repetitions(names) if repeat else 1):
+        buffer = inertia * buffer + grad + weight_decay * moved
+        moved = moved - rate * buffer
+      return moved - param, buffer
+
+    pairs = jax.tree_util.tree_map_with_path(
+      leaf, grads, state.momentum, params
+    )
+    updates, buffers = _unzip(pairs)
+    return updates, SegmenterState(state.count + 1, buffers)
+
+  return optax.GradientTransformation(init, update)
+
+
+def _unzip(pairs):
+  is_pair = lambda x: isinstance(x, tuple)  # noqa: E731
+  return tuple(
+    jax.tree.map(lambda pair: pair[i], pairs, is_leaf=is_pair) for i in (0, 1)
+  )
+
+
+def _is_affine(names: tuple[str, ...]) -> bool:
+  return names[-1] in ('scale', 'bias') and 'bn' in names[-2]
+
+
+def _repetitions(names: tuple[str, ...]) -> int:
+  """How often the published code lists a convolution."""
+  if not names[0].startswith('layer'):
+    return 1
+  return 4 if names[1] == 'downsample_conv' else 3

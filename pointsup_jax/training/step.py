@@ -1,0 +1,142 @@
+"""One round of the game between the segmenter and its opponents."""
+
+import dataclasses
+
+import jax
+
+from pointsup_jax.losses import segmentation
+from pointsup_jax.training import learner as learner_lib
+from pointsup_jax.types import Batch, Metrics, Outputs, Pair
+from pointsup_jax.uda import strategy as strategy_lib
+
+State = learner_lib.State
+
+
+@dataclasses.dataclass(frozen=True)
+class Supervision:
+  """How the cross entropies are weighted.
+
+  Attributes:
+    aux: weight of the aux head beside 1 for the main head.
+    target: weight of the target's labels; 0 in stage 1, where there are none.
+  """
+
+  aux: float
+  target: float = 0.0
+
+
+def train_step(
+  state: State,
+  batch: Pair,
+  *,
+  learner: learner_lib.Learner,
+  strategy: strategy_lib.Strategy,
+  supervision: Supervision,
+) -> tuple[State, Metrics]:
+  """One step of Eq. 4 (stage 1) or Eq. 9 (stage 3).
+
+  The segmenter moves against the opponents as they are; the opponents move on
+  the outputs of the same forward passes, without gradient to the segmenter.
+
+  Args:
+    state: of the phase; donate it.
+    batch: images and labels of both domains.
+    learner: modules and optimisers.
+    strategy: the adaptation method.
+    supervision: weights of the cross entropies.
+
+  Returns:
+    The next state, and scalar losses.
+  """
+  state, outputs, metrics = update_segmenter(
+    state, batch, learner, strategy, supervision
+  )
+  opponents, opponent_metrics = update_opponents(
+    state.opponents, outputs, learner, strategy
+  )
+  state = state.replace(step=state.step + 1, opponents=opponents)
+  return state, metrics | opponent_metrics
+
+
+def update_segmenter(
+  state: State,
+  batch: Pair,
+  learner: learner_lib.Learner,
+  strategy: strategy_lib.Strategy,
+  supervision: Supervision,
+) -> tuple[State, tuple[Outputs | None, ...], Metrics]:
+  """Moves the segmenter; also returns its logits on source and target."""
+  judge = learner.judge(
+    {head: player.params for head, player in state.opponents.items()}
+  )
+
+  def loss_fn(params):
+    source, stats = learner.segment(
+      params, state.segmenter['batch_stats'], batch.source.images
+    )
+    loss, metrics = cross_entropies(source, batch.source, supervision.aux)
+    metrics = {f'source_{head}': term for head, term in metrics.items()}
+    target = None
+    if strategy.uses_target or supervision.target:
+      target, stats = learner.segment(params, stats, batch.target.images)
+      extra, terms = strategy.segmenter_loss(target, judge)
+      loss, metrics = loss + extra, metrics | terms
+    if supervision.target:
+      extra, terms = cross_entropies(target, batch.target, supervision.aux)
+      loss = loss + supervision.target * extra
+      metrics |= {f'target_{head}': term for head, term in terms.items()}
+    return loss, ((source, target), stats, metrics | {'loss': loss})
+
+  params = state.segmenter['params']
+  grads, (outputs, batch_stats, metrics) = jax.grad(loss_fn, has_aux=True)(
+    params
+  )
+  updates, opt_state = learner.segmenter_tx.update(
+    grads, state.opt_state, params
+  )
+  params = jax.tree.map(lambda p, u: p + u, params, updates)
+  segmenter = {'params': params, 'batch_stats': batch_stats}
+  state = state.replace(segmenter=segmenter, opt_state=opt_state)
+  return state, outputs, metrics
+
+
+def update_opponents(
+  opponents: dict[str, learner_lib.Opponent],
+  outputs: tuple[Outputs | None, ...],
+  learner: learner_lib.Learner,
+  strategy: strategy_lib.Strategy,
+) -> tuple[dict[str, learner_lib.Opponent], Metrics]:
+  """Moves every opponent on its head's logits."""
+  source, target = jax.lax.stop_gradient(outputs)
+  moved, metrics = {}, {}
+  for head, player in opponents.items():
+
+    def loss_fn(params, head=head):
+      return strategy.opponent_loss(
+        head,
+        getattr(source, head),
+        getattr(target, head),
+        learner.judge({head: params}),
+      )
+
+    loss, grads = jax.value_and_grad(loss_fn)(player.params)
+    updates, opt_state = learner.opponent_tx.update(
+      grads, player.opt_state, player.params
+    )
+    params = jax.tree.map(lambda p, u: p + u, player.params, updates)
+    moved[head] = learner_lib.Opponent(params, opt_state)
+    metrics[f'opponent_{head}'] = loss
+  return moved, metrics
+
+
+def cross_entropies(
+  outputs: Outputs, batch: Batch, aux_weight: float
+) -> tuple[jax.Array, Metrics]:
+  """Mean cross entropy of main plus weighted aux, over the labelled pixels."""
+  terms = {
+    head: segmentation.mean(
+      *segmentation.cross_entropy(getattr(outputs, head), batch.labels)
+    )
+    for head in Outputs._fields
+  }
+  return terms['main'] + aux_weight * terms['aux'], terms

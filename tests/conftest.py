@@ -1,0 +1,23 @@
+"""What several tests share."""
+
+import pathlib
+
+import jax
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / 'shared'
+
+# Programs compiled by one test serve the next run too.
+jax.config.update(
+  'jax_compilation_cache_dir', str(pathlib.Path.home() / '.cache/pointsup_jax')
+)
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+
+
+@pytest.fixture(scope='session')
+def shared() -> pathlib.Path:
+  """The folder of reference numbers and real images beside the project."""
+  if not SHARED.is_dir():
+    pytest.skip(f'reference data are not here: no folder {SHARED}')
+  return SHARED
