@@ -9,7 +9,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from pointsup_jax import errors, progress
@@ -60,6 +60,7 @@ def main(argv: Sequence[str]) -> None:
   if _CONFIG.value is None:
     raise errors.UsageError('--config=configs/NAME.py is needed')
   stop.install()
+  logging.set_verbosity(logging.WARNING)
   use_compilation_cache(_CACHE.value)
   config = _CONFIG.value
   check.check(config)

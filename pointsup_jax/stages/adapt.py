@@ -25,7 +25,7 @@ def run(run: run_lib.Run) -> None:
     strategy=config.adapt.strategy,
     steps=config.adapt.steps,
     source=run.source(config.data.source, labelled=True),
-    target=sources.CachedSource(PointLabelled(run, run.source(config.data.target, labelled=False))),
+    target=PointLabelled(run, run.source(config.data.target, labelled=False)),
     target_weight=config.adapt.target_weight,
     initial=workdir.source_only if warm else None,
   )

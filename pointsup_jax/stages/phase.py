@@ -78,7 +78,13 @@ def train(
     loop.train(
       train_step,
       state,
-      pair_batches(run, source, target, start, title),
+      pair_batches(
+        run,
+        sources.CachedSource(source),
+        sources.CachedSource(target),
+        start,
+        title,
+      ),
       title=title,
       steps=steps,
       checkpoints=checkpoints,

@@ -32,8 +32,10 @@ class Run:
     Args:
       domain: one of config.data.source, .target, .evaluation.
       labelled: whether label files are needed.
-      native: images and labels as they are on disk rather than at domain.size.
+      native: images and labels as they are on disk rather than at domain.size,
+        where they are on disk at all.
     """
+    native = native and domain.dataset == 'image_folder'
     return sources.open_source(
       domain.dataset,
       root=self.config.data.root,
@@ -59,7 +61,7 @@ class Run:
     """The last segmenter of a training phase, with its step."""
     segmenter = self.segmenter()
     shapes = jax.eval_shape(
-      lambda key: segmenter.init(key, jax.numpy.zeros((1, 32, 32, 3))),
+      lambda key: segmenter.init(key, jax.numpy.zeros((1, 32, 32, 3)), train=False),
       jax.random.key(0),
     )
     with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:
@@ -73,12 +75,12 @@ class Run:
 
 
 def open_run(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
+  config: ml_collections.ConfigDict, workdir: workdir_lib.Workdir
 ) -> Run:
   """A run of a checked config in a workdir."""
   return Run(
     config=config,
-    workdir=workdir_lib.Workdir(workdir),
+    workdir=workdir,
     classes=classes_of(config.data),
     mesh=sharding.mesh(),
   )

@@ -53,16 +53,14 @@ def train(
       if step == start + 1:
         jax.block_until_ready(metrics)  # so that the rate excludes compiling
       # The metrics before these are complete by now: no wait for the device.
-      info = pending.write()
+      bar.update(step, pending.write())
       if step % log_every == 0 or step == steps:
         pending.put(step, metrics)
-      bar.update(step, info)
       if step % checkpoint_every == 0 or step == steps or stop.requested():
-        pending.write()
+        bar.update(step, pending.write())  # a NaN is never saved
         checkpoints.save(state)
         if step < steps:
           stop.check()
-    bar.update(steps, pending.write())
   return state
 
 

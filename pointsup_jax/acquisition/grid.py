@@ -1,0 +1,89 @@
+"""The grid of patches over an image, numbered row by row from the top left."""
+
+import jax
+import jax.numpy as jnp
+
+from pointsup_jax import errors
+
+
+def patch_scores(score_map: jax.Array, rows: int, cols: int) -> jax.Array:
+  """The mean score of each patch (Eq. 6).
+
+  Args:
+    score_map: [B, H, W]; `rows` must divide H, and `cols` W (see `check`).
+    rows: R, of the grid.
+    cols: G, of the grid.
+
+  Returns:
+    [B, R * G]; patch p lies in row p // G and column p % G of the grid.
+  """
+  batch, height, width = score_map.shape
+  patches = score_map.reshape(batch, rows, height // rows, cols, width // cols)
+  return jnp.mean(patches, axis=(2, 4)).reshape(batch, rows * cols)
+
+
+def top_patches(scores: jax.Array, k: int) -> jax.Array:
+  """The k patches with the highest scores; ties go to the lower index.
+
+  Args:
+    scores: [B, P].
+    k: 0 to P.
+
+  Returns:
+    [B, k] int32, best first.
+  """
+  # top_k puts 0.0 before -0.0, which is what -p log p is at p = 1.
+  scores = jnp.where(scores == 0, 0.0, scores)
+  return jax.lax.top_k(scores, k)[1]
+
+
+def check(size: tuple[int, int], rows: int, cols: int, k: int, n: int) -> None:
+  """Refuses a grid that does not fit an image, before anything is started.
+
+  Args:
+    size: height and width of the target's images.
+    rows: of the grid.
+    cols: of the grid.
+    k: patches asked in an image.
+    n: points drawn in a patch.
+
+  Raises:
+    errors.UsageError: one line that names the config field and what fits.
+  """
+  height, width = size
+  if rows < 1 or cols < 1:
+    raise errors.UsageError(
+      f'acquire.grid=({rows}, {cols}) must be two positive numbers: rows and '
+      'columns of patches'
+    )
+  if height % rows or width % cols:
+    near_grid = (_nearest_divisor(height, rows), _nearest_divisor(width, cols))
+    near_size = (
+      _nearest_multiple(height, rows),
+      _nearest_multiple(width, cols),
+    )
+    raise errors.UsageError(
+      f'acquire.grid=({rows}, {cols}) does not divide data.target.size='
+      f'({height}, {width}); nearest are acquire.grid={near_grid} or '
+      f'data.target.size={near_size}'
+    )
+  if not 0 <= k <= rows * cols:
+    raise errors.UsageError(
+      f'acquire.k={k} must be 0 to {rows * cols}, the number of patches of '
+      f'acquire.grid=({rows}, {cols})'
+    )
+  pixels = (height // rows) * (width // cols)
+  if not 1 <= n <= pixels:
+    raise errors.UsageError(
+      f'acquire.n={n} must be 1 to {pixels}, the number of pixels in a patch '
+      f'of {height // rows}x{width // cols}'
+    )
+
+
+def _nearest_divisor(length: int, parts: int) -> int:
+  divisors = [d for d in range(1, length + 1) if length % d == 0]
+  return min(divisors, key=lambda d: abs(d - parts))
+
+
+def _nearest_multiple(length: int, parts: int) -> int:
+  return max(1, round(length / parts)) * parts

@@ -1,0 +1,120 @@
+"""Which patches are asked about, and which pixels of each patch.
+
+All randomness is a function of the seed and the image's name: neither the
+order of images, nor their batches, nor the number of hosts changes it.
+"""
+
+import zlib
+from collections.abc import Iterable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pointsup_jax.acquisition import grid
+from pointsup_jax.types import Array
+
+STRATEGIES = ('active', 'random', 'self_training', 'full')
+
+_POINTS, _PATCHES = 0, 1  # independent streams of one seed
+
+
+def image_ids(names: Iterable[str]) -> np.ndarray:
+  """What stands for images' names on the device: [B] uint32, their CRC-32."""
+  return np.array([zlib.crc32(name.encode()) for name in names], np.uint32)
+
+
+def draw_points(
+  seed: int,
+  image_ids: Array,
+  size: tuple[int, int],
+  rows: int,
+  cols: int,
+  n: int,
+) -> jax.Array:
+  """Draws n distinct pixels in every patch, uniformly.
+
+  Args:
+    seed: of the points.
+    image_ids: [B] uint32.
+    size: H and W of the images; the grid must divide them (`grid.check`).
+    rows: R, of the grid.
+    cols: G, of the grid.
+    n: points in a patch, at most its pixels.
+
+  Returns:
+    [B, P, N, 2] int32: row and column in the image of the points of each
+    patch, sorted by row, then column.
+  """
+  height, width = size[0] // rows, size[1] // cols
+  keys = _keys(seed, _POINTS, image_ids)
+  pixels = jax.vmap(lambda key: _distinct(key, rows * cols, height * width, n))(
+    keys
+  )
+  patch = jnp.arange(rows * cols)[:, None]  # [P, 1]
+  return jnp.stack(
+    [
+      patch // cols * height + pixels // width,
+      patch % cols * width + pixels % width,
+    ],
+    axis=-1,
+  )
+
+
+def select(
+  strategy: str, scores: jax.Array, seed: int, image_ids: Array, k: int
+) -> jax.Array:
+  """The patches of each image that the annotator is asked about.
+
+  Args:
+    strategy: 'active' (the k highest scores), 'random' (k at random),
+      'self_training' (none) or 'full' (all, highest score first).
+    scores: [B, P].
+    seed: of the random patches.
+    image_ids: [B] uint32.
+    k: patches in an image.
+
+  Returns:
+    [B, K] int32, distinct; K is k, 0 or P.
+  """
+  batch, patches = scores.shape
+  if strategy == 'active':
+    return grid.top_patches(scores, k)
+  if strategy == 'random':
+    keys = _keys(seed, _PATCHES, image_ids)
+    shuffle = jax.vmap(lambda key: jax.random.permutation(key, patches))
+    return shuffle(keys)[:, :k]
+  if strategy == 'self_training':
+    return jnp.zeros((batch, 0), jnp.int32)
+  if strategy == 'full':
+    return grid.top_patches(scores, patches)
+  raise ValueError(f'{strategy!r} is not one of {STRATEGIES}')
+
+
+def _keys(seed: int, stream: int, image_ids: Array) -> jax.Array:
+  """One random key an image: [B]."""
+  key = jax.random.fold_in(jax.random.key(seed), stream)
+  return jax.vmap(lambda image_id: jax.random.fold_in(key, image_id))(
+    jnp.asarray(image_ids)
+  )
+
+
+def _distinct(key: jax.Array, sets: int, total: int, n: int) -> jax.Array:
+  """n distinct numbers below total, every combination equally likely.
+
+  Floyd's algorithm: n random numbers a set rather than one for every pixel.
+  The i-th comes from 0..last, last = total - n + i; one that has been taken is
+  replaced by `last`, which cannot have been.
+
+  Returns:
+    [sets, n] int32, ascending in each set.
+  """
+  lasts = jnp.arange(total - n, total)
+  drawn = jax.random.randint(key, (sets, n), 0, lasts + 1)
+
+  def take(i: jax.Array, chosen: jax.Array) -> jax.Array:
+    taken = jnp.any(chosen == drawn[:, i, None], axis=-1)
+    return chosen.at[:, i].set(jnp.where(taken, lasts[i], drawn[:, i]))
+
+  nothing = jnp.full((sets, n), -1, jnp.int32)
+  return jnp.sort(jax.lax.fori_loop(0, n, take, nothing), axis=-1)

@@ -1,0 +1,141 @@
+"""The tables of an annotation store, and opening a file that has them."""
+
+import pathlib
+import sqlite3
+
+from pointsup_jax import errors
+
+VERSION = 1
+_TABLES = {'images', 'requests', 'answers'}
+_BUSY_SECONDS = 30.0
+
+_SCHEMA = (
+  """CREATE TABLE images (
+    image TEXT PRIMARY KEY,
+    score REAL NOT NULL,      -- mean over its patches
+    height INTEGER NOT NULL,  -- pixels, where row and col count
+    width INTEGER NOT NULL
+  )""",
+  """CREATE TABLE requests (
+    id TEXT PRIMARY KEY,      -- image-r131-c355
+    image TEXT NOT NULL REFERENCES images (image),
+    row INTEGER NOT NULL,
+    col INTEGER NOT NULL,
+    patch INTEGER NOT NULL,
+    score REAL NOT NULL,      -- of the patch
+    pseudo_label INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    model_step INTEGER NOT NULL
+  )""",
+  'CREATE INDEX requests_of_image ON requests (image)',
+  """CREATE TABLE answers (
+    seq INTEGER PRIMARY KEY,
+    request_id TEXT NOT NULL REFERENCES requests (id),
+    answer TEXT NOT NULL
+      CHECK (answer IN ('label', 'unsure', 'skip', 'undo')),
+    label INTEGER CHECK (label BETWEEN 0 AND 255),
+    annotator TEXT NOT NULL,
+    seconds REAL,
+    time TEXT NOT NULL,       -- ISO 8601, UTC
+    CHECK ((answer = 'label') = (label IS NOT NULL))
+  )""",
+  'CREATE INDEX answers_to_request ON answers (request_id, seq)',
+  """CREATE TRIGGER answers_stay BEFORE UPDATE ON answers
+    BEGIN SELECT raise(ABORT, 'answers are only ever appended'); END""",
+  """CREATE TRIGGER answers_remain BEFORE DELETE ON answers
+    BEGIN SELECT raise(ABORT, 'answers are only ever appended'); END""",
+  # Each undo takes back the answer before it. Read backwards, an undo is +1
+  # and an answer -1; the sum first reaches -1 at the answer that still holds.
+  """CREATE VIEW state AS
+    SELECT requests.rowid AS position, requests.*, images.score AS image_score,
+      answer, label, annotator, seconds, time
+    FROM requests JOIN images USING (image) LEFT JOIN answers ON seq = (
+      SELECT max(seq) FROM (
+        SELECT seq, sum(CASE answer WHEN 'undo' THEN 1 ELSE -1 END)
+          OVER (ORDER BY seq DESC) AS balance
+        FROM answers WHERE request_id = requests.id)
+      WHERE balance = -1)""",
+  """CREATE VIEW points AS
+    SELECT image, row, col, patch, score, pseudo_label, label, annotator, time
+    FROM state ORDER BY position""",
+  f'PRAGMA user_version = {VERSION}',
+)
+
+
+def connect(path: pathlib.Path) -> sqlite3.Connection:
+  """Opens a store, or creates an empty one where there is no file.
+
+  Args:
+    path: the file; its folder must exist.
+
+  Returns:
+    A connection on which every statement is a transaction of its own unless
+    BEGIN says otherwise, and a transaction is on disk once it is committed.
+
+  Raises:
+    errors.UserError: the file cannot be opened, or is something else.
+  """
+  try:
+    connection = sqlite3.connect(
+      path, timeout=_BUSY_SECONDS, isolation_level=None
+    )
+  except sqlite3.OperationalError as error:
+    raise _unusable(path, error) from error
+  try:
+    connection.execute('PRAGMA foreign_keys = ON')
+    _create_or_check(connection, path)
+    # Only once the file is known to be ours: WAL is a mark in the file.
+    connection.execute('PRAGMA journal_mode = WAL')
+    connection.execute('PRAGMA synchronous = FULL')
+  except sqlite3.DatabaseError as error:
+    connection.close()
+    raise _unusable(path, error) from error
+  except errors.UserError:
+    connection.close()
+    raise
+  return connection
+
+
+def _create_or_check(
+  connection: sqlite3.Connection, path: pathlib.Path
+) -> None:
+  """Leaves a file with our tables, in one transaction."""
+  if _is_store(connection, path):
+    return
+  connection.execute('BEGIN IMMEDIATE')
+  # Another process may have been faster.
+  if not _is_store(connection, path):
+    for statement in _SCHEMA:
+      connection.execute(statement)
+  connection.execute('COMMIT')
+
+
+def _is_store(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
+  """Whether the tables are there; False for an empty file."""
+  (version,) = connection.execute('PRAGMA user_version').fetchone()
+  found = {
+    name
+    for (name,) in connection.execute(
+      "SELECT name FROM sqlite_master WHERE type = 'table'"
+    )
+  }
+  if not found and not version:
+    return False
+  if not found >= _TABLES:
+    raise errors.UserError(
+      f'{path} is an SQLite file but not an annotation store (no table '
+      f'{min(_TABLES - found)}); move it away or use another workdir'
+    )
+  if version != VERSION:
+    raise errors.UserError(
+      f'{path} has version {version} of the annotation store but this program '
+      f'reads version {VERSION}; use the program that wrote it'
+    )
+  return True
+
+
+def _unusable(path: pathlib.Path, error: Exception) -> errors.UserError:
+  return errors.UserError(
+    f'{path} cannot be opened as an annotation store: {error}; it must be a '
+    'file that this program wrote, in a folder that can be written'
+  )

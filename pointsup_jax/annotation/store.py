@@ -1,0 +1,284 @@
+"""Every requested point and every answer, in one SQLite file.
+
+Answers are only ever appended: what holds is the latest answer that was not
+undone. Each is on disk before its method returns, and several processes may
+have the file open. `SELECT * FROM points` shows where things stand.
+"""
+
+import contextlib
+import datetime
+import pathlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pointsup_jax import errors
+from pointsup_jax.annotation import schema
+from pointsup_jax.types import IGNORE
+
+_FIELDS = 'id, image, row, col, patch, score, pseudo_label, round, model_step'
+
+
+class Request(NamedTuple):
+  """A point that somebody is to label."""
+
+  id: str  # see `request_id`
+  image: str
+  row: int
+  col: int
+  patch: int
+  score: float  # of the patch
+  pseudo_label: int
+  round: int
+  model_step: int  # of the model that asks
+
+
+class Answers(NamedTuple):
+  """The labelled points of an image."""
+
+  rows: np.ndarray  # [A] int32
+  cols: np.ndarray  # [A] int32
+  labels: np.ndarray  # [A] uint8; 255: void, or the annotator was unsure
+
+
+class Counts(NamedTuple):
+  """How far the work is."""
+
+  images: int
+  requests: int
+  answered: int  # labelled or unsure; skipped ones are still open
+
+
+def request_id(image: str, row: int, col: int) -> str:
+  """The stable name of a point: its image, row and column."""
+  return f'{image}-r{row}-c{col}'
+
+
+class Store:
+  """An open annotation store; use it in a `with` statement.
+
+  One for each thread: connections of SQLite are not shared.
+  """
+
+  def __init__(self, path: pathlib.Path | str, num_classes: int = IGNORE):
+    """Opens the store, or creates an empty one.
+
+    Args:
+      path: the file; its folder must exist.
+      num_classes: answers name classes below this one, or 255.
+
+    Raises:
+      errors.UserError: the file cannot be opened or is something else.
+    """
+    self.path = pathlib.Path(path)
+    self._num_classes = num_classes
+    self._connection = schema.connect(self.path)
+
+  def __enter__(self) -> 'Store':
+    return self
+
+  def __exit__(self, *unused: object) -> None:
+    self.close()
+
+  def close(self) -> None:
+    """Closes the file."""
+    self._connection.close()
+
+  def add_image(
+    self,
+    image: str,
+    size: tuple[int, int],
+    score: float,
+    requests: Sequence[Request],
+  ) -> bool:
+    """Records an image and all its requests, or nothing.
+
+    An image that is known already keeps its requests, which may have answers:
+    adding it again changes nothing.
+
+    Args:
+      image: its name.
+      size: height and width in which the requests count.
+      score: its mean score; images with higher ones are asked about first.
+      requests: of this image; may be empty.
+
+    Returns:
+      Whether the image was new.
+    """
+    with self._transaction() as connection:
+      added = connection.execute(
+        'INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?)',
+        (image, float(score), int(size[0]), int(size[1])),
+      ).rowcount
+      if added:
+        connection.executemany(
+          'INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          [_plain(request) for request in requests],
+        )
+    return bool(added)
+
+  def images(self) -> set[str]:
+    """The images that have been recorded, with or without requests."""
+    return {image for (image,) in self._query('SELECT image FROM images')}
+
+  def requests(self, image: str | None = None) -> list[Request]:
+    """All requests, or those of one image, in the order they were added."""
+    rows = self._query(
+      f'SELECT {_FIELDS} FROM requests WHERE ?1 IS NULL OR image = ?1'
+      ' ORDER BY rowid',
+      image,
+    )
+    return [Request(*row) for row in rows]
+
+  def unanswered(self) -> list[Request]:
+    """Requests without an answer, those worth most first.
+
+    Images by mean score, patches by score, points from left to right; skipped
+    requests come after all others.
+    """
+    rows = self._query(
+      f'SELECT {_FIELDS} FROM state'
+      " WHERE answer IS NULL OR answer = 'skip'"
+      ' ORDER BY answer IS NOT NULL, image_score DESC, image,'
+      ' score DESC, patch, col, row'
+    )
+    return [Request(*row) for row in rows]
+
+  def asked_patches(self, image: str) -> set[int]:
+    """The patches of an image that have requests."""
+    rows = self._query('SELECT patch FROM requests WHERE image = ?', image)
+    return {patch for (patch,) in rows}
+
+  def answered(self, image: str) -> Answers:
+    """The current answers of an image, in the order of its requests."""
+    rows = self._query(
+      f'SELECT row, col, coalesce(label, {IGNORE}) FROM state'
+      " WHERE image = ? AND answer IN ('label', 'unsure') ORDER BY position",
+      image,
+    )
+    table = np.array(rows, np.int32).reshape(-1, 3)
+    return Answers(table[:, 0], table[:, 1], table[:, 2].astype(np.uint8))
+
+  def counts(self) -> Counts:
+    """The number of images, requests and answered requests."""
+    (row,) = self._query(
+      'SELECT (SELECT count(*) FROM images), (SELECT count(*) FROM requests),'
+      " (SELECT count(*) FROM state WHERE answer IN ('label', 'unsure'))"
+    )
+    return Counts(*row)
+
+  def answer(
+    self,
+    request: str,
+    label: int,
+    annotator: str,
+    seconds: float | None = None,
+  ) -> None:
+    """Records a label; it replaces an earlier one.
+
+    Args:
+      request: id of the request.
+      label: 0..C-1, or 255 where the pixel shows none of the classes.
+      annotator: who says so.
+      seconds: how long that took.
+
+    Raises:
+      ValueError: there is no such request or label.
+    """
+    self._append([(request, 'label', int(label), annotator, seconds)])
+
+  def answer_many(self, labels: Mapping[str, int], annotator: str) -> None:
+    """Records labels by request id, all of them or none; see `answer`."""
+    self._append(
+      [
+        (request, 'label', int(label), annotator, None)
+        for request, label in labels.items()
+      ]
+    )
+
+  def mark(
+    self,
+    request: str,
+    answer: str,
+    annotator: str,
+    seconds: float | None = None,
+  ) -> None:
+    """Records an answer that is no label.
+
+    Args:
+      request: id of the request.
+      answer: 'unsure' (an answer: stage 3 ignores the point), 'skip' (ask
+        again later) or 'undo' (the answer before the current one holds again).
+      annotator: who says so.
+      seconds: how long that took.
+
+    Raises:
+      ValueError: there is no such request or answer, or nothing to undo.
+    """
+    if answer not in ('unsure', 'skip', 'undo'):
+      raise ValueError(f'{answer!r} is not one of unsure, skip, undo')
+    self._append([(request, answer, None, annotator, seconds)])
+
+  def _append(self, answers: list[tuple]) -> None:
+    """Adds rows of request id, answer, label, annotator and seconds."""
+    now = datetime.datetime.now(datetime.UTC)
+    time = now.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
+    with self._transaction() as connection:
+      for request, answer, label, annotator, seconds in answers:
+        self._check(request, answer, label)
+        connection.execute(
+          'INSERT INTO answers'
+          ' (request_id, answer, label, annotator, seconds, time)'
+          ' VALUES (?, ?, ?, ?, ?, ?)',
+          (request, answer, label, annotator, seconds, time),
+        )
+
+  def _check(self, request: str, answer: str, label: int | None) -> None:
+    """Raises ValueError for what must not be recorded."""
+    if label not in (None, IGNORE, *range(self._num_classes)):
+      raise ValueError(
+        f'label {label} of {request} is neither a class'
+        f' (0..{self._num_classes - 1}) nor {IGNORE}'
+      )
+    current = self._query('SELECT answer FROM state WHERE id = ?', request)
+    if not current:
+      raise ValueError(f'{self.path} has no request {request!r}')
+    if answer == 'undo' and current == [(None,)]:
+      raise ValueError(f'{request} has no answer to undo')
+
+  def _query(self, sql: str, *values: object) -> list[tuple]:
+    with self._reported():
+      return self._connection.execute(sql, values).fetchall()
+
+  @contextlib.contextmanager
+  def _transaction(self) -> Iterator[sqlite3.Connection]:
+    """Commits what happens within, or takes it back if that fails."""
+    with self._reported():
+      self._connection.execute('BEGIN IMMEDIATE')
+      try:
+        yield self._connection
+        self._connection.execute('COMMIT')
+      except BaseException:
+        if self._connection.in_transaction:
+          self._connection.execute('ROLLBACK')
+        raise
+
+  @contextlib.contextmanager
+  def _reported(self) -> Iterator[None]:
+    """A full disk, a lock held too long or a damaged file, in one line."""
+    try:
+      yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+      raise
+    except sqlite3.DatabaseError as error:
+      raise errors.UserError(
+        f'{self.path} cannot be read or written: {error}; mend that and run '
+        'the same command again'
+      ) from error
+
+
+def _plain(request: Request) -> tuple:
+  """NumPy's numbers as Python's: SQLite would store their bytes."""
+  return tuple(x.item() if isinstance(x, np.generic) else x for x in request)

@@ -1,0 +1,227 @@
+"""Class sets: names, colours and the ids that label files use for them."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pointsup_jax import errors
+from pointsup_jax.types import IGNORE
+
+MAX_CLASSES = 254
+
+Color = tuple[int, int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassSet:
+  """What the network tells apart, in the order of its train ids."""
+
+  names: tuple[str, ...]
+  palette: tuple[Color, ...]  # RGB of each class
+  # The id that means 'ignore' in label files, besides 255.
+  ignore_id: int | None = None
+  # Named groups of classes that get a mean IoU of their own.
+  subsets: Mapping[str, tuple[str, ...]] = dataclasses.field(
+    default_factory=dict
+  )
+
+  @property
+  def num_classes(self) -> int:
+    """C."""
+    return len(self.names)
+
+  @property
+  def ignore_ids(self) -> tuple[int, ...]:
+    """The ids that mean 'ignore' in label files."""
+    own = () if self.ignore_id in (None, IGNORE) else (self.ignore_id,)
+    return (*own, IGNORE)
+
+  @property
+  def subset_indices(self) -> dict[str, tuple[int, ...]]:
+    """Train ids of the classes in each subset."""
+    return {
+      subset: tuple(self.names.index(name) for name in names)
+      for subset, names in self.subsets.items()
+    }
+
+
+# Train ids are the rows. Name, colour, labelId of Cityscapes and GTA5, id in
+# SYNTHIA-RAND-CITYSCAPES.
+_CITYSCAPES: tuple[tuple[str, Color, int, int], ...] = (
+  ('road', (128, 64, 128), 7, 3),
+  ('sidewalk', (244, 35, 232), 8, 4),
+  ('building', (70, 70, 70), 11, 2),
+  ('wall', (102, 102, 156), 12, 21),
+  ('fence', (190, 153, 153), 13, 5),
+  ('pole', (153, 153, 153), 17, 7),
+  ('traffic light', (250, 170, 30), 19, 15),
+  ('traffic sign', (220, 220, 0), 20, 9),
+  ('vegetation', (107, 142, 35), 21, 6),
+  ('terrain', (152, 251, 152), 22, 16),
+  ('sky', (70, 130, 180), 23, 1),
+  ('person', (220, 20, 60), 24, 10),
+  ('rider', (255, 0, 0), 25, 17),
+  ('car', (0, 0, 142), 26, 8),
+  ('truck', (0, 0, 70), 27, 18),
+  ('bus', (0, 60, 100), 28, 19),
+  ('train', (0, 80, 100), 31, 20),
+  ('motorcycle', (0, 0, 230), 32, 12),
+  ('bicycle', (119, 11, 32), 33, 11),
+)
+
+_NAMES = tuple(name for name, *_ in _CITYSCAPES)
+# SYNTHIA hardly has these; its two tables leave them out.
+_NOT_IN_16 = {'terrain', 'truck', 'train'}
+_NOT_IN_13 = _NOT_IN_16 | {'wall', 'fence', 'pole'}
+
+CITYSCAPES = ClassSet(
+  names=_NAMES,
+  palette=tuple(color for _, color, _, _ in _CITYSCAPES),
+  subsets={
+    '16': tuple(name for name in _NAMES if name not in _NOT_IN_16),
+    '13': tuple(name for name in _NAMES if name not in _NOT_IN_13),
+  },
+)
+
+# The ids of the 19 classes in label files, in the order of train ids: the way
+# back from predictions to files.
+LABEL_IDS = tuple(label_id for *_, label_id, _ in _CITYSCAPES)
+SYNTHIA_IDS = tuple(synthia_id for *_, synthia_id in _CITYSCAPES)
+
+
+def lookup_table(file_ids: tuple[int, ...]) -> np.ndarray:
+  """Maps ids of label files to train ids.
+
+  Args:
+    file_ids: the id in files of train id 0, 1, ...
+
+  Returns:
+    [256] uint8; 255 for the ids of no class.
+  """
+  table = np.full(256, IGNORE, np.uint8)
+  table[list(file_ids)] = np.arange(len(file_ids))
+  return table
+
+
+LABEL_ID_TO_TRAIN_ID = lookup_table(LABEL_IDS)
+SYNTHIA_ID_TO_TRAIN_ID = lookup_table(SYNTHIA_IDS)
+
+
+def load(path: pathlib.Path | str) -> ClassSet:
+  """Reads a class set of the user's.
+
+  Args:
+    path: a JSON file: {"classes": [name, ...]}, and optionally "ignore_id": id
+      and "palette": [[r, g, b], ...].
+
+  Raises:
+    errors.UserError: the file is not there or not as described.
+  """
+  try:
+    text = pathlib.Path(path).read_text(encoding='utf-8-sig')
+    table = json.loads(text)
+    return _class_set(table)
+  except OSError as error:
+    raise errors.UserError(
+      f'{path} cannot be read: {error.strerror}; data.classes must be '
+      "'cityscapes' or name a classes.json"
+    ) from error
+  except json.JSONDecodeError as error:
+    raise errors.UserError(f'{path} is not JSON: {error}') from error
+  except (_MalformedError, UnicodeDecodeError) as error:
+    raise errors.UserError(f'{path}: {error}') from error
+
+
+def distinct_palette(num_colors: int) -> tuple[Color, ...]:
+  """Colours that differ from each other and from black: those of PASCAL VOC."""
+  return tuple(_voc_color(index) for index in range(1, num_colors + 1))
+
+
+def _voc_color(index: int) -> Color:
+  """Spreads the bits of an index over the three channels, highest first."""
+  color = [0, 0, 0]
+  for bit in range(8):
+    color[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
+  red, green, blue = color
+  return red, green, blue
+
+
+class _MalformedError(Exception):
+  """What is wrong inside a classes.json."""
+
+
+def _class_set(table: Any) -> ClassSet:
+  """Checks what a classes.json holds."""
+  if not isinstance(table, dict):
+    raise _MalformedError('must hold an object with the key "classes"')
+  unknown = set(table) - {'classes', 'ignore_id', 'palette'}
+  if unknown:
+    raise _MalformedError(
+      f'unknown key {min(unknown)!r}; the keys are classes, ignore_id, palette'
+    )
+  if 'classes' not in table:
+    raise _MalformedError('the key "classes" is missing')
+  names = _names(table['classes'])
+  return ClassSet(
+    names=names,
+    palette=_palette(table.get('palette'), len(names)),
+    ignore_id=_ignore_id(table.get('ignore_id'), names),
+  )
+
+
+def _names(names: Any) -> tuple[str, ...]:
+  if not isinstance(names, list) or not all(
+    isinstance(name, str) and name.strip() for name in names
+  ):
+    raise _MalformedError('"classes" must be a list of names')
+  if not 2 <= len(names) <= MAX_CLASSES:
+    raise _MalformedError(
+      f'"classes" has {len(names)} names; there must be 2 to {MAX_CLASSES}'
+    )
+  twice = [name for name in names if names.count(name) > 1]
+  if twice:
+    raise _MalformedError(
+      f'"classes" has {twice[0]!r} {names.count(twice[0])} times; '
+      'names must differ'
+    )
+  return tuple(names)
+
+
+def _palette(palette: Any, num_classes: int) -> tuple[Color, ...]:
+  if palette is None:
+    return distinct_palette(num_classes)
+  if not isinstance(palette, list) or not all(map(_is_color, palette)):
+    raise _MalformedError(
+      '"palette" must be a list of [r, g, b], each 0 to 255'
+    )
+  if len(palette) != num_classes:
+    raise _MalformedError(
+      f'"palette" has {len(palette)} colours but "classes" has {num_classes} '
+      'names; leave it out or give one colour a class'
+    )
+  return tuple((red, green, blue) for red, green, blue in palette)
+
+
+def _is_color(color: Any) -> bool:
+  return (
+    isinstance(color, list)
+    and len(color) == 3
+    and all(type(value) is int and 0 <= value <= 255 for value in color)
+  )
+
+
+def _ignore_id(ignore_id: Any, names: tuple[str, ...]) -> int | None:
+  if ignore_id is None:
+    return None
+  if type(ignore_id) is not int or not 0 <= ignore_id <= 255:
+    raise _MalformedError(f'"ignore_id" is {ignore_id!r}; it must be 0 to 255')
+  if ignore_id < len(names):
+    raise _MalformedError(
+      f'"ignore_id" is {ignore_id}, the id of class {names[ignore_id]!r}; '
+      f'it must be {len(names)} to 255'
+    )
+  return ignore_id

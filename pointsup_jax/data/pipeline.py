@@ -1,0 +1,117 @@
+"""From a source to batches, read ahead by threads (Grain)."""
+
+import contextlib
+from collections.abc import Iterator
+
+import grain
+import numpy as np
+
+from pointsup_jax import errors
+from pointsup_jax.data import sources
+from pointsup_jax.types import Batch, Example
+
+
+def stream(
+  source: sources.Source,
+  *,
+  seed: int,
+  batch_size: int,
+  start_step: int = 0,
+  process_index: int = 0,
+  process_count: int = 1,
+  num_threads: int = 2,
+) -> Iterator[Batch]:
+  """Endless training batches; every epoch is shuffled anew.
+
+  The batch of a step is a function of the seed and the step alone, so a run
+  continues by naming its step, and the number of processes changes nothing:
+  each gets its rows of the same global batch.
+
+  Args:
+    source: the images, all of one size.
+    seed: of the order, [0, 2**32).
+    batch_size: B, images of a step over all processes.
+    start_step: the first step to be given; nothing before it is read.
+    process_index: which rows of the global batch this process gets.
+    process_count: how many processes share a batch.
+    num_threads: that read images.
+
+  Yields:
+    NumPy batches of B / process_count images.
+  """
+  if not len(source):
+    raise errors.UserError('there are no images to train on')
+  if batch_size % process_count:
+    raise errors.UsageError(
+      f'a batch of {batch_size} images cannot be shared by {process_count} '
+      'processes; make it a multiple of them'
+    )
+  images = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+  # Slicing comes after batching: the other way round, the order would depend
+  # on the number of processes.
+  shares = images.map(_without_name).batch(
+    batch_size // process_count,
+    # Never happens, but without it Grain rounds the length up past an int64.
+    drop_remainder=True,
+  )
+  shares = shares[start_step * process_count + process_index :: process_count]
+  yield from _read_ahead(shares, num_threads, buffer_size=2 * num_threads)
+
+
+def in_order(
+  source: sources.Source, batch_size: int, num_threads: int = 2
+) -> Iterator[tuple[list[str], Batch, int]]:
+  """Every image once, for evaluation and acquisition.
+
+  Args:
+    source: the images; their sizes may differ where `batch_size` is 1.
+    batch_size: B; the last batch is filled up by repeating its last image.
+    num_threads: that read images.
+
+  Yields:
+    The names of B images, the NumPy batch, and how many of them are valid.
+  """
+  images = grain.MapDataset.source(source)
+  window: list[Example] = []
+  for example in _read_ahead(
+    images, num_threads, buffer_size=max(batch_size, 2 * num_threads)
+  ):
+    window.append(example)
+    if len(window) == batch_size:
+      yield [x.name for x in window], _stack(window), batch_size
+      window = []
+  if window:
+    valid = len(window)
+    window += [window[-1]] * (batch_size - valid)
+    yield [x.name for x in window], _stack(window), valid
+
+
+def _read_ahead(
+  dataset: grain.MapDataset, num_threads: int, buffer_size: int
+) -> Iterator:
+  """The elements of a dataset; its threads end with this iterator."""
+  options = grain.ReadOptions(num_threads, prefetch_buffer_size=buffer_size)
+  with contextlib.closing(iter(dataset.to_iter_dataset(options))) as elements:
+    yield from elements
+
+
+def _without_name(example: Example) -> Batch:
+  # Neither Grain's batching nor the device takes strings.
+  return Batch(example.image, example.labels)
+
+
+def _stack(examples: list[Example]) -> Batch:
+  """Makes a batch of examples of one size."""
+  first = examples[0]
+  for other in examples:
+    for one, two in ((first.image, other.image), (first.labels, other.labels)):
+      if one.shape != two.shape:
+        raise errors.UserError(
+          f'{first.name} is {one.shape[1]}x{one.shape[0]} but {other.name} is '
+          f'{two.shape[1]}x{two.shape[0]}; a batch has one size: set the batch '
+          'size to 1'
+        )
+  return Batch(
+    np.stack([x.image for x in examples]),
+    np.stack([x.labels for x in examples]),
+  )

@@ -1,0 +1,166 @@
+"""Where images come from: the contract, wrappers, and `open_source`."""
+
+import difflib
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import image_folder, transforms
+from pointsup_jax.types import IGNORE, Example
+
+NAMES = ('streets_game', 'streets_camera', 'image_folder')
+
+
+class Source(Protocol):
+  """Images by index; reading one twice gives the same."""
+
+  @property
+  def names(self) -> Sequence[str]:
+    """The unique names of all images, in the order of the indices."""
+
+  def __len__(self) -> int: ...
+
+  def __getitem__(self, index: int) -> Example: ...
+
+
+def open_source(
+  dataset: str,
+  *,
+  root: str,
+  split: str,
+  size: tuple[int, int] | None,
+  classes: classes_lib.ClassSet,
+  seed: int,
+  length: int,
+  labelled: bool = True,
+) -> Source:
+  """Opens the images of a split.
+
+  Args:
+    dataset: one of `NAMES`.
+    root: folder of an image folder.
+    split: its part.
+    size: (height, width) of images and labels; None for image folders as they
+      are on disk.
+    classes: what the labels tell apart.
+    seed: of the scenes of Streets.
+    length: number of scenes of Streets.
+    labelled: False where the labels must not be used: they are all 255.
+
+  Raises:
+    errors.UserError: the data cannot be used as they are.
+  """
+  if dataset == 'image_folder':
+    return image_folder.ImageFolder(
+      root, split, classes, size, labelled=labelled
+    )
+  if dataset in ('streets_game', 'streets_camera'):
+    if classes.names != classes_lib.CITYSCAPES.names:
+      raise errors.UsageError(
+        f'{dataset} has the classes of Cityscapes but data.classes has '
+        f"{classes.num_classes} others; set data.classes='cityscapes'"
+      )
+    if size is None:
+      raise errors.UsageError(f'{dataset} has no native size: give one')
+    from pointsup_jax.data import streets
+
+    scenes = streets.Streets(
+      look=dataset.removeprefix('streets_'),
+      split=split,
+      length=length,
+      size=size,
+      seed=seed,
+    )
+    return scenes if labelled else WithoutLabels(scenes)
+  near = difflib.get_close_matches(dataset, NAMES, n=1, cutoff=0.3)
+  hint = f'did you mean {near[0]!r}? ' if near else ''
+  raise errors.UsageError(
+    f'unknown data set {dataset!r}: {hint}It is one of {", ".join(NAMES)}'
+  )
+
+
+class Subset:
+  """Some images of a source."""
+
+  def __init__(self, source: Source, indices: Sequence[int]) -> None:
+    """Takes the images at `indices`, in that order."""
+    self._source, self._indices = source, tuple(indices)
+    self.names = tuple(source.names[index] for index in self._indices)
+
+  def __len__(self) -> int:
+    return len(self._indices)
+
+  def __getitem__(self, index: int) -> Example:
+    return self._source[self._indices[index]]
+
+
+class ResizedImages:
+  """A source whose images, but not labels, are brought to one size."""
+
+  def __init__(self, source: Source, size: tuple[int, int]) -> None:
+    """Takes all images of a source; `size` is (height, width)."""
+    self._source, self._size = source, size
+    self.names = source.names
+
+  def __len__(self) -> int:
+    return len(self._source)
+
+  def __getitem__(self, index: int) -> Example:
+    example = self._source[index]
+    return example._replace(
+      image=transforms.resize_image(example.image, self._size)
+    )
+
+
+class WithoutLabels:
+  """A source whose labels nobody can see: they are all 255."""
+
+  def __init__(self, source: Source) -> None:
+    self._source = source
+    self.names = source.names
+
+  def __len__(self) -> int:
+    return len(self._source)
+
+  def __getitem__(self, index: int) -> Example:
+    example = self._source[index]
+    return example._replace(labels=np.full_like(example.labels, IGNORE))
+
+
+class CachedSource:
+  """A source that keeps in memory what was read, up to a limit.
+
+  What came first stays: in epochs over everything, throwing out the oldest
+  would throw out what is needed next.
+  """
+
+  def __init__(self, source: Source, max_bytes: int = 2 << 30) -> None:
+    """Takes all images of a source; threads may read at the same time."""
+    self._source, self._room = source, max_bytes
+    self._kept: dict[int, Example] = {}
+    self._lock = threading.Lock()
+    self.names = source.names
+
+  def __len__(self) -> int:
+    return len(self._source)
+
+  def __getitem__(self, index: int) -> Example:
+    example = self._kept.get(index)
+    return (
+      self._keep(index, self._source[index]) if example is None else example
+    )
+
+  def _keep(self, index: int, example: Example) -> Example:
+    size = example.image.nbytes + example.labels.nbytes
+    with self._lock:
+      if index not in self._kept and size <= self._room:
+        # Everybody gets these very arrays from now on.
+        example.image.setflags(write=False)
+        example.labels.setflags(write=False)
+        self._kept[index] = example
+        self._room -= size
+    return example

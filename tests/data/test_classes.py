@@ -1,0 +1,133 @@
+import json
+
+import numpy as np
+import pytest
+
+from pointsup_jax import errors
+from pointsup_jax.data import classes
+
+# Copied from the recipe: id in files -> train id.
+LABEL_IDS = {
+  7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10,
+  24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18,
+}  # fmt: skip
+SYNTHIA_IDS = {
+  3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11,
+  17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  ('table', 'pairs'),
+  [
+    (classes.LABEL_ID_TO_TRAIN_ID, LABEL_IDS),
+    (classes.SYNTHIA_ID_TO_TRAIN_ID, SYNTHIA_IDS),
+  ],
+  ids=['cityscapes', 'synthia'],
+)
+def test_file_ids_become_train_ids_and_all_others_255(table, pairs):
+  assert table.dtype == np.uint8
+  assert [int(x) for x in table] == [pairs.get(i, 255) for i in range(256)]
+
+
+def test_predictions_go_back_to_label_ids():
+  back = np.array(classes.LABEL_IDS)
+  np.testing.assert_array_equal(
+    classes.LABEL_ID_TO_TRAIN_ID[back], np.arange(19)
+  )
+
+
+def test_cityscapes_has_19_classes_with_distinct_colours():
+  cityscapes = classes.CITYSCAPES
+  assert cityscapes.num_classes == 19
+  assert len(set(cityscapes.names)) == 19
+  assert len(set(cityscapes.palette)) == 19
+  assert cityscapes.names[0] == 'road'
+  assert cityscapes.names[18] == 'bicycle'
+  assert cityscapes.palette[13] == (0, 0, 142)  # cars are dark blue
+
+
+def test_synthia_subsets_leave_out_the_classes_it_lacks():
+  indices = classes.CITYSCAPES.subset_indices
+  assert set(range(19)) - set(indices['16']) == {9, 14, 16}
+  assert set(range(19)) - set(indices['13']) == {3, 4, 5, 9, 14, 16}
+
+
+def test_generated_palettes_are_distinct_and_not_black():
+  palette = classes.distinct_palette(classes.MAX_CLASSES)
+  assert len({*palette, (0, 0, 0)}) == classes.MAX_CLASSES + 1
+  # The first colours of PASCAL VOC.
+  assert palette[:3] == ((128, 0, 0), (0, 128, 0), (128, 128, 0))
+
+
+def test_ignored_ids_are_named_once():
+  assert classes.CITYSCAPES.ignore_ids == (255,)
+  names, palette = ('a', 'b'), classes.distinct_palette(2)
+  assert classes.ClassSet(names, palette, 255).ignore_ids == (255,)
+  assert classes.ClassSet(names, palette, 11).ignore_ids == (11, 255)
+
+
+def test_camvid_reads_as_its_file_says(shared):
+  camvid = classes.load(shared / 'data/camvid/classes.json')
+  assert camvid.num_classes == 11
+  assert camvid.names[8] == 'car'
+  assert camvid.palette[8] == (64, 0, 128)
+  assert camvid.ignore_id == 11
+
+
+def test_a_palette_is_made_where_the_file_has_none(tmp_path):
+  path = tmp_path / 'classes.json'
+  path.write_text(json.dumps({'classes': ['road', 'sky', 'car']}))
+  loaded = classes.load(path)
+  assert loaded.palette == classes.distinct_palette(3)
+  assert loaded.ignore_id is None
+
+
+GREY = [[128, 128, 128]]
+
+
+@pytest.mark.parametrize(
+  ('content', 'expected'),
+  [
+    ('{"classes": ["a", "b"', 'is not JSON'),
+    ('["a", "b"]', 'must hold an object'),
+    ({'names': ['a', 'b']}, "unknown key 'names'"),
+    ({'ignore_id': 3}, '"classes" is missing'),
+    ({'classes': 'road'}, 'must be a list of names'),
+    ({'classes': ['a', 3]}, 'must be a list of names'),
+    ({'classes': ['a', ' ']}, 'must be a list of names'),
+    ({'classes': ['a']}, 'has 1 names'),
+    ({'classes': ['a', 'b', 'a']}, "'a' 2 times"),
+    ({'classes': [str(i) for i in range(255)]}, '255 names'),
+    ({'classes': ['a', 'b'], 'palette': GREY}, '1 colours'),
+    ({'classes': ['a', 'b'], 'palette': GREY * 3}, '3 colours'),
+    ({'classes': ['a', 'b'], 'palette': [[0, 0, 256]] * 2}, '0 to 255'),
+    ({'classes': ['a', 'b'], 'palette': [[0, 0]] * 2}, '0 to 255'),
+    ({'classes': ['a', 'b'], 'palette': [[0, 0, 0.5]] * 2}, '0 to 255'),
+    ({'classes': ['a', 'b'], 'palette': '#fff'}, '0 to 255'),
+    ({'classes': ['a', 'b'], 'ignore_id': 256}, 'must be 0 to 255'),
+    ({'classes': ['a', 'b'], 'ignore_id': '11'}, 'must be 0 to 255'),
+    ({'classes': ['a', 'b'], 'ignore_id': 1}, "id of class 'b'"),
+  ],
+)
+def test_a_malformed_file_is_named_in_one_line(tmp_path, content, expected):
+  path = tmp_path / 'classes.json'
+  path.write_text(content if isinstance(content, str) else json.dumps(content))
+  with pytest.raises(errors.UserError) as caught:
+    classes.load(path)
+  message = str(caught.value)
+  assert '\n' not in message
+  assert message.startswith(str(path))
+  assert expected in message
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+  path = tmp_path / 'classes.json'
+  path.write_bytes(b'\x89PNG\xff')
+  with pytest.raises(errors.UserError, match=r'classes\.json: .*decode'):
+    classes.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+  with pytest.raises(errors.UserError, match=r'nowhere\.json cannot be read'):
+    classes.load(tmp_path / 'nowhere.json')

@@ -1,0 +1,49 @@
+"""Runs the command as a user would, on a run that would be over at once."""
+
+import pathlib
+import subprocess
+import sys
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+STREETS = '--config=configs/streets_active.py'
+TINY = (
+  '--config.data.source.length=6',
+  '--config.data.target.length=4',
+  '--config.data.evaluation.length=4',
+  '--config.train.batch_size=2',
+  '--config.train.checkpoint_every=2',
+  '--config.train.log_every=1',
+  '--config.model.width=8',
+  '--config.uda.source_only_steps=4',
+  '--config.uda.steps=4',
+  '--config.adapt.steps=4',
+)
+
+
+def command(*args: object) -> list[str]:
+  """The command line."""
+  return [sys.executable, '-m', 'launch.main', *map(str, args)]
+
+
+def launch(*args: object) -> subprocess.CompletedProcess:
+  """Runs it to its end."""
+  return subprocess.run(
+    command(*args),
+    cwd=REPOSITORY,
+    capture_output=True,
+    text=True,
+    timeout=600,
+    check=False,
+  )
+
+
+def assert_refused(
+  done: subprocess.CompletedProcess, code: int, *words: str
+) -> None:
+  """The run said one line with these words, and left with the code."""
+  assert 'Traceback' not in done.stderr, done.stderr
+  assert done.returncode == code, done.stderr
+  errors = [x for x in done.stderr.splitlines() if x.startswith('error: ')]
+  assert len(errors) == 1, done.stderr
+  for word in words:
+    assert word in errors[0], errors[0]

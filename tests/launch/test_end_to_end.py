@@ -1,0 +1,148 @@
+"""The main job with its numbers shrunk, stopped in every way, and again."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from launching import REPOSITORY, STREETS, TINY, assert_refused, command, launch
+from PIL import Image
+
+from pointsup_jax.training import metrics_log
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+  """The workdir of a whole run, and what the run printed."""
+  workdir = tmp_path_factory.mktemp('run') / 'a'
+  done = launch(STREETS, *TINY, f'--workdir={workdir}')
+  assert done.returncode == 0, done.stderr
+  return workdir, done
+
+
+def test_the_table_has_the_three_models_and_all_classes(finished):
+  _, done = finished
+  for word in ('no adaptation', 'UDA', 'points', 'road', 'bicycle', 'mIoU'):
+    assert word in done.stdout
+  assert len(done.stdout.strip().splitlines()) < 40
+
+
+def test_the_workdir_is_as_the_contract_says(finished):
+  workdir, _ = finished
+  config = json.loads((workdir / 'config.json').read_text())
+  assert config['config']['acquire.k'] == 10
+  assert config['versions']['jax']
+  for phase in ('uda', 'uda/source_only', 'adapt'):
+    records = metrics_log.read(workdir / phase / 'metrics.jsonl')
+    assert [r['step'] for r in records] == [1, 2, 3, 4]
+    assert (workdir / phase / 'checkpoints' / '4').is_dir()
+  for name in ('source_only', 'uda', 'adapt'):
+    path = workdir / 'evaluate' / f'{name}-test.json'
+    scores = json.loads(path.read_text())
+    assert scores['step'] == 4
+    assert scores['images'] == 4
+    assert np.shape(scores['confusion']) == (19, 19)
+    assert 0 <= scores['miou'] <= 1
+
+
+def test_every_asked_point_is_in_its_patch_with_the_true_label(finished):
+  from pointsup_jax.data.streets import source
+
+  workdir, _ = finished
+  scenes = source.Streets('camera', 'train', 4, (128, 256), 0)
+  truth = {name: scenes[i].labels for i, name in enumerate(scenes.names)}
+  database = sqlite3.connect(workdir / 'acquire' / 'annotations.sqlite')
+  rows = database.execute(
+    'SELECT image, row, col, patch, pseudo_label, label FROM points'
+  ).fetchall()
+  assert len(rows) == 4 * 10 * 5
+  assert len({(image, row, col) for image, row, col, *_ in rows}) == len(rows)
+  for image, row, col, patch, pseudo, label in rows:
+    assert patch == (row // 16) * 16 + col // 16
+    assert label == truth[image][row, col]
+    path = workdir / 'acquire' / 'pseudo_labels' / f'{image}.png'
+    assert np.asarray(Image.open(path))[row, col] == pseudo
+
+
+def test_running_again_skips_everything(finished):
+  workdir, first = finished
+  stamp = (workdir / 'adapt' / 'metrics.jsonl').stat().st_mtime_ns
+  done = launch(STREETS, *TINY, f'--workdir={workdir}')
+  assert done.returncode == 0
+  assert done.stdout == first.stdout
+  assert (workdir / 'adapt' / 'metrics.jsonl').stat().st_mtime_ns == stamp
+
+
+def test_another_config_is_refused_with_the_fields_that_differ(finished):
+  workdir, _ = finished
+  args = (STREETS, *TINY, f'--workdir={workdir}')
+  done = launch(*args, '--config.acquire.k=3', '--config.seed=1')
+  assert_refused(done, 2, 'acquire.k was 10, now 3', 'seed was 0, now 1')
+  assert launch(*args).returncode == 0
+
+
+def test_later_unstarted_stages_may_still_change(tmp_path):
+  args = (STREETS, *TINY, f'--workdir={tmp_path / "run"}')
+  assert launch(*args, '--stage=uda').returncode == 0
+  assert launch(*args, '--config.acquire.k=3').returncode == 0
+  assert_refused(launch(*args), 2, 'acquire.k was 3, now 10')
+
+
+def test_overwrite_starts_anew_and_says_so(finished, tmp_path):
+  workdir = tmp_path / 'run'
+  args = (STREETS, *TINY, f'--workdir={workdir}', '--stage=uda')
+  assert launch(*args).returncode == 0
+  done = launch(*args, '--config.seed=1', '--overwrite')
+  assert done.returncode == 0
+  assert 'deletes' in done.stderr
+  assert 'config.json' in done.stderr
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+  'sign',
+  [
+    'uda/source_only/checkpoints/2',
+    'uda/checkpoints/2',
+    'acquire/annotations.sqlite',
+    'adapt/checkpoints/2',
+    'evaluate/source_only-test.json',
+  ],
+)
+def test_a_stopped_run_ends_as_if_nothing_had_happened(
+  finished, tmp_path, sign, number
+):
+  """`sign` is the file at whose appearance the run is stopped."""
+  workdir = tmp_path / 'run'
+  args = (STREETS, *TINY, f'--workdir={workdir}')
+  process = subprocess.Popen(
+    command(*args),
+    cwd=REPOSITORY,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  deadline = time.monotonic() + 300
+  while not (workdir / sign).exists() and process.poll() is None:
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+  process.send_signal(number)
+  _, stderr = process.communicate(timeout=120)
+  assert 'Traceback' not in stderr, stderr
+  if number == signal.SIGINT:
+    assert process.returncode in (0, 130)
+  done = launch(*args)
+  assert done.returncode == 0, done.stderr
+  assert done.stdout == finished[1].stdout
+  # The last step is bitwise the same, so every step before it was.
+  for phase in ('uda', 'uda/source_only', 'adapt'):
+    one, two = (
+      metrics_log.read(root / phase / 'metrics.jsonl')
+      for root in (finished[0], workdir)
+    )
+    for record in (*one, *two):
+      del record['seconds']
+    assert one == two

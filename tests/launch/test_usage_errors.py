@@ -1,0 +1,44 @@
+"""A wrong command line or config: one line, exit code 2, nothing written."""
+
+import pytest
+from launching import STREETS, TINY, assert_refused, launch
+
+
+@pytest.mark.parametrize(
+  ('args', 'words'),
+  [
+    ((), ['--config=']),
+    (('--config=configs/none.py',), ['configs/none.py']),
+    ((STREETS, '--config.kk=3'), ['--config.kk', '--config.acquire.k']),
+    ((STREETS, '--config.acquire.kk=3'), ['--config.acquire.k?']),
+    ((STREETS, '--config.aquire.k=3'), ['--config.acquire.k?']),
+    ((STREETS, '--config.acquire.k=3.5'), ['acquire.k', '3.5']),
+    ((STREETS, '--stage=train'), ['stage', 'train']),
+    ((STREETS, '--wrkdir=x'), ['wrkdir']),
+    ((STREETS, 'adapt'), ['adapt']),
+    ((STREETS, '--config.acquire.k=129'), ['acquire.k', '129', '128']),
+    ((STREETS, '--config.acquire.k=-1'), ['acquire.k', '-1']),
+    ((STREETS, '--config.acquire.n=0'), ['acquire.n', '0']),
+    ((STREETS, '--config.acquire.n=257'), ['acquire.n', '257', '256']),
+    ((STREETS, '--config.acquire.grid=(7,16)'), ['acquire.grid', '7', '128']),
+    ((STREETS, '--config.uda.strategy=adven'), ["'advent'"]),
+    ((STREETS, '--config.acquire.strategy=actve'), ["'active'"]),
+    ((STREETS, '--config.data.source.dataset=street_game'), ['streets_game']),
+    ((STREETS, '--config.train.batch_size=0'), ['train.batch_size']),
+    ((STREETS, '--config.uda.steps=9999'), ['optim.decay_steps', '9999']),
+    ((STREETS, '--stage=adapt'), ['annotate']),
+  ],
+  ids=lambda x: ' '.join(x[1:]) if isinstance(x, tuple) else '',
+)
+def test_usage_error(args, words, tmp_path):
+  workdir = tmp_path / 'run'
+  assert_refused(launch(*args, f'--workdir={workdir}'), 2, *words)
+  assert not (workdir / 'uda').exists()
+
+
+def test_a_foreign_folder_is_neither_used_nor_deleted(tmp_path):
+  (tmp_path / 'thesis.tex').write_text('years of work')
+  for extra in ((), ('--overwrite',)):
+    done = launch(STREETS, *TINY, f'--workdir={tmp_path}', *extra)
+    assert_refused(done, 2, str(tmp_path))
+    assert (tmp_path / 'thesis.tex').read_text() == 'years of work'
