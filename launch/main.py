@@ -6,8 +6,10 @@ Running the same command again continues where it stopped.
 import difflib
 import os
 import pathlib
+import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import NoReturn
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -99,35 +101,36 @@ def use_compilation_cache(folder: str) -> None:
 
 def parse_flags(argv: list[str]) -> list[str]:
   """absl's parser, with one line for what ml_collections raises raw."""
+  values = dict(arg.lstrip('-').split('=', 1) for arg in argv if '=' in arg)
+  path, _, row = values.get('config', '').partition(':')
+  if path and not pathlib.Path(path).is_file():
+    found = ', '.join(sorted(map(str, pathlib.Path('configs').glob('*.py'))))
+    fail(errors.UsageError(f'--config={path}: no such file; there are {found}'))
   try:
     return flags.FLAGS(argv)
   except flags.Error as error:
     fail(errors.UsageError(str(error).splitlines()[0]))
-  except OSError as error:
-    fail(errors.UsageError(f'--config: {error}'))
   except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-    fail(errors.UsageError(unknown_field(argv) or f'--config: {error}'))
+    config = runpy.run_path(path)['get_config'](*([row] if row else []))
+    typo = unknown_field(list(values), record.flatten(config))
+    fail(errors.UsageError(typo or f'--config: {error}'))
 
 
-def unknown_field(argv: list[str]) -> str | None:
-  """Describes the first --config.FIELD that the config does not have."""
-  config = flags.FLAGS['config'].value
-  if config is None:
-    return None
-  known = record.flatten(config)
-  for arg in argv[1:]:
-    name = arg.lstrip('-').split('=')[0]
+def unknown_field(names: list[str], known: Collection[str]) -> str | None:
+  """Describes the first config.FIELD that the config does not have."""
+  for name in names:
     field = name.removeprefix('config.')
     if field == name or field in known:
       continue
-    near = difflib.get_close_matches(field, known, n=1, cutoff=0.4)
-    leaves = [k for k in known if k.split('.')[-1] == field.split('.')[-1]]
-    best = (leaves or near or sorted(known))[0]
+    leaves = {name.split('.')[-1]: name for name in known}
+    leaf = difflib.get_close_matches(field.split('.')[-1], leaves, n=1)
+    near = difflib.get_close_matches(field, known, n=1, cutoff=0.0)
+    best = leaves[leaf[0]] if leaf else near[0]
     return f'--config.{field}: no such field; did you mean --config.{best}?'
   return None
 
 
-def fail(error: errors.UserError) -> None:
+def fail(error: errors.UserError) -> NoReturn:
   """One line, and the exit code."""
   print(f'error: {error}', file=sys.stderr)
   sys.exit(error.exit_code)

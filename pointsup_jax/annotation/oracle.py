@@ -1,10 +1,10 @@
 """Who answers the requests: for now an annotator simulated from labels."""
 
-import itertools
+import collections
 from collections.abc import Sequence
 from typing import Protocol
 
-from pointsup_jax import errors
+from pointsup_jax import errors, progress
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.types import Example
 
@@ -39,15 +39,24 @@ def ground_truth(
     The number of answers.
   """
   index = {name: i for i, name in enumerate(source.names)}
-  requests = sorted(store.unanswered(), key=lambda request: request.image)
-  for image, group in itertools.groupby(requests, lambda r: r.image):
-    if image not in index:
-      raise errors.UserError(
-        f'{store.path} asks about image {image}, which is not among the '
-        f'{len(index)} target images; was the data set changed since?'
+  by_image = collections.defaultdict(list)
+  for request in store.unanswered():
+    by_image[request.image].append(request)
+  answered = 0
+  with progress.Progress(
+    'annotation', len(by_image), start=0, unit='image'
+  ) as bar:
+    for done, (image, requests) in enumerate(by_image.items(), start=1):
+      if image not in index:
+        raise errors.UserError(
+          f'{store.path} asks about image {image!r}, which is not among the '
+          f'{len(index)} target images; restore them or use another workdir'
+        )
+      labels = source[index[image]].labels
+      store.answer_many(
+        {request.id: labels[request.row, request.col] for request in requests},
+        annotator,
       )
-    labels = source[index[image]].labels
-    store.answer_many(
-      {r.id: int(labels[r.row, r.col]) for r in group}, annotator
-    )
-  return len(requests)
+      answered += len(requests)
+      bar.update(done)
+  return answered

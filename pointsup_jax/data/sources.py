@@ -10,6 +10,7 @@ import numpy as np
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import image_folder, transforms
+from pointsup_jax.data.streets import source as streets
 from pointsup_jax.types import IGNORE, Example
 
 NAMES = ('streets_game', 'streets_camera', 'image_folder')
@@ -66,8 +67,6 @@ def open_source(
       )
     if size is None:
       raise errors.UsageError(f'{dataset} has no native size: give one')
-    from pointsup_jax.data import streets
-
     scenes = streets.Streets(
       look=dataset.removeprefix('streets_'),
       split=split,

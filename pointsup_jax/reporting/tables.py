@@ -55,7 +55,7 @@ def _line(name: str, row: Sequence[float] | np.ndarray) -> list[str]:
   cells = ['-' if np.isnan(x) else f'{x:.1f}' for x in row]
   if len(row) > 1:
     gain = row[-1] - row[0]
-    cells.append('-' if np.isnan(gain) else f'{gain:+.1f}')
+    cells.append('-' if np.isnan(gain) else f'{gain:+z.1f}')
   return [name, *cells]
 
 

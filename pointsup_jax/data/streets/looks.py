@@ -1,0 +1,175 @@
+"""The two looks of the world: what things are painted with, and the camera."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+  """Palette, layout statistics and camera of one domain; colours are 0..1."""
+
+  camera_height: tuple[float, float]  # metres
+  horizon: tuple[float, float]  # of the image height
+  focal: tuple[float, float]  # of the image width
+  road: tuple[float, float]  # half the width, metres
+  sidewalk: tuple[float, float]  # width, metres
+  greenery: float  # chance of trees, hedges and verges
+  parked: float  # chance of a parked car on each slot
+  colors: dict[str, np.ndarray]  # [choices, 3] float32
+  color_spread: float  # how much a colour varies from thing to thing
+
+
+def _palette(**colors: tuple[tuple[float, float, float], ...]) -> dict:
+  return {name: np.float32(choices) for name, choices in colors.items()}
+
+
+GAME = Look(
+  camera_height=(1.3, 1.6),
+  horizon=(0.42, 0.48),
+  focal=(0.55, 0.65),
+  road=(4.0, 7.0),
+  sidewalk=(2.5, 4.5),
+  greenery=0.45,
+  parked=0.3,
+  color_spread=0.08,
+  colors=_palette(
+    sky=((0.35, 0.6, 0.95), (0.5, 0.72, 0.98)),
+    road=((0.30, 0.30, 0.33), (0.36, 0.35, 0.36)),
+    marking=((0.95, 0.95, 0.9),),
+    sidewalk=((0.72, 0.66, 0.6), (0.66, 0.62, 0.6)),
+    terrain=((0.5, 0.66, 0.2), (0.62, 0.6, 0.3)),
+    building=(
+      (0.75, 0.45, 0.35), (0.85, 0.75, 0.55), (0.6, 0.6, 0.7), (0.8, 0.8, 0.78),
+    ),
+    window=((0.2, 0.3, 0.45),),
+    wall=((0.55, 0.5, 0.48), (0.7, 0.62, 0.5)),
+    fence=((0.45, 0.3, 0.18), (0.85, 0.85, 0.85)),
+    pole=((0.25, 0.26, 0.28),),
+    light=((0.08, 0.08, 0.08),),
+    sign=((0.9, 0.1, 0.1), (0.1, 0.3, 0.9), (0.95, 0.8, 0.1)),
+    vegetation=((0.15, 0.5, 0.12), (0.25, 0.6, 0.15)),
+    skin=((0.85, 0.65, 0.5), (0.5, 0.35, 0.25)),
+    clothes=((0.8, 0.2, 0.2), (0.2, 0.3, 0.7), (0.9, 0.85, 0.2), (0.2, 0.2, 0.2)),
+    car=((0.8, 0.1, 0.1), (0.1, 0.2, 0.7), (0.9, 0.9, 0.92), (0.15, 0.15, 0.17), (0.7, 0.7, 0.2)),
+    truck=((0.9, 0.88, 0.8), (0.2, 0.45, 0.75)),
+    bus=((0.95, 0.75, 0.1), (0.9, 0.45, 0.1)),
+    train=((0.75, 0.12, 0.2), (0.85, 0.85, 0.9)),
+    cycle=((0.1, 0.1, 0.12),),
+    motor=((0.7, 0.1, 0.1), (0.12, 0.12, 0.5)),
+    tyre=((0.05, 0.05, 0.05),),
+    bonnet=((0.1, 0.1, 0.12),),
+  ),
+)  # fmt: skip
+
+CAMERA = Look(
+  camera_height=(1.15, 1.4),
+  horizon=(0.36, 0.46),
+  focal=(0.6, 0.75),
+  road=(3.2, 5.5),
+  sidewalk=(2.0, 4.0),
+  greenery=0.65,
+  parked=0.5,
+  color_spread=0.12,
+  colors=_palette(
+    sky=((0.78, 0.8, 0.82), (0.88, 0.88, 0.86)),
+    road=((0.42, 0.41, 0.40), (0.5, 0.48, 0.46)),
+    marking=((0.75, 0.75, 0.72),),
+    sidewalk=((0.55, 0.52, 0.5), (0.47, 0.46, 0.46)),
+    terrain=((0.34, 0.38, 0.22), (0.42, 0.37, 0.26)),
+    building=(
+      (0.55, 0.5, 0.45), (0.48, 0.4, 0.36), (0.62, 0.58, 0.5), (0.4, 0.4, 0.42),
+    ),
+    window=((0.22, 0.24, 0.26), (0.6, 0.62, 0.62)),
+    wall=((0.45, 0.44, 0.42), (0.52, 0.45, 0.4)),
+    fence=((0.3, 0.32, 0.3), (0.4, 0.36, 0.3)),
+    pole=((0.42, 0.43, 0.43),),
+    light=((0.15, 0.16, 0.14),),
+    sign=((0.7, 0.2, 0.2), (0.2, 0.3, 0.6), (0.75, 0.68, 0.35)),
+    vegetation=((0.2, 0.27, 0.14), (0.28, 0.32, 0.18)),
+    skin=((0.7, 0.55, 0.45), (0.4, 0.3, 0.25)),
+    clothes=((0.25, 0.25, 0.28), (0.35, 0.3, 0.28), (0.2, 0.25, 0.35), (0.55, 0.5, 0.48)),
+    car=((0.25, 0.25, 0.27), (0.62, 0.63, 0.64), (0.15, 0.17, 0.2), (0.45, 0.15, 0.14), (0.2, 0.25, 0.4)),
+    truck=((0.6, 0.58, 0.52), (0.5, 0.35, 0.2)),
+    bus=((0.5, 0.52, 0.55), (0.55, 0.42, 0.2)),
+    train=((0.55, 0.5, 0.3), (0.35, 0.42, 0.35)),
+    cycle=((0.15, 0.15, 0.15),),
+    motor=((0.2, 0.2, 0.22), (0.35, 0.15, 0.15)),
+    tyre=((0.1, 0.1, 0.1),),
+    bonnet=((0.2, 0.21, 0.22),),
+  ),
+)  # fmt: skip
+
+LOOKS = {'game': GAME, 'camera': CAMERA}
+
+
+def develop(
+  look: str, image: np.ndarray, depth: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+  """From the painted scene to the picture: [H, W, 3] uint8.
+
+  Args:
+    look: 'game' leaves the picture as it is but for a little haze; 'camera' is
+      a real one: haze, exposure, colour cast, vignette, blur, sensor noise.
+    image: [H, W, 3] float32, 0..1.
+    depth: [H, W] float32, metres.
+    rng: of the scene.
+  """
+  if look == 'game':
+    _haze(image, depth, 400.0, (0.6, 0.75, 0.95))
+    return _bytes(image)
+  _haze(image, depth, rng.uniform(45, 140), (0.8, 0.8, 0.8))
+  grey = image @ np.full((3, 1), 1 / 3, np.float32)
+  image -= grey
+  image *= np.float32(rng.uniform(0.6, 0.95))
+  image += grey
+  cast = rng.normal(rng.uniform(0.65, 1.1), 0.03, 3).astype(np.float32)
+  image = _blur(_blur(image, 0), 1)
+  image *= cast * _vignette(image.shape[:2])
+  noise = rng.standard_normal(image.shape[:2], np.float32)[..., None]
+  image += np.float32(rng.uniform(0.01, 0.035)) * noise
+  return _bytes(image)
+
+
+def _haze(
+  image: np.ndarray,
+  depth: np.ndarray,
+  reach: float,
+  color: tuple[float, float, float],
+) -> None:
+  """Fades the image to the colour, in place; reach is in metres."""
+  clear = np.exp(depth * np.float32(-1 / reach))[..., None]
+  image -= np.float32(color)
+  image *= clear
+  image += np.float32(color)
+
+
+def _blur(image: np.ndarray, axis: int) -> np.ndarray:
+  """A [1 2 1] / 4 filter along an axis; the borders stay as they are."""
+  before, after = (
+    image[(slice(None),) * axis + (slice(i, image.shape[axis] - 2 + i),)]
+    for i in (0, 2)
+  )
+  blurred = image.copy()
+  inner = blurred[(slice(None),) * axis + (slice(1, -1),)]
+  inner *= 2
+  inner += before
+  inner += after
+  inner *= 0.25
+  return blurred
+
+
+@functools.lru_cache(maxsize=4)
+def _vignette(size: tuple[int, int]) -> np.ndarray:
+  """[H, W, 1]: 1 in the middle, darker to the corners."""
+  rows, cols = (np.linspace(-1, 1, n, dtype=np.float32) for n in size)
+  radius = rows[:, None] ** 2 + cols[None] ** 2
+  return (1 - 0.18 * radius)[..., None]
+
+
+def _bytes(image: np.ndarray) -> np.ndarray:
+  """0..1 to 0..255."""
+  image *= 255
+  np.clip(image, 0, 255, out=image)
+  return image.astype(np.uint8)

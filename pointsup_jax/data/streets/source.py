@@ -1,0 +1,48 @@
+"""Procedural street scenes as a random-access data source."""
+
+from pointsup_jax import errors
+from pointsup_jax.data.streets import looks, scenes
+from pointsup_jax.types import Example
+
+SMALLEST = (32, 64)
+
+
+class Streets:
+  """Street scenes with the 19 classes of Cityscapes; nothing is stored."""
+
+  def __init__(
+    self,
+    look: str,
+    split: str,
+    length: int,
+    size: tuple[int, int],
+    seed: int = 0,
+  ) -> None:
+    """Takes `length` scenes of a look, [H, W] = size, at least 32 x 64."""
+    if look not in looks.LOOKS:
+      raise errors.UsageError(
+        f'Streets has no look {look!r}; it is one of {", ".join(looks.LOOKS)}'
+      )
+    if split not in ('train', 'val', 'test'):
+      raise errors.UsageError(
+        f'Streets has no split {split!r}; it is one of train, val, test'
+      )
+    if length < 1:
+      raise errors.UsageError(f'Streets needs at least 1 scene, not {length}')
+    if size[0] < SMALLEST[0] or size[1] < SMALLEST[1]:
+      raise errors.UsageError(
+        f'Streets cannot be drawn at {size[1]}x{size[0]}; the smallest size is '
+        f'{SMALLEST[1]}x{SMALLEST[0]}'
+      )
+    self._look, self._split, self._size, self._seed = look, split, size, seed
+    self.names = tuple(f'{look}_{split}_{i:05}' for i in range(length))
+
+  def __len__(self) -> int:
+    return len(self.names)
+
+  def __getitem__(self, index: int) -> Example:
+    name = self.names[index]
+    image, labels = scenes.render(
+      self._look, self._split, index % len(self), self._seed, self._size
+    )
+    return Example(name, image, labels)

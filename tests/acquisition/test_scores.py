@@ -1,0 +1,95 @@
+"""Scores of pixels, against float64 NumPy."""
+
+import jax
+import numpy as np
+import pytest
+
+from pointsup_jax.acquisition import scores
+
+
+def softmax(logits):
+  shifted = logits - logits.max(-1, keepdims=True)
+  return np.exp(shifted) / np.exp(shifted).sum(-1, keepdims=True)
+
+
+def entropy(logits):
+  p = softmax(logits)
+  return -(p * np.log2(p + 1e-30)).sum(-1) / np.log2(logits.shape[-1])
+
+
+def margin(logits):
+  p = np.sort(softmax(logits), axis=-1)
+  return 1 - (p[..., -1] - p[..., -2])
+
+
+def least_confidence(logits):
+  return 1 - softmax(logits).max(-1)
+
+
+COMPILED = {name: jax.jit(getattr(scores, name)) for name in scores.NAMES}
+REFERENCES = {
+  'entropy': entropy,
+  'margin': margin,
+  'least_confidence': least_confidence,
+}
+
+
+def test_every_score_has_a_reference():
+  assert set(scores.NAMES) == set(REFERENCES)
+
+
+@pytest.mark.parametrize('name', scores.NAMES)
+@pytest.mark.parametrize('scale', [0.1, 1.0, 5.0, 100.0])
+@pytest.mark.parametrize('num_classes', [2, 3, 19])
+def test_equals_the_definition(name, scale, num_classes, rng):
+  logits = scale * rng.standard_normal((2, 5, 7, num_classes))
+  logits = logits.astype(np.float32)
+  found = COMPILED[name](logits)
+  assert found.shape == (2, 5, 7)
+  expected = REFERENCES[name](logits.astype(np.float64))
+  np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize('name', scores.NAMES)
+def test_stays_within_0_and_1_for_extreme_logits(name, rng):
+  logits = rng.choice([-1e4, -80.0, 0.0, 80.0, 1e4], (4, 16, 16, 19))
+  found = np.asarray(COMPILED[name](logits.astype(np.float32)))
+  assert np.isfinite(found).all()
+  assert found.min() >= 0
+  assert found.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize('name', scores.NAMES)
+def test_uniform_is_asked_before_unsure_before_certain(name):
+  logits = np.zeros((1, 1, 3, 4), np.float32)
+  logits[0, 0, 1, 0] = 2
+  logits[0, 0, 2, 0] = 200
+  uniform, unsure, certain = np.asarray(COMPILED[name](logits))[0, 0]
+  assert uniform > unsure > certain
+  assert certain == pytest.approx(0, abs=1e-6)
+
+
+def test_two_equal_best_classes_have_no_margin():
+  logits = np.array([3.0, 3.0, -50.0], np.float32)[None, None, None]
+  assert scores.margin(logits)[0, 0, 0] == 1
+  assert scores.least_confidence(logits)[0, 0, 0] == 0.5
+
+
+@pytest.mark.parametrize('name', scores.NAMES)
+def test_compiled_equals_not_compiled(name, rng):
+  logits = rng.standard_normal((1, 4, 4, 5)).astype(np.float32)
+  plain = getattr(scores, name)(logits)
+  np.testing.assert_allclose(COMPILED[name](logits), plain, atol=1e-6)
+
+
+@pytest.mark.parametrize('name', scores.NAMES)
+def test_half_precision_logits_are_scored_in_single_precision(name, rng):
+  logits = rng.standard_normal((1, 4, 4, 5)).astype(jax.numpy.bfloat16)
+  score = getattr(scores, name)
+  assert score(logits).dtype == np.float32
+  np.testing.assert_array_equal(score(logits), score(logits.astype(np.float32)))
+
+
+@pytest.fixture
+def rng():
+  return np.random.default_rng(0)

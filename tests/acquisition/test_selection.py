@@ -1,0 +1,201 @@
+"""Random points and patches: distinct, uniform, and the image's own."""
+
+import collections
+import itertools
+import zlib
+
+import jax
+import numpy as np
+import pytest
+
+from pointsup_jax.acquisition import grid, selection
+
+NAMES = [f'city/{i:05}' for i in range(6)]
+IDS = selection.image_ids(NAMES)
+SHAPES = [
+  # size, grid, n
+  ((8, 16), (2, 4), 3),
+  ((12, 6), (3, 2), 8),  # every pixel
+  ((5, 7), (1, 1), 1),
+  ((4, 6), (4, 6), 1),  # patches of one pixel
+  ((64, 96), (2, 3), 40),
+]
+
+
+draw_points = jax.jit(selection.draw_points, static_argnums=(2, 3, 4, 5))
+select = jax.jit(selection.select, static_argnums=(0, 4))
+
+
+def draw(seed, ids, size, shape, n):
+  return np.asarray(draw_points(np.uint32(seed), ids, size, *shape, n))
+
+
+def test_an_image_is_known_by_the_checksum_of_its_name():
+  assert IDS.dtype == np.uint32
+  assert [int(i) for i in IDS] == [zlib.crc32(n.encode()) for n in NAMES]
+  assert selection.image_ids(['straße']).shape == (1,)
+  assert selection.image_ids([]).shape == (0,)
+
+
+@pytest.mark.parametrize(('size', 'shape', 'n'), SHAPES)
+def test_every_patch_holds_n_distinct_points_of_its_own(size, shape, n):
+  points = draw(0, IDS, size, shape, n)
+  rows, cols = shape
+  assert points.shape == (len(IDS), rows * cols, n, 2)
+  assert points.dtype == np.int32
+  for image, patch in itertools.product(range(len(IDS)), range(rows * cols)):
+    found = [tuple(point) for point in points[image, patch]]
+    assert len(set(found)) == n
+    assert found == sorted(found)
+    for row, col in found:
+      assert 0 <= row < size[0]
+      assert 0 <= col < size[1]
+      assert row * rows // size[0] * cols + col * cols // size[1] == patch
+
+
+def test_all_pixels_are_drawn_when_n_is_their_number():
+  points = draw(3, IDS, (12, 6), (3, 2), 12)
+  for image in points:
+    assert len({tuple(p) for p in image.reshape(-1, 2)}) == 72
+
+
+def test_points_do_not_depend_on_the_batch():
+  size, shape, n = SHAPES[0]
+  together = draw(5, IDS, size, shape, n)
+  order = [4, 0, 5, 2]
+  np.testing.assert_array_equal(
+    draw(5, IDS[order], size, shape, n), together[order]
+  )
+  for i in range(len(IDS)):
+    alone = draw(5, IDS[i : i + 1], size, shape, n)
+    np.testing.assert_array_equal(alone[0], together[i])
+
+
+def test_points_differ_between_images_patches_and_seeds():
+  points = draw(0, IDS, (64, 64), (2, 2), 5)
+  inside = points % 32
+  assert len({inside[i, p].tobytes() for i in range(6) for p in range(4)}) == 24
+  assert not np.array_equal(points, draw(1, IDS, (64, 64), (2, 2), 5))
+
+
+def test_compiled_equals_not_compiled():
+  size, shape, n = SHAPES[0]
+  seed = 2**32 - 1  # a seed may have 32 bits
+  plain = selection.draw_points(seed, IDS, size, *shape, n)
+  np.testing.assert_array_equal(draw(seed, IDS, size, shape, n), plain)
+
+
+def test_drawn_points_stay_the_same_in_later_versions():
+  # Requests in a workdir name these pixels; another stream would orphan them.
+  points = draw(0, selection.image_ids(['a']), (8, 8), (2, 2), 2)
+  expected = [
+    [[0, 2], [3, 0]],
+    [[0, 5], [1, 5]],
+    [[4, 2], [6, 0]],
+    [[4, 4], [6, 7]],
+  ]
+  np.testing.assert_array_equal(points[0], expected)
+
+
+def chi_square(counts, cells):
+  expected = sum(counts.values()) / cells
+  seen = sum((count - expected) ** 2 for count in counts.values())
+  return (seen + (cells - len(counts)) * expected**2) / expected
+
+
+@pytest.mark.parametrize(('n', 'subsets'), [(2, 15), (5, 6)])
+def test_every_combination_of_pixels_is_equally_likely(n, subsets):
+  ids = np.arange(1500, dtype=np.uint32)
+  points = draw(0, ids, (4, 6), (2, 2), n)  # 6 pixels a patch
+  for patch in range(4):
+    counts = collections.Counter(
+      points[i, patch].tobytes() for i in range(len(ids))
+    )
+    assert len(counts) == subsets
+    # 37 is beyond the 0.999 quantile for up to 14 degrees of freedom.
+    assert chi_square(counts, subsets) < 37
+
+
+def test_active_takes_the_highest_scores():
+  scores = np.random.default_rng(0).random((6, 12), np.float32)
+  found = select('active', scores, 0, IDS, 4)
+  np.testing.assert_array_equal(found, np.argsort(-scores, axis=1)[:, :4])
+
+
+def test_full_takes_all_patches_highest_score_first():
+  scores = np.random.default_rng(0).random((6, 12), np.float32)
+  found = select('full', scores, 0, IDS, 4)
+  np.testing.assert_array_equal(found, np.argsort(-scores, axis=1))
+
+
+def test_self_training_asks_nothing():
+  found = select('self_training', np.zeros((6, 12)), 0, IDS, 4)
+  assert found.shape == (6, 0)
+  assert np.issubdtype(found.dtype, np.integer)
+
+
+@pytest.mark.parametrize('k', [0, 1, 4, 12])
+def test_random_takes_k_distinct_patches_whatever_the_scores(k):
+  rng = np.random.default_rng(0)
+  found = select('random', rng.random((6, 12)), 0, IDS, k)
+  again = select('random', rng.random((6, 12)), 0, IDS, k)
+  assert found.shape == (6, k)
+  np.testing.assert_array_equal(found, again)
+  for row in np.asarray(found):
+    assert len(set(row.tolist())) == k
+    assert set(row.tolist()) <= set(range(12))
+
+
+def test_random_patches_do_not_depend_on_the_batch():
+  scores = np.zeros((6, 128))
+  together = np.asarray(select('random', scores, 9, IDS, 10))
+  order = [3, 1, 5]
+  found = select('random', scores[order], 9, IDS[order], 10)
+  np.testing.assert_array_equal(found, together[order])
+
+
+def test_random_patches_differ_between_images_and_seeds():
+  scores = np.zeros((6, 128))
+  found = np.asarray(select('random', scores, 0, IDS, 10))
+  assert len({row.tobytes() for row in found}) == 6
+  other = np.asarray(select('random', scores, 1, IDS, 10))
+  assert not np.array_equal(found, other)
+
+
+def test_every_set_of_random_patches_is_equally_likely():
+  ids = np.arange(3000, dtype=np.uint32)
+  found = np.asarray(select('random', np.zeros((len(ids), 6)), 0, ids, 2))
+  counts = collections.Counter(tuple(row) for row in found.tolist())
+  assert len(counts) == 30
+  assert chi_square(counts, 30) < 59  # 0.999 quantile, 29 degrees of freedom
+
+
+def test_patches_and_points_come_from_different_streams():
+  points = selection._keys(0, selection._POINTS, IDS)
+  patches = selection._keys(0, selection._PATCHES, IDS)
+  keys = np.concatenate([jax.random.key_data(k) for k in (points, patches)])
+  assert len(np.unique(keys, axis=0)) == 2 * len(IDS)
+
+
+def test_one_compiled_function_scores_selects_and_draws():
+  @jax.jit
+  def find(score_map):
+    scores = grid.patch_scores(score_map, 2, 4)
+    points = selection.draw_points(3, IDS, (8, 16), 2, 4, 3)
+    return points, [
+      selection.select(strategy, scores, 3, IDS, 2)
+      for strategy in selection.STRATEGIES
+    ]
+
+  score_map = np.random.default_rng(0).random((6, 8, 16), np.float32)
+  points, patches = find(score_map)
+  np.testing.assert_array_equal(points, draw(3, IDS, (8, 16), (2, 4), 3))
+  scores = grid.patch_scores(score_map, 2, 4)
+  for strategy, found in zip(selection.STRATEGIES, patches, strict=True):
+    alone = selection.select(strategy, scores, 3, IDS, 2)
+    np.testing.assert_array_equal(found, alone)
+
+
+def test_an_unknown_strategy_is_refused():
+  with pytest.raises(ValueError, match="'best' is not one of"):
+    selection.select('best', np.zeros((1, 4)), 0, IDS[:1], 1)

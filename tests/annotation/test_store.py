@@ -1,0 +1,354 @@
+"""The annotation store: append-only, durable, and read by others."""
+
+import re
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pointsup_jax import errors
+from pointsup_jax.annotation import store as store_lib
+
+
+def request(image, row, col, patch=0, score=0.5, pseudo_label=3):
+  return store_lib.Request(
+    store_lib.request_id(image, row, col),
+    image,
+    row,
+    col,
+    patch,
+    score,
+    pseudo_label,
+    round=1,
+    model_step=100,
+  )
+
+
+@pytest.fixture
+def path(tmp_path):
+  return tmp_path / 'annotations.sqlite'
+
+
+@pytest.fixture
+def store(path):
+  with store_lib.Store(path, num_classes=19) as store:
+    yield store
+
+
+@pytest.fixture
+def three(store):
+  """A store with the requests a-r1-c2, a-r1-c3 and b-r0-c0."""
+  store.add_image('a', (8, 16), 0.25, [request('a', 1, 2), request('a', 1, 3)])
+  store.add_image('b', (8, 16), 0.75, [request('b', 0, 0)])
+  return store
+
+
+def labels(store, image='a'):
+  rows, cols, labels = store.answered(image)
+  return {
+    (r, c): x
+    for r, c, x in zip(
+      rows.tolist(), cols.tolist(), labels.tolist(), strict=True
+    )
+  }
+
+
+def test_a_new_store_is_empty(store):
+  assert store.images() == set()
+  assert store.requests() == store.unanswered() == []
+  assert store.counts() == (0, 0, 0)
+  assert [a.shape for a in store.answered('nothing')] == [(0,)] * 3
+
+
+def test_gives_back_what_was_added(three):
+  assert three.images() == {'a', 'b'}
+  assert three.requests('a') == [request('a', 1, 2), request('a', 1, 3)]
+  assert three.requests() == [*three.requests('a'), *three.requests('b')]
+  assert three.counts() == store_lib.Counts(images=2, requests=3, answered=0)
+
+
+def test_an_image_without_requests_counts_as_done(store):
+  assert store.add_image('empty', (8, 16), 0.5, [])
+  assert store.images() == {'empty'}
+  assert store.asked_patches('empty') == set()
+
+
+def test_an_image_added_again_changes_nothing(three):
+  three.answer('a-r1-c2', 4, 'ana')
+  assert not three.add_image('a', (4, 4), 0.9, [request('a', 3, 3)])
+  assert three.requests('a') == [request('a', 1, 2), request('a', 1, 3)]
+  assert labels(three) == {(1, 2): 4}
+
+
+def test_an_image_is_added_as_a_whole_or_not_at_all(store):
+  with pytest.raises(sqlite3.IntegrityError):
+    store.add_image('a', (8, 16), 0.5, [request('a', 1, 2), request('a', 1, 2)])
+  assert store.images() == set()
+  assert store.requests() == []
+
+
+def test_numpy_numbers_are_kept_as_numbers(store):
+  numbers = request(
+    'a', np.int16(1), np.int32(2), np.int64(3), np.float32(0.5), np.uint8(7)
+  )
+  store.add_image('a', np.array([8, 16]), np.float32(0.25), [numbers])
+  store.answer('a-r1-c2', np.uint8(9), 'ana')
+  assert store.requests() == [request('a', 1, 2, 3, 0.5, 7)]
+  assert labels(store) == {(1, 2): 9}
+
+
+def test_asked_patches_are_those_with_requests(store):
+  asked = [request('a', 0, 0, 5), request('a', 0, 1, 5), request('a', 9, 9, 2)]
+  store.add_image('a', (10, 10), 0.5, asked)
+  assert store.asked_patches('a') == {2, 5}
+
+
+def test_the_most_valuable_requests_come_first(store):
+  dull = [request('dull', 0, c, c, score) for c, score in [(0, 0.1), (1, 0.9)]]
+  rich = [
+    request('rich', 5, 3, 1, 0.4),
+    request('rich', 6, 1, 1, 0.4),
+    request('rich', 0, 9, 0, 0.3),
+    request('rich', 0, 4, 2, 0.8),
+  ]
+  store.add_image('dull', (8, 16), 0.1, dull)
+  store.add_image('rich', (8, 16), 0.2, rich)
+  assert [r.id for r in store.unanswered()] == [
+    'rich-r0-c4',
+    'rich-r6-c1',  # a tie in the patch's score: from left to right
+    'rich-r5-c3',
+    'rich-r0-c9',
+    'dull-r0-c1',
+    'dull-r0-c0',
+  ]
+
+
+def test_an_answered_request_is_not_asked_again(three):
+  three.answer('b-r0-c0', 0, 'ana')
+  assert [r.id for r in three.unanswered()] == ['a-r1-c2', 'a-r1-c3']
+  assert three.counts().answered == 1
+
+
+def test_the_latest_answer_holds(three):
+  three.answer('a-r1-c2', 4, 'ana')
+  three.answer('a-r1-c2', 5, 'ben')
+  assert labels(three) == {(1, 2): 5}
+  assert three.counts().answered == 1
+
+
+def test_answers_come_as_arrays_in_the_order_of_requests(three):
+  three.answer('a-r1-c3', 18, 'ana', seconds=1.5)
+  three.answer('a-r1-c2', 255, 'ana')
+  rows, cols, labels = three.answered('a')
+  np.testing.assert_array_equal([rows, cols], [[1, 1], [2, 3]])
+  np.testing.assert_array_equal(labels, np.array([255, 18], np.uint8))
+  assert labels.dtype == np.uint8
+
+
+def test_unsure_is_an_answer_that_stage_3_ignores(three):
+  three.mark('a-r1-c2', 'unsure', 'ana')
+  assert labels(three) == {(1, 2): 255}
+  assert 'a-r1-c2' not in [r.id for r in three.unanswered()]
+  assert three.counts().answered == 1
+
+
+def test_a_skipped_request_is_asked_again_after_all_others(three):
+  three.mark('b-r0-c0', 'skip', 'ana')  # would be the first by its score
+  assert [r.id for r in three.unanswered()] == [
+    'a-r1-c2',
+    'a-r1-c3',
+    'b-r0-c0',
+  ]
+  assert three.counts().answered == 0
+  assert labels(three, 'b') == {}
+
+
+def replay(events):
+  """What holds after a list of answers: a stack."""
+  stack = []
+  for event in events:
+    stack.pop() if event == 'undo' else stack.append(event)
+  return stack[-1] if stack else None
+
+
+def test_undo_brings_back_the_answer_before(three):
+  rng = np.random.default_rng(0)
+  events = []
+  for _ in range(200):
+    if replay(events) is not None and rng.random() < 0.5:
+      events.append('undo')
+      three.mark('a-r1-c2', 'undo', 'ana')
+    else:
+      events.append(int(rng.integers(19)))
+      three.answer('a-r1-c2', events[-1], 'ana')
+    three.answer('a-r1-c3', 7, 'ana')  # of no concern to the other
+    expected = replay(events)
+    assert labels(three).get((1, 2)) == expected
+    waiting = [r.id for r in three.unanswered()]
+    assert ('a-r1-c2' in waiting) == (expected is None)
+  assert 'undo' in events
+
+
+def test_nothing_answered_cannot_be_undone(three):
+  with pytest.raises(ValueError, match='no answer to undo'):
+    three.mark('a-r1-c2', 'undo', 'ana')
+  three.answer('a-r1-c2', 1, 'ana')
+  three.mark('a-r1-c2', 'undo', 'ana')
+  with pytest.raises(ValueError, match='no answer to undo'):
+    three.mark('a-r1-c2', 'undo', 'ana')
+
+
+@pytest.mark.parametrize('label', [19, 254, 256, -1])
+def test_a_label_of_no_class_is_refused(three, label):
+  with pytest.raises(ValueError, match=r'neither a class \(0..18\) nor 255'):
+    three.answer('a-r1-c2', label, 'ana')
+  assert three.counts().answered == 0
+
+
+def test_an_unknown_request_is_refused(three):
+  with pytest.raises(ValueError, match='no request'):
+    three.answer('a-r9-c9', 1, 'ana')
+  with pytest.raises(ValueError, match='not one of'):
+    three.mark('a-r1-c2', 'perhaps', 'ana')
+
+
+def test_many_answers_are_recorded_together_or_not_at_all(three):
+  with pytest.raises(ValueError, match='no request'):
+    three.answer_many({'a-r1-c2': 1, 'nothing': 2}, 'gt')
+  assert three.counts().answered == 0
+  three.answer_many({'a-r1-c2': 1, 'b-r0-c0': 2}, 'gt')
+  assert three.counts().answered == 2
+
+
+def test_answers_can_only_be_appended(three, path):
+  three.answer('a-r1-c2', 4, 'ana')
+  with sqlite3.connect(path) as other:
+    for sql in ('DELETE FROM answers', 'UPDATE answers SET label = 5'):
+      with pytest.raises(sqlite3.IntegrityError, match='appended'):
+        other.execute(sql)
+  other.close()
+
+
+def test_other_programs_can_read_the_points(three, path):
+  three.answer('a-r1-c2', 4, 'ana', seconds=1.5)
+  three.mark('b-r0-c0', 'unsure', 'ben')
+  other = sqlite3.connect(path)
+  rows = other.execute('SELECT * FROM points')
+  assert [column for column, *_ in rows.description] == [
+    'image', 'row', 'col', 'patch', 'score', 'pseudo_label', 'label',
+    'annotator', 'time',
+  ]  # fmt: skip
+  first, second, third = rows.fetchall()
+  assert first[:8] == ('a', 1, 2, 0, 0.5, 3, 4, 'ana')
+  assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z', first[8])
+  assert second == ('a', 1, 3, 0, 0.5, 3, None, None, None)
+  assert third[:8] == ('b', 0, 0, 0, 0.5, 3, None, 'ben')
+  assert other.execute('SELECT seconds FROM answers').fetchall()[0] == (1.5,)
+  assert other.execute('PRAGMA user_version').fetchone() == (1,)
+  assert other.execute('PRAGMA journal_mode').fetchone() == ('wal',)
+  other.close()
+
+
+def test_a_store_can_be_opened_twice_at_a_time(three, path):
+  with store_lib.Store(path, num_classes=19) as other:
+    other.answer('a-r1-c2', 4, 'ana')
+    assert labels(three) == {(1, 2): 4}
+    three.answer('a-r1-c2', 5, 'ben')
+    assert labels(other) == {(1, 2): 5}
+
+
+def test_answers_survive_a_killed_process(three, path):
+  script = f"""
+import os, signal
+from pointsup_jax.annotation import store
+s = store.Store({str(path)!r})
+s.answer('a-r1-c2', 4, 'ana')
+with s._transaction() as connection:
+  connection.execute("INSERT INTO images VALUES ('half', 0, 1, 1)")
+  os.kill(os.getpid(), signal.SIGKILL)
+"""
+  killed = subprocess.run([sys.executable, '-c', script], check=False)
+  assert killed.returncode == -9
+  with store_lib.Store(path) as again:
+    assert labels(again) == {(1, 2): 4}
+    assert again.images() == {'a', 'b'}
+
+
+def test_a_store_is_found_again_as_it_was_left(path):
+  with store_lib.Store(path) as store:
+    store.add_image('ä/ö', (8, 16), 0.5, [request('ä/ö', 1, 2)])
+    store.answer('ä/ö-r1-c2', 200, 'ana')
+  with store_lib.Store(path) as store:
+    assert labels(store, 'ä/ö') == {(1, 2): 200}
+
+
+def test_an_empty_file_becomes_a_store(path):
+  path.touch()  # what a kill just after creation leaves
+  with store_lib.Store(path) as store:
+    assert store.counts() == (0, 0, 0)
+
+
+def make_text(path):
+  path.write_text('this is not a database, and longer than a header. ' * 20)
+
+
+def make_foreign(path):
+  with sqlite3.connect(path) as other:
+    other.execute('CREATE TABLE images (x)')
+    other.execute('PRAGMA user_version = 1')
+  other.close()
+
+
+def make_newer(path):
+  store_lib.Store(path).close()
+  with sqlite3.connect(path) as other:
+    other.execute('PRAGMA user_version = 2')
+  other.close()
+
+
+def make_folder(path):
+  path.mkdir()
+
+
+@pytest.mark.parametrize(
+  ('make', 'words'),
+  [
+    (make_text, 'cannot be opened as an annotation store'),
+    (make_foreign, 'not an annotation store'),
+    (make_newer, 'version 2'),
+    (make_folder, 'cannot be opened as an annotation store'),
+  ],
+)
+def test_a_file_that_is_something_else_is_refused_and_left_alone(
+  path, make, words
+):
+  make(path)
+  before = path.read_bytes() if path.is_file() else None
+  with pytest.raises(errors.UserError, match=words) as caught:
+    store_lib.Store(path)
+  assert str(path) in str(caught.value)
+  assert '\n' not in str(caught.value)
+  assert before == (path.read_bytes() if path.is_file() else None)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+  with pytest.raises(errors.UserError, match='nowhere'):
+    store_lib.Store(tmp_path / 'nowhere' / 'annotations.sqlite')
+
+
+def test_a_damaged_file_is_reported_in_one_line(path):
+  with store_lib.Store(path) as store:
+    for i in range(50):
+      asked = [request(f'{i}', row, 0) for row in range(20)]
+      store.add_image(f'{i}', (32, 16), 0.5, asked)
+  content = bytearray(path.read_bytes())
+  content[len(content) // 3 :] = b'\xff' * (len(content) - len(content) // 3)
+  path.write_bytes(content)
+  with (
+    pytest.raises(errors.UserError, match=re.escape(str(path))) as caught,
+    store_lib.Store(path) as store,
+  ):
+    store.unanswered()
+  assert '\n' not in str(caught.value)
