@@ -1,4 +1,4 @@
-"""Progress of long loops: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long loops: a bar on a terminal, lines elsewhere."""
 
 import sys
 import time
@@ -104,4 +104,6 @@ def _terminal_bar() -> rich.progress.Progress:
 def _clock(seconds: float) -> str:
   minutes, seconds = divmod(round(seconds), 60)
   hours, minutes = divmod(minutes, 60)
-  return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
+  return (
+    f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
+  )

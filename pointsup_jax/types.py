@@ -44,5 +44,5 @@ class Pair(NamedTuple):
 class Outputs(NamedTuple):
   """The two heads of the segmenter; logits or something made of them."""
 
-  aux: Array  # [B, h, w, C], from conv4
-  main: Array  # [B, h, w, C], from conv5
+  aux: jax.Array  # [B, h, w, C], from conv4
+  main: jax.Array  # [B, h, w, C], from conv5

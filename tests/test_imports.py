@@ -40,9 +40,7 @@ def modules_used(path):
     yield from (n for n in names if n.startswith(('pointsup_jax', 'launch')))
 
 
-@pytest.mark.parametrize(
-  'path', FILES, ids=lambda p: str(p.relative_to(ROOT))
-)
+@pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_file_imports_only_what_lies_below_it(path):
   part = path.relative_to(ROOT / 'pointsup_jax').parts[0].removesuffix('.py')
   for name in modules_used(path):

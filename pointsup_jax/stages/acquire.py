@@ -12,7 +12,8 @@ from pointsup_jax import progress
 from pointsup_jax.acquisition import grid, scores, selection
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import pipeline, sources
-from pointsup_jax.models import deeplab, upsample
+from pointsup_jax.evaluation import predict
+from pointsup_jax.models import deeplab
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.training import stop
 from pointsup_jax.types import Variables
@@ -34,7 +35,9 @@ def run(run: run_lib.Run) -> None:
   step, variables = run.trained(run.workdir.uda)
   ask = jax.jit(
     functools.partial(
-      find_points, segmenter=run.segmenter(), seed=run.seed('points'),
+      find_points,
+      segmenter=run.segmenter(),
+      seed=run.seed('points'),
       **settings(run),
     )
   )
@@ -107,9 +110,8 @@ def find_points(
     k: patches asked in an image.
     n: points asked in a patch.
   """
-  size = images.shape[1:3]
-  outputs = segmenter.apply(variables, deeplab.preprocess(images), train=False)
-  logits = upsample.bilinear(outputs.main, size)
+  size = (images.shape[1], images.shape[2])
+  logits = predict.logits(segmenter, variables, images, size)
   patch_scores = grid.patch_scores(getattr(scores, score)(logits), rows, cols)
   return Asked(
     pseudo_labels=jnp.argmax(logits, -1).astype(jnp.uint8),
@@ -141,6 +143,5 @@ def record(
     for patch in asked.patches
     for row, col in asked.points[patch]
   ]
-  store.add_image(
-    name, asked.pseudo_labels.shape, float(asked.scores.mean()), requests
-  )
+  height, width = asked.pseudo_labels.shape
+  store.add_image(name, (height, width), float(asked.scores.mean()), requests)

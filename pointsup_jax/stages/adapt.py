@@ -1,6 +1,7 @@
 """Stage 3: trains G2 on the source and the target's point labels."""
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -48,7 +49,9 @@ class PointLabelled:
   def __getitem__(self, index: int) -> Example:
     example = self._images[index]
     acquire = self._run.config.acquire
-    pseudo = np.asarray(Image.open(self._run.workdir.pseudo_label(example.name)))
+    pseudo = np.asarray(
+      Image.open(self._run.workdir.pseudo_label(example.name))
+    )
     labels = targets.target_labels(
       pseudo,
       points=self._points[index],
@@ -60,7 +63,7 @@ class PointLabelled:
     return example._replace(labels=labels)
 
 
-def draw_all_points(run: run_lib.Run, names: list[str]) -> np.ndarray:
+def draw_all_points(run: run_lib.Run, names: Sequence[str]) -> np.ndarray:
   """The points acquisition drew in every patch: [images, P, N, 2] int16."""
   acquire = run.config.acquire
   draw = jax.jit(
@@ -73,7 +76,4 @@ def draw_all_points(run: run_lib.Run, names: list[str]) -> np.ndarray:
       n=acquire.n,
     )
   )
-  # One image at a time: the noise behind the points is as large as the image.
-  return np.concatenate(
-    [np.asarray(draw(selection.image_ids([name])), np.int16) for name in names]
-  )
+  return np.asarray(draw(selection.image_ids(names)), np.int16)

@@ -5,16 +5,16 @@ import difflib
 import ml_collections
 
 from pointsup_jax import errors, uda
-from pointsup_jax.acquisition import grid, selection
+from pointsup_jax.acquisition import grid, scores, selection, targets
 from pointsup_jax.training import sharding
 
 _CHOICES = {
   'uda.strategy': uda.NAMES,
   'adapt.strategy': uda.NAMES,
   'acquire.strategy': selection.STRATEGIES,
-  'acquire.score': ('entropy', 'margin', 'least_confidence'),
+  'acquire.score': scores.NAMES,
   'annotate.oracle': ('ground_truth',),
-  'adapt.pseudo_labels': ('points', 'dense', 'none'),
+  'adapt.pseudo_labels': targets.MODES,
   'model.bn': ('batch', 'global', 'frozen'),
 }
 _POSITIVE = (
@@ -63,7 +63,11 @@ def check(config: ml_collections.ConfigDict) -> None:
   sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
   rows, cols = config.acquire.grid
   grid.check(
-    tuple(config.data.target.size), rows, cols, config.acquire.k, config.acquire.n
+    tuple(config.data.target.size),
+    rows,
+    cols,
+    config.acquire.k,
+    config.acquire.n,
   )
 
 

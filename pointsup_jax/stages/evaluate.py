@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pointsup_jax import progress
+from pointsup_jax import errors, progress
 from pointsup_jax.data import pipeline, sources
-from pointsup_jax.evaluation import confusion
-from pointsup_jax.models import deeplab, upsample
+from pointsup_jax.evaluation import confusion, predict
+from pointsup_jax.models import deeplab
 from pointsup_jax.reporting import tables
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
@@ -32,6 +32,11 @@ def run(run: run_lib.Run) -> None:
     phase = getattr(run.workdir, name)
     if phase.checkpoints.is_dir():
       columns[column] = np.array(scores_of(run, name)['iou'], float)
+  if not columns:
+    raise errors.UsageError(
+      f'--stage=evaluate: no model has been trained in {run.workdir.root}; run '
+      '--stage=uda or --stage=all'
+    )
   print(
     tables.iou_table(columns, run.classes.names, run.classes.subset_indices)
   )
@@ -52,13 +57,13 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
   found = {
     **about,
     'images': images,
-    'miou': confusion.mean_iou(matrix),
+    'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
-      subset: confusion.mean_iou(matrix, indices)
+      subset: _or_none(confusion.mean_iou(matrix, indices))
       for subset, indices in run.classes.subset_indices.items()
     },
     'classes': list(run.classes.names),
-    'iou': [None if np.isnan(x) else float(x) for x in iou],
+    'iou': [_or_none(x) for x in iou],
     'confusion': matrix.tolist(),
   }
   workdir_lib.write_json(path, found)
@@ -94,7 +99,9 @@ def confusion_of(
     f'evaluation of {name}', len(source), start=0, unit='image'
   ) as bar:
     for _, batch, valid in batches:
-      total += np.asarray(count(variables, batch, jnp.arange(len(batch.labels)) < valid))
+      total += np.asarray(
+        count(variables, batch, jnp.arange(len(batch.labels)) < valid)
+      )
       done += valid
       bar.update(done)
       stop.check()
@@ -110,12 +117,12 @@ def count_batch(
   num_classes: int,
 ) -> jax.Array:
   """Confusion matrix of a batch; images that are not valid do not count."""
-  outputs = segmenter.apply(
-    variables, deeplab.preprocess(batch.images), train=False
-  )
-  logits = upsample.bilinear(outputs.main, batch.labels.shape[1:3])
+  height, width = batch.labels.shape[1:]
+  logits = predict.logits(segmenter, variables, batch.images, (height, width))
   labels = jnp.where(valid[:, None, None], batch.labels, 255)
-  return confusion.confusion_matrix(
-    labels, jnp.argmax(logits, -1), num_classes
-  )
+  return confusion.confusion_matrix(labels, jnp.argmax(logits, -1), num_classes)
 
+
+def _or_none(value: float) -> float | None:
+  """JSON has no NaN."""
+  return None if np.isnan(value) else float(value)

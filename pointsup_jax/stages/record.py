@@ -27,7 +27,15 @@ _DECIDES: dict[str, str | None] = {
   'train.checkpoint_every': None,
   'train.keep': None,
 }
-_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy')
+_PACKAGES = (
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'orbax-checkpoint',
+  'grain',
+  'numpy',
+)
 
 
 def claim(
@@ -48,7 +56,7 @@ def claim(
       known = json.loads(workdir.config.read_text())['config']
     except (json.JSONDecodeError, KeyError, TypeError) as error:
       raise errors.UsageError(
-        f'{workdir.config} is not a run\'s config ({error}); choose another '
+        f"{workdir.config} is not a run's config ({error}); choose another "
         '--workdir'
       ) from error
     changed = [

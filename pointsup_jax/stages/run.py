@@ -25,7 +25,11 @@ class Run:
   mesh: jax.sharding.Mesh
 
   def source(
-    self, domain: ml_collections.ConfigDict, *, labelled: bool, native: bool = False
+    self,
+    domain: ml_collections.ConfigDict,
+    *,
+    labelled: bool,
+    native: bool = False,
   ) -> sources.Source:
     """Opens the images of a domain.
 
@@ -61,7 +65,9 @@ class Run:
     """The last segmenter of a training phase, with its step."""
     segmenter = self.segmenter()
     shapes = jax.eval_shape(
-      lambda key: segmenter.init(key, jax.numpy.zeros((1, 32, 32, 3)), train=False),
+      lambda key: segmenter.init(
+        key, jax.numpy.zeros((1, 32, 32, 3)), train=False
+      ),
       jax.random.key(0),
     )
     with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:

@@ -94,6 +94,7 @@ class Workdir:
     """The scores of a stage's model."""
     return self.root / 'evaluate' / f'{stage}-{split}.json'
 
+
 def write_json(path: pathlib.Path, value: dict) -> None:
   """Writes a file that is either whole or not there."""
   path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import optax
 from flax import struct
 
 from pointsup_jax.models import deeplab, discriminator, upsample
-from pointsup_jax.types import Outputs, Variables
+from pointsup_jax.types import Array, Outputs, Variables
 from pointsup_jax.uda import strategy
 
 
@@ -44,7 +44,7 @@ class Learner:
   def init_segmenter(self, key: jax.Array) -> Variables:
     """Fresh variables; their shapes do not depend on the image size."""
     images = jnp.zeros((1, 32, 32, 3))
-    return self.segmenter.init(key, images, train=False)
+    return dict(self.segmenter.init(key, images, train=False))
 
   def init(
     self, key: jax.Array, segmenter: Variables, opponents: tuple[str, ...]
@@ -64,7 +64,7 @@ class Learner:
     )
 
   def segment(
-    self, params: dict, batch_stats: dict, images: jax.Array
+    self, params: dict, batch_stats: dict, images: Array
   ) -> tuple[Outputs, dict]:
     """A pass in training mode.
 
@@ -76,13 +76,13 @@ class Learner:
     Returns:
       Logits of both heads [B, H, W, C] and the updated batch statistics.
     """
-    outputs, updated = self.segmenter.apply(
+    outputs, updated = self.segmenter.apply(  # type: ignore[misc]
       {'params': params, 'batch_stats': batch_stats},
       deeplab.preprocess(images),
       train=True,
       mutable=['batch_stats'],
     )
-    size = images.shape[1:3]
+    size = (images.shape[1], images.shape[2])
     return (
       Outputs(*(upsample.bilinear(logits, size) for logits in outputs)),
       updated['batch_stats'],
@@ -92,6 +92,7 @@ class Learner:
     """The opponents with these parameters, by head."""
 
     def judge(head: str, maps: jax.Array) -> jax.Array:
-      return self.discriminator.apply({'params': params[head]}, maps)
+      logits = self.discriminator.apply({'params': params[head]}, maps)
+      return jnp.asarray(logits)
 
     return judge

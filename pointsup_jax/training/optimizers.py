@@ -24,7 +24,7 @@ def opponent(schedule: optax.Schedule) -> optax.GradientTransformation:
 class SegmenterState(NamedTuple):
   """Of `segmenter`: steps done, and the momentum of every parameter."""
 
-  count: jax.Array
+  steps: jax.Array
   momentum: optax.Params
 
 
@@ -57,9 +57,9 @@ def segmenter(
     return SegmenterState(jnp.zeros((), jnp.int32), zeros)
 
   def update(grads, state, params):
-    lr = schedule(state.count)
+    lr = schedule(state.steps)
     # torch starts a buffer with the first gradient, once for each repetition.
-    inertia = jnp.where(state.count == 0, 0.0, momentum)
+    inertia = jnp.where(state.steps == 0, 0.0, momentum)
 
     def leaf(path, grad, buffer, param):
       names = tuple(str(part.key) for part in path)
@@ -75,17 +75,12 @@ def segmenter(
     pairs = jax.tree_util.tree_map_with_path(
       leaf, grads, state.momentum, params
     )
-    updates, buffers = _unzip(pairs)
-    return updates, SegmenterState(state.count + 1, buffers)
+    updates, buffers = jax.tree.transpose(
+      jax.tree.structure(params), jax.tree.structure((0, 0)), pairs
+    )
+    return updates, SegmenterState(state.steps + 1, buffers)
 
   return optax.GradientTransformation(init, update)
-
-
-def _unzip(pairs):
-  is_pair = lambda x: isinstance(x, tuple)  # noqa: E731
-  return tuple(
-    jax.tree.map(lambda pair: pair[i], pairs, is_leaf=is_pair) for i in (0, 1)
-  )
 
 
 def _is_affine(names: tuple[str, ...]) -> bool:

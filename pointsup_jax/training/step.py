@@ -76,12 +76,12 @@ def update_segmenter(
     )
     loss, metrics = cross_entropies(source, batch.source, supervision.aux)
     metrics = {f'source_{head}': term for head, term in metrics.items()}
-    target = None
+    target: Outputs | None = None
     if strategy.uses_target or supervision.target:
       target, stats = learner.segment(params, stats, batch.target.images)
       extra, terms = strategy.segmenter_loss(target, judge)
       loss, metrics = loss + extra, metrics | terms
-    if supervision.target:
+    if target is not None and supervision.target:
       extra, terms = cross_entropies(target, batch.target, supervision.aux)
       loss = loss + supervision.target * extra
       metrics |= {f'target_{head}': term for head, term in terms.items()}

@@ -42,9 +42,7 @@ def root(tmp_path):
 
 
 def run(root, workdir):
-  return launch(
-    *FOLDERS, f'--config.data.root={root}', f'--workdir={workdir}'
-  )
+  return launch(*FOLDERS, f'--config.data.root={root}', f'--workdir={workdir}')
 
 
 def spoil_missing_root(root):

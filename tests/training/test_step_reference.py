@@ -68,7 +68,11 @@ def published_learner():
     discriminator=discriminator.Discriminator(),
     num_classes=CLASSES,
     segmenter_tx=optimizers.segmenter(
-      poly(2.5e-4), head_lr_scale=10.0, momentum=0.9, weight_decay=5e-4, repeat=True,
+      poly(2.5e-4),
+      head_lr_scale=10.0,
+      momentum=0.9,
+      weight_decay=5e-4,
+      repeat=True,
     ),
     opponent_tx=optimizers.opponent(poly(1e-4)),
   )
@@ -77,9 +81,7 @@ def published_learner():
 def batch_of(recipe, i):
   size = (96, 160)
   return Pair(
-    Batch(
-      recipe.image(f'source{i}', *size), recipe.labels(f'label{i}', *size)
-    ),
+    Batch(recipe.image(f'source{i}', *size), recipe.labels(f'label{i}', *size)),
     Batch(
       recipe.image(f'target{i}', 64, 128), np.full((1, 64, 128), 255, np.uint8)
     ),

@@ -9,6 +9,11 @@ import dataclasses
 import numpy as np
 
 
+def rgb(red: float, green: float, blue: float) -> np.ndarray:
+  """A colour: [3] float32, 0..1."""
+  return np.array((red, green, blue), np.float32)
+
+
 @dataclasses.dataclass
 class Canvas:
   """What has been drawn so far, the far things first."""

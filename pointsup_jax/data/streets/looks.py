@@ -10,6 +10,7 @@ import numpy as np
 class Look:
   """Palette, layout statistics and camera of one domain; colours are 0..1."""
 
+  is_camera: bool  # whether a real camera's faults are added
   camera_height: tuple[float, float]  # metres
   horizon: tuple[float, float]  # of the image height
   focal: tuple[float, float]  # of the image width
@@ -22,10 +23,13 @@ class Look:
 
 
 def _palette(**colors: tuple[tuple[float, float, float], ...]) -> dict:
-  return {name: np.float32(choices) for name, choices in colors.items()}
+  return {
+    name: np.array(choices, np.float32) for name, choices in colors.items()
+  }
 
 
 GAME = Look(
+  is_camera=False,
   camera_height=(1.3, 1.6),
   horizon=(0.42, 0.48),
   focal=(0.55, 0.65),
@@ -51,8 +55,13 @@ GAME = Look(
     sign=((0.9, 0.1, 0.1), (0.1, 0.3, 0.9), (0.95, 0.8, 0.1)),
     vegetation=((0.15, 0.5, 0.12), (0.25, 0.6, 0.15)),
     skin=((0.85, 0.65, 0.5), (0.5, 0.35, 0.25)),
-    clothes=((0.8, 0.2, 0.2), (0.2, 0.3, 0.7), (0.9, 0.85, 0.2), (0.2, 0.2, 0.2)),
-    car=((0.8, 0.1, 0.1), (0.1, 0.2, 0.7), (0.9, 0.9, 0.92), (0.15, 0.15, 0.17), (0.7, 0.7, 0.2)),
+    clothes=(
+      (0.8, 0.2, 0.2), (0.2, 0.3, 0.7), (0.9, 0.85, 0.2), (0.2, 0.2, 0.2),
+    ),
+    car=(
+      (0.8, 0.1, 0.1), (0.1, 0.2, 0.7), (0.9, 0.9, 0.92), (0.15, 0.15, 0.17),
+      (0.7, 0.7, 0.2),
+    ),
     truck=((0.9, 0.88, 0.8), (0.2, 0.45, 0.75)),
     bus=((0.95, 0.75, 0.1), (0.9, 0.45, 0.1)),
     train=((0.75, 0.12, 0.2), (0.85, 0.85, 0.9)),
@@ -64,6 +73,7 @@ GAME = Look(
 )  # fmt: skip
 
 CAMERA = Look(
+  is_camera=True,
   camera_height=(1.15, 1.4),
   horizon=(0.36, 0.46),
   focal=(0.6, 0.75),
@@ -89,8 +99,14 @@ CAMERA = Look(
     sign=((0.7, 0.2, 0.2), (0.2, 0.3, 0.6), (0.75, 0.68, 0.35)),
     vegetation=((0.2, 0.27, 0.14), (0.28, 0.32, 0.18)),
     skin=((0.7, 0.55, 0.45), (0.4, 0.3, 0.25)),
-    clothes=((0.25, 0.25, 0.28), (0.35, 0.3, 0.28), (0.2, 0.25, 0.35), (0.55, 0.5, 0.48)),
-    car=((0.25, 0.25, 0.27), (0.62, 0.63, 0.64), (0.15, 0.17, 0.2), (0.45, 0.15, 0.14), (0.2, 0.25, 0.4)),
+    clothes=(
+      (0.25, 0.25, 0.28), (0.35, 0.3, 0.28), (0.2, 0.25, 0.35),
+      (0.55, 0.5, 0.48),
+    ),
+    car=(
+      (0.25, 0.25, 0.27), (0.62, 0.63, 0.64), (0.15, 0.17, 0.2),
+      (0.45, 0.15, 0.14), (0.2, 0.25, 0.4),
+    ),
     truck=((0.6, 0.58, 0.52), (0.5, 0.35, 0.2)),
     bus=((0.5, 0.52, 0.55), (0.55, 0.42, 0.2)),
     train=((0.55, 0.5, 0.3), (0.35, 0.42, 0.35)),
@@ -105,18 +121,18 @@ LOOKS = {'game': GAME, 'camera': CAMERA}
 
 
 def develop(
-  look: str, image: np.ndarray, depth: np.ndarray, rng: np.random.Generator
+  look: Look, image: np.ndarray, depth: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
   """From the painted scene to the picture: [H, W, 3] uint8.
 
   Args:
-    look: 'game' leaves the picture as it is but for a little haze; 'camera' is
-      a real one: haze, exposure, colour cast, vignette, blur, sensor noise.
+    look: a camera adds haze, exposure, colour cast, vignette, blur and sensor
+      noise; without one there is but a little haze.
     image: [H, W, 3] float32, 0..1.
     depth: [H, W] float32, metres.
     rng: of the scene.
   """
-  if look == 'game':
+  if not look.is_camera:
     _haze(image, depth, 400.0, (0.6, 0.75, 0.95))
     return _bytes(image)
   _haze(image, depth, rng.uniform(45, 140), (0.8, 0.8, 0.8))
@@ -140,9 +156,10 @@ def _haze(
 ) -> None:
   """Fades the image to the colour, in place; reach is in metres."""
   clear = np.exp(depth * np.float32(-1 / reach))[..., None]
-  image -= np.float32(color)
+  haze = np.array(color, np.float32)
+  image -= haze
   image *= clear
-  image += np.float32(color)
+  image += haze
 
 
 def _blur(image: np.ndarray, axis: int) -> np.ndarray:

@@ -1,0 +1,60 @@
+"""What every thing of a scene is drawn with: chance, colours and a canvas."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pointsup_jax.data.streets import labels, looks
+from pointsup_jax.data.streets.canvas import Canvas
+
+Thing = tuple[float, Callable[[], None]]  # distance, how to draw it
+
+
+class Kit:
+  """The look, the random numbers and the canvas of one scene."""
+
+  def __init__(
+    self,
+    look: looks.Look,
+    size: tuple[int, int],
+    layout: np.random.SeedSequence,
+    pixels: np.random.SeedSequence,
+  ) -> None:
+    self.look = look
+    # Two streams: the layout must not depend on the number of pixels.
+    self.rng = rng = np.random.default_rng(layout)
+    self.pixel_rng = np.random.default_rng(pixels)
+    self.noise = self.pixel_rng.random(size, np.float32)
+    height, width = size
+    self.canvas = Canvas(
+      image=np.empty((*size, 3), np.float32),
+      labels=np.full(size, labels.SKY, np.uint8),
+      depth=np.full(size, 300.0, np.float32),
+      focal=self.uniform(look.focal) * width,
+      height=self.uniform(look.camera_height),
+      horizon=self.uniform(look.horizon) * height,
+      centre=self.uniform((0.42, 0.58)) * width,
+    )
+    # Drawn at once: numbers one by one are slow.
+    self._color_noise = rng.standard_normal((256, 4), np.float32)
+    self._color_noise *= np.float32(look.color_spread)
+    self._color_noise[:, 0] += 1
+    self._color_noise[:, 1:] /= 3
+    self._colors_taken = 0
+    self.shade = self.uniform((0.6, 0.9))  # of faces turned from the light
+
+  def uniform(self, bounds: tuple[float, float]) -> float:
+    """A random number within bounds."""
+    return bounds[0] + (bounds[1] - bounds[0]) * self.rng.random()
+
+  def chance(self, probability: float) -> bool:
+    """True with this probability."""
+    return self.rng.random() < probability
+
+  def color(self, name: str) -> np.ndarray:
+    """One of the look's colours for a kind of thing, a little off."""
+    choices = self.look.colors[name]
+    color = choices[int(self.rng.random() * len(choices))]
+    self._colors_taken += 1
+    off = self._color_noise[self._colors_taken % len(self._color_noise)]
+    return color * off[0] + off[1:]
