@@ -7,6 +7,9 @@ import numpy as np
 from pointsup_jax.data.streets import labels, looks
 from pointsup_jax.data.streets.canvas import Canvas
 
+# Metres; as if the haze ended there, or it would hide the sky.
+SKY_DEPTH = 60.0
+
 Thing = tuple[float, Callable[[], None]]  # distance, how to draw it
 
 
@@ -29,7 +32,7 @@ class Kit:
     self.canvas = Canvas(
       image=np.empty((*size, 3), np.float32),
       labels=np.full(size, labels.SKY, np.uint8),
-      depth=np.full(size, 300.0, np.float32),
+      depth=np.full(size, SKY_DEPTH, np.float32),
       focal=self.uniform(look.focal) * width,
       height=self.uniform(look.camera_height),
       horizon=self.uniform(look.horizon) * height,
@@ -39,7 +42,7 @@ class Kit:
     self._color_noise = rng.standard_normal((256, 4), np.float32)
     self._color_noise *= np.float32(look.color_spread)
     self._color_noise[:, 0] += 1
-    self._color_noise[:, 1:] /= 3
+    self._color_noise[:, 1:] /= 4
     self._colors_taken = 0
     self.shade = self.uniform((0.6, 0.9))  # of faces turned from the light
 

@@ -39,7 +39,7 @@ GAME = Look(
   parked=0.3,
   color_spread=0.08,
   colors=_palette(
-    sky=((0.35, 0.6, 0.95), (0.5, 0.72, 0.98)),
+    sky=((0.35, 0.6, 0.95), (0.5, 0.72, 0.98), (0.7, 0.8, 0.95)),
     road=((0.30, 0.30, 0.33), (0.36, 0.35, 0.36)),
     marking=((0.95, 0.95, 0.9),),
     sidewalk=((0.72, 0.66, 0.6), (0.66, 0.62, 0.6)),
@@ -83,21 +83,21 @@ CAMERA = Look(
   parked=0.5,
   color_spread=0.12,
   colors=_palette(
-    sky=((0.78, 0.8, 0.82), (0.88, 0.88, 0.86)),
-    road=((0.42, 0.41, 0.40), (0.5, 0.48, 0.46)),
+    sky=((0.72, 0.78, 0.84), (0.55, 0.68, 0.86), (0.84, 0.85, 0.85)),
+    road=((0.38, 0.37, 0.37), (0.46, 0.45, 0.44)),
     marking=((0.75, 0.75, 0.72),),
-    sidewalk=((0.55, 0.52, 0.5), (0.47, 0.46, 0.46)),
-    terrain=((0.34, 0.38, 0.22), (0.42, 0.37, 0.26)),
+    sidewalk=((0.62, 0.58, 0.54), (0.54, 0.52, 0.5)),
+    terrain=((0.42, 0.52, 0.22), (0.5, 0.5, 0.28)),
     building=(
       (0.55, 0.5, 0.45), (0.48, 0.4, 0.36), (0.62, 0.58, 0.5), (0.4, 0.4, 0.42),
     ),
-    window=((0.22, 0.24, 0.26), (0.6, 0.62, 0.62)),
+    window=((0.22, 0.25, 0.3), (0.45, 0.48, 0.5)),
     wall=((0.45, 0.44, 0.42), (0.52, 0.45, 0.4)),
     fence=((0.3, 0.32, 0.3), (0.4, 0.36, 0.3)),
     pole=((0.42, 0.43, 0.43),),
     light=((0.15, 0.16, 0.14),),
     sign=((0.7, 0.2, 0.2), (0.2, 0.3, 0.6), (0.75, 0.68, 0.35)),
-    vegetation=((0.2, 0.27, 0.14), (0.28, 0.32, 0.18)),
+    vegetation=((0.2, 0.33, 0.14), (0.3, 0.4, 0.18)),
     skin=((0.7, 0.55, 0.45), (0.4, 0.3, 0.25)),
     clothes=(
       (0.25, 0.25, 0.28), (0.35, 0.3, 0.28), (0.2, 0.25, 0.35),
@@ -107,9 +107,9 @@ CAMERA = Look(
       (0.25, 0.25, 0.27), (0.62, 0.63, 0.64), (0.15, 0.17, 0.2),
       (0.45, 0.15, 0.14), (0.2, 0.25, 0.4),
     ),
-    truck=((0.6, 0.58, 0.52), (0.5, 0.35, 0.2)),
-    bus=((0.5, 0.52, 0.55), (0.55, 0.42, 0.2)),
-    train=((0.55, 0.5, 0.3), (0.35, 0.42, 0.35)),
+    truck=((0.7, 0.68, 0.62), (0.35, 0.42, 0.55)),
+    bus=((0.75, 0.55, 0.2), (0.6, 0.55, 0.5)),
+    train=((0.55, 0.25, 0.25), (0.6, 0.6, 0.5)),
     cycle=((0.15, 0.15, 0.15),),
     motor=((0.2, 0.2, 0.22), (0.35, 0.15, 0.15)),
     tyre=((0.1, 0.1, 0.1),),
@@ -134,18 +134,25 @@ def develop(
   """
   if not look.is_camera:
     _haze(image, depth, 400.0, (0.6, 0.75, 0.95))
+    _grain(image, rng.uniform(0.002, 0.012), rng)
     return _bytes(image)
-  _haze(image, depth, rng.uniform(45, 140), (0.8, 0.8, 0.8))
+  _haze(image, depth, rng.uniform(120, 350), (0.8, 0.8, 0.8))
   grey = image @ np.full((3, 1), 1 / 3, np.float32)
   image -= grey
-  image *= np.float32(rng.uniform(0.6, 0.95))
+  image *= np.float32(rng.uniform(0.75, 1.0))
   image += grey
-  cast = rng.normal(rng.uniform(0.65, 1.1), 0.03, 3).astype(np.float32)
+  cast = rng.normal(rng.uniform(0.85, 1.1), 0.02, 3).astype(np.float32)
   image = _blur(_blur(image, 0), 1)
   image *= cast * _vignette(image.shape[:2])
-  noise = rng.standard_normal(image.shape[:2], np.float32)[..., None]
-  image += np.float32(rng.uniform(0.01, 0.035)) * noise
+  _grain(image, rng.uniform(0.005, 0.015), rng)
   return _bytes(image)
+
+
+def _grain(image: np.ndarray, size: float, rng: np.random.Generator) -> None:
+  """Adds noise of this standard deviation, in place."""
+  noise = rng.standard_normal(image.shape[:2], np.float32)[..., None]
+  noise *= np.float32(size)
+  image += noise
 
 
 def _haze(
@@ -182,7 +189,7 @@ def _vignette(size: tuple[int, int]) -> np.ndarray:
   """[H, W, 1]: 1 in the middle, darker to the corners."""
   rows, cols = (np.linspace(-1, 1, n, dtype=np.float32) for n in size)
   radius = rows[:, None] ** 2 + cols[None] ** 2
-  return (1 - 0.18 * radius)[..., None]
+  return (1 - 0.1 * radius)[..., None]
 
 
 def _bytes(image: np.ndarray) -> np.ndarray:
