@@ -142,6 +142,8 @@ def run_main(argv: Sequence[str]) -> None:
     main(argv)
   except errors.UserError as error:
     fail(error)
+  except OSError as error:  # a full disk, a folder that cannot be written
+    fail(errors.UserError(str(error)))
   except KeyboardInterrupt:
     fail(stop.Stopped('stopped; run the same command again to continue'))
 

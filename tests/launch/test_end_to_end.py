@@ -101,15 +101,14 @@ def test_overwrite_starts_anew_and_says_so(finished, tmp_path):
   assert 'config.json' in done.stderr
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize(
-  'sign',
+  ('sign', 'number'),
   [
-    'uda/source_only/checkpoints/2',
-    'uda/checkpoints/2',
-    'acquire/annotations.sqlite',
-    'adapt/checkpoints/2',
-    'evaluate/source_only-test.json',
+    ('uda/source_only/checkpoints/2', signal.SIGINT),
+    ('uda/checkpoints/2', signal.SIGKILL),
+    ('acquire/annotations.sqlite', signal.SIGKILL),
+    ('adapt/checkpoints/2', signal.SIGINT),
+    ('evaluate/source_only-test.json', signal.SIGKILL),
   ],
 )
 def test_a_stopped_run_ends_as_if_nothing_had_happened(
