@@ -15,7 +15,7 @@ from configs import default
 def get_config() -> ml_collections.ConfigDict:
   """Returns the config of the embedded default experiment."""
   config = default.get_config()
-  size = (128, 256)
+  size = (96, 192)
   config.data.source = default.domain('streets_game', 'train', size, 400)
   config.data.target = default.domain('streets_camera', 'train', size, 200)
   config.data.evaluation = default.domain('streets_camera', 'test', size, 200)
@@ -23,14 +23,16 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.blocks = (1, 1, 1, 1)
   config.model.width = 16
   config.model.discriminator_width = 16
+  # Statistics of single images are poor where a network starts from scratch.
+  config.model.bn = 'global'
 
   config.optim.lr = 0.01
   config.optim.head_lr_scale = 2.0
   config.optim.weight_decay = 5e-4
   config.optim.repeat = False
-  config.optim.decay_steps = 800
+  config.optim.decay_steps = 650
 
-  config.train.batch_size = 4
+  config.train.batch_size = 2
   config.train.log_every = 20
   config.train.checkpoint_every = 200
 

@@ -52,7 +52,7 @@ def test_every_asked_point_is_in_its_patch_with_the_true_label(finished):
   from pointsup_jax.data.streets import source
 
   workdir, _ = finished
-  scenes = source.Streets('camera', 'train', 4, (128, 256), 0)
+  scenes = source.Streets('camera', 'train', 4, (96, 192), 0)
   truth = {name: scenes[i].labels for i, name in enumerate(scenes.names)}
   database = sqlite3.connect(workdir / 'acquire' / 'annotations.sqlite')
   rows = database.execute(
@@ -61,7 +61,7 @@ def test_every_asked_point_is_in_its_patch_with_the_true_label(finished):
   assert len(rows) == 4 * 10 * 5
   assert len({(image, row, col) for image, row, col, *_ in rows}) == len(rows)
   for image, row, col, patch, pseudo, label in rows:
-    assert patch == (row // 16) * 16 + col // 16
+    assert patch == (row // 12) * 16 + col // 12
     assert label == truth[image][row, col]
     path = workdir / 'acquire' / 'pseudo_labels' / f'{image}.png'
     assert np.asarray(Image.open(path))[row, col] == pseudo
