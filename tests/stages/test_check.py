@@ -1,0 +1,44 @@
+"""What is wrong with a config is said in one line, before anything starts."""
+
+import pytest
+
+from configs import camvid_dusk, default, streets_active
+from pointsup_jax import errors
+from pointsup_jax.stages import check
+
+
+@pytest.mark.parametrize('config', [default, streets_active, camvid_dusk])
+def test_our_own_configs_are_right(config):
+  check.check(config.get_config())
+
+
+@pytest.mark.parametrize(
+  ('field', 'value', 'words'),
+  [
+    ('acquire.k', 129, ['129', '128']),
+    ('acquire.k', -1, ['-1', '128']),
+    ('acquire.n', 0, ['0', '144']),
+    ('acquire.n', 145, ['145', '144']),
+    ('acquire.grid', (7, 16), ['7', '96']),
+    ('acquire.score', 'entrpy', ["'entropy'"]),
+    ('acquire.strategy', 'actve', ["'active'"]),
+    ('uda.strategy', 'adven', ["'advent'"]),
+    ('adapt.strategy', 'adven', ["'advent'"]),
+    ('adapt.pseudo_labels', 'point', ["'points'"]),
+    ('model.bn', 'instance', ['batch', 'global', 'frozen']),
+    ('model.blocks', (1, 1, 1), ['(1, 1, 1)']),
+    ('data.target.size', (96, 20), ['(96, 20)']),
+    ('train.batch_size', 0, ['0']),
+    ('uda.steps', 9999, ['optim.decay_steps', '9999']),
+  ],
+)
+def test_a_wrong_field_is_named_with_what_is_right(field, value, words):
+  config = streets_active.get_config()
+  with config.unlocked():
+    config.update_from_flattened_dict({field: value})
+  with pytest.raises(errors.UsageError) as caught:
+    check.check(config)
+  message = str(caught.value)
+  assert '\n' not in message
+  for word in (field, *words):
+    assert word in message or word == 'uda.steps', message

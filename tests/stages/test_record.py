@@ -1,0 +1,96 @@
+"""Who may use a workdir, and what --overwrite may delete."""
+
+import pathlib
+
+import pytest
+
+from configs import streets_active
+from pointsup_jax import errors
+from pointsup_jax.stages import record, workdir
+
+
+@pytest.fixture
+def claimed(tmp_path) -> workdir.Workdir:
+  folder = workdir.Workdir(tmp_path / 'run')
+  record.claim(folder, streets_active.get_config())
+  return folder
+
+
+def changed(**fields):
+  config = streets_active.get_config()
+  config.update_from_flattened_dict(
+    {name.replace('__', '.'): value for name, value in fields.items()}
+  )
+  return config
+
+
+def start(folder: workdir.Workdir, stage: str) -> pathlib.Path:
+  path = folder.stage(stage) / 'something'
+  path.parent.mkdir(parents=True)
+  path.touch()
+  return path
+
+
+def test_the_same_config_may_come_back(claimed):
+  start(claimed, 'uda')
+  record.claim(claimed, streets_active.get_config())
+
+
+def test_nothing_has_started_anything_may_change(claimed):
+  record.claim(claimed, changed(seed=1, optim__lr=0.5))
+
+
+@pytest.mark.parametrize(
+  ('field', 'value', 'stage'),
+  [
+    ('seed', 1, 'uda'),
+    ('optim__lr', 0.5, 'uda'),
+    ('data__target__split', 'val', 'uda'),
+    ('acquire__k', 3, 'acquire'),
+    ('adapt__target_weight', 2.0, 'adapt'),
+  ],
+)
+def test_a_field_is_fixed_once_its_stage_has_started(
+  claimed, field, value, stage
+):
+  start(claimed, stage)
+  before = claimed.config.read_text()
+  with pytest.raises(errors.UsageError) as caught:
+    record.claim(claimed, changed(**{field: value}))
+  assert field.replace('__', '.') in str(caught.value)
+  assert repr(value) in str(caught.value)
+  assert claimed.config.read_text() == before
+
+
+@pytest.mark.parametrize(
+  ('field', 'value'),
+  [
+    ('acquire__k', 3),
+    ('adapt__steps', 5),
+    ('data__evaluation__split', 'val'),
+    ('train__log_every', 1),
+    ('data__root', 'elsewhere'),
+    ('acquire__batch_size', 1),
+  ],
+)
+def test_other_fields_may_still_change_after_stage_1(claimed, field, value):
+  start(claimed, 'uda')
+  record.claim(claimed, changed(**{field: value}))
+
+
+def test_a_damaged_config_file_is_said_so(claimed):
+  claimed.config.write_text('{"conf')
+  with pytest.raises(errors.UsageError, match=r'config\.json'):
+    record.claim(claimed, streets_active.get_config())
+
+
+def test_clear_deletes_a_run_and_nothing_else(claimed, tmp_path, capsys):
+  start(claimed, 'uda')
+  record.clear(claimed)
+  assert not claimed.root.exists()
+  assert 'uda' in capsys.readouterr().err
+  thesis = tmp_path / 'thesis.tex'
+  thesis.write_text('years of work')
+  with pytest.raises(errors.UsageError):
+    record.clear(workdir.Workdir(tmp_path))
+  assert thesis.exists()

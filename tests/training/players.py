@@ -1,0 +1,55 @@
+"""A small game for tests: tiny networks, random images."""
+
+import functools
+
+import jax
+import numpy as np
+
+from pointsup_jax.models import deeplab, discriminator
+from pointsup_jax.training import learner, optimizers
+from pointsup_jax.types import Batch, Pair
+
+CLASSES = 5
+
+
+@functools.cache
+def small_learner() -> learner.Learner:
+  """Networks of a few thousand parameters."""
+  return learner.Learner(
+    segmenter=deeplab.DeepLabV2(CLASSES, blocks=(1, 1, 1, 1), width=4),
+    discriminator=discriminator.Discriminator(width=4),
+    num_classes=CLASSES,
+    segmenter_tx=optimizers.segmenter(
+      optimizers.poly(0.01, power=0.9, decay_steps=100),
+      head_lr_scale=2.0,
+      momentum=0.9,
+      weight_decay=1e-4,
+      repeat=False,
+    ),
+    opponent_tx=optimizers.opponent(
+      optimizers.poly(1e-3, power=0.9, decay_steps=100)
+    ),
+  )
+
+
+def fresh_state(opponents: tuple[str, ...], seed: int = 0) -> learner.State:
+  """A state at step 0."""
+  players = small_learner()
+  key = jax.random.key(seed)
+  return players.init(key, players.init_segmenter(key), opponents)
+
+
+def random_pair(seed: int, target_labels: bool = True) -> Pair:
+  """One batch of both domains."""
+  rng = np.random.default_rng(seed)
+
+  def batch() -> Batch:
+    return Batch(
+      rng.integers(0, 256, (2, 32, 64, 3), dtype=np.uint8),
+      rng.integers(0, CLASSES, (2, 32, 64), dtype=np.uint8),
+    )
+
+  source, target = batch(), batch()
+  if not target_labels:
+    target = target._replace(labels=np.full_like(target.labels, 255))
+  return Pair(source, target)

@@ -1,0 +1,118 @@
+"""The loop: saving, resuming, stopping, and refusing NaN."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import players
+import pytest
+
+from pointsup_jax import errors
+from pointsup_jax.training import (
+  checkpoint,
+  learner,
+  loop,
+  metrics_log,
+  sharding,
+  stop,
+)
+
+
+def abstract():
+  shapes = jax.eval_shape(lambda: players.fresh_state(('main',)))
+  return checkpoint.abstract(shapes, sharding.replicated(sharding.mesh()))
+
+
+@jax.jit
+def add_batch(state: learner.State, batch):
+  """A stand-in for training: the state remembers what it was fed."""
+  segmenter = jax.tree.map(lambda x: x * 0.5 + batch, state.segmenter)
+  state = state.replace(step=state.step + 1, segmenter=segmenter)
+  return state, {'loss': 1.0 / (10.0 - batch)}
+
+
+def run(folder, steps, batches=itertools.count, train_step=add_batch):
+  with checkpoint.Checkpoints(folder / 'checkpoints', keep=2) as checkpoints:
+    state = checkpoints.restore(abstract()) or players.fresh_state(('main',))
+    start = int(state.step)
+    log = metrics_log.MetricsLog(folder / 'metrics.jsonl', start_step=start)
+    state = loop.train(
+      train_step,
+      state,
+      (jnp.float32(i) for i in batches(start)),
+      title='test',
+      steps=steps,
+      checkpoints=checkpoints,
+      checkpoint_every=2,
+      log=log,
+      log_every=1,
+    )
+    log.close()
+  return state
+
+
+def assert_equal(one, two):
+  jax.tree.map(np.testing.assert_array_equal, one, two)
+
+
+def test_a_continued_run_equals_an_uninterrupted_one(tmp_path):
+  whole = run(tmp_path / 'whole', 7)
+  run(tmp_path / 'parts', 3)
+  parts = run(tmp_path / 'parts', 7)
+  assert_equal(whole, parts)
+  logs = [
+    [(r['step'], r['loss']) for r in metrics_log.read(folder / 'metrics.jsonl')]
+    for folder in (tmp_path / 'whole', tmp_path / 'parts')
+  ]
+  assert logs[0] == logs[1]
+  assert [step for step, _ in logs[0]] == list(range(1, 8))
+
+
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path):
+  run(tmp_path, 4)
+  newest = tmp_path / 'checkpoints' / '4'
+  for path in (newest / 'segmenter').rglob('*'):
+    if path.is_file():
+      path.write_bytes(b'')
+  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
+    state = checkpoints.restore(abstract())
+  assert int(state.step) == 2
+
+
+def test_the_segmenter_is_read_without_its_opponents(tmp_path):
+  state = run(tmp_path, 3)
+  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
+    step, segmenter = checkpoints.restore_segmenter(abstract().segmenter)
+  assert step == 3
+  assert_equal(segmenter, state.segmenter)
+
+
+def test_a_request_to_stop_saves_first(tmp_path, monkeypatch):
+  fed = []
+
+  def batches(start):
+    for i in itertools.count(start):
+      fed.append(i)
+      if i == 2:
+        monkeypatch.setattr(stop, 'requested', lambda: True)
+      yield i
+
+  with pytest.raises(stop.Stopped):
+    run(tmp_path, 7, batches)
+  assert fed == [0, 1, 2]
+  monkeypatch.undo()
+  assert_equal(run(tmp_path, 7), run(tmp_path / 'whole', 7))
+
+
+def test_nan_stops_the_run_and_is_never_saved(tmp_path):
+  def nan_at_6(state, batch):
+    state, metrics = add_batch(state, batch)
+    return state, {'loss': metrics['loss'] if batch < 5 else jnp.nan}
+
+  with pytest.raises(errors.UserError) as caught:
+    run(tmp_path, 9, train_step=nan_at_6)
+  assert 'loss is not finite at step 6' in str(caught.value)
+  assert '4' in str(caught.value)
+  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
+    assert checkpoints.latest_step == 4
