@@ -1,0 +1,95 @@
+"""Properties of the networks that need no reference."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pointsup_jax.models import deeplab, norm, upsample
+
+
+def tiny(**kwargs):
+  model = deeplab.DeepLabV2(5, blocks=(1, 1, 1, 1), width=4, **kwargs)
+  images = np.random.default_rng(0).normal(size=(2, 33, 41, 3)) * 50
+  variables = model.init(jax.random.key(0), images[:1], train=False)
+  return model, variables, np.float32(images)
+
+
+def test_logits_are_at_stride_8():
+  model, variables, images = tiny()
+  outputs = model.apply(variables, images, train=False)
+  assert outputs.aux.shape == outputs.main.shape == (2, 5, 6, 5)
+
+
+def train_pass(model, variables, images):
+  outputs, updated = model.apply(
+    variables, images, train=True, mutable=['batch_stats']
+  )
+  return outputs.main, updated['batch_stats']
+
+
+def test_batch_mode_does_not_mix_images_and_global_mode_does():
+  for bn, mixes in (('batch', False), ('global', True)):
+    model, variables, images = tiny(bn=bn)
+    both, _ = train_pass(model, variables, images)
+    alone, _ = train_pass(model, variables, images[:1])
+    assert np.allclose(both[:1], alone, atol=1e-5) != mixes
+
+
+def test_frozen_mode_keeps_the_statistics():
+  model, variables, images = tiny(bn='frozen')
+  logits, stats = train_pass(model, variables, images)
+  jax.tree.map(np.testing.assert_array_equal, stats, variables['batch_stats'])
+  expected = model.apply(variables, images, train=False).main
+  np.testing.assert_allclose(logits, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  ('mode', 'axes'), [('batch', (1, 2)), ('global', (0, 1, 2))]
+)
+def test_batch_norm_by_its_formula(mode, axes):
+  x = np.random.default_rng(1).normal(3, 2, (2, 4, 6, 3)).astype(np.float32)
+  layer = norm.BatchNorm(mode)
+  variables = layer.init(jax.random.key(0), x, train=False)
+  y, updated = layer.apply(variables, x, train=True, mutable=['batch_stats'])
+  x = np.float64(x)
+  mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+  np.testing.assert_allclose(y, (x - mean) / np.sqrt(var + 1e-5), atol=1e-4)
+  n = x.size / mean.size
+  stats = updated['batch_stats']
+  np.testing.assert_allclose(
+    stats['mean'], 0.1 * mean.mean((0, 1, 2)), rtol=1e-4
+  )
+  np.testing.assert_allclose(
+    stats['var'], 0.9 + 0.1 * (var * n / (n - 1)).mean((0, 1, 2)), rtol=1e-4
+  )
+
+
+def test_preprocess_is_bgr_minus_the_mean():
+  rgb = np.array([[[[10, 20, 30]]]], np.uint8)
+  expected = np.array([30, 20, 10]) - np.array(deeplab.BGR_MEAN)
+  np.testing.assert_allclose(
+    deeplab.preprocess(rgb)[0, 0, 0], expected, rtol=1e-6
+  )
+
+
+def bilinear_by_hand(x, size):
+  """Aligned corners, one output pixel at a time."""
+  out = np.zeros((x.shape[0], *size, x.shape[3]))
+  for i, j in np.ndindex(size):
+    r = i * (x.shape[1] - 1) / (size[0] - 1) if size[0] > 1 else 0.0
+    c = j * (x.shape[2] - 1) / (size[1] - 1) if size[1] > 1 else 0.0
+    r0, c0 = int(r), int(c)
+    r1, c1 = min(r0 + 1, x.shape[1] - 1), min(c0 + 1, x.shape[2] - 1)
+    top = (1 - (c - c0)) * x[:, r0, c0] + (c - c0) * x[:, r0, c1]
+    bottom = (1 - (c - c0)) * x[:, r1, c0] + (c - c0) * x[:, r1, c1]
+    out[:, i, j] = (1 - (r - r0)) * top + (r - r0) * bottom
+  return out
+
+
+@pytest.mark.parametrize('old', [(1, 1), (3, 5), (4, 1)])
+@pytest.mark.parametrize('new', [(1, 1), (7, 9), (2, 3), (12, 5)])
+def test_bilinear(old, new):
+  x = np.random.default_rng(2).normal(size=(2, *old, 3)).astype(np.float32)
+  y = upsample.bilinear(jnp.asarray(x), new)
+  np.testing.assert_allclose(y, bilinear_by_hand(x, new), atol=1e-5)
