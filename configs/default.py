@@ -39,6 +39,10 @@ def get_config() -> ml_collections.ConfigDict:
   # batch of 1 has them), 'global' (of the whole batch) or 'frozen' (running
   # statistics). Evaluation always uses the running ones.
   model.bn = 'batch'
+  # Whose passes update the running statistics where both domains are seen:
+  # 'both' in turn, source first, as published, or the 'target' alone, which is
+  # what the model is used on.
+  model.bn_statistics = 'both'
   # Channels of a discriminator's first convolution.
   model.discriminator_width = 64
 

@@ -16,6 +16,7 @@ _CHOICES = {
   'annotate.oracle': ('ground_truth',),
   'adapt.pseudo_labels': targets.MODES,
   'model.bn': ('batch', 'global', 'frozen'),
+  'model.bn_statistics': ('both', 'target'),
 }
 _POSITIVE = (
   'train.batch_size',

@@ -105,6 +105,7 @@ def build_learner(run: run_lib.Run) -> learner.Learner:
     segmenter=run.segmenter(),
     discriminator=discriminator.Discriminator(width=model.discriminator_width),
     num_classes=run.classes.num_classes,
+    target_statistics=model.bn_statistics == 'target',
     segmenter_tx=optimizers.segmenter(
       poly(optim.lr),
       head_lr_scale=optim.head_lr_scale,

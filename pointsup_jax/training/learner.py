@@ -38,6 +38,7 @@ class Learner:
   segmenter: deeplab.DeepLabV2
   discriminator: discriminator.Discriminator
   num_classes: int
+  target_statistics: bool  # only the target updates the running statistics
   segmenter_tx: optax.GradientTransformation
   opponent_tx: optax.GradientTransformation
 

@@ -78,6 +78,8 @@ def update_segmenter(
     metrics = {f'source_{head}': term for head, term in metrics.items()}
     target: Outputs | None = None
     if strategy.uses_target or supervision.target:
+      if learner.target_statistics:
+        stats = state.segmenter['batch_stats']
       target, stats = learner.segment(params, stats, batch.target.images)
       extra, terms = strategy.segmenter_loss(target, judge)
       loss, metrics = loss + extra, metrics | terms

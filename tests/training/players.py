@@ -13,12 +13,13 @@ CLASSES = 5
 
 
 @functools.cache
-def small_learner() -> learner.Learner:
+def small_learner(target_statistics: bool = False) -> learner.Learner:
   """Networks of a few thousand parameters."""
   return learner.Learner(
     segmenter=deeplab.DeepLabV2(CLASSES, blocks=(1, 1, 1, 1), width=4),
     discriminator=discriminator.Discriminator(width=4),
     num_classes=CLASSES,
+    target_statistics=target_statistics,
     segmenter_tx=optimizers.segmenter(
       optimizers.poly(0.01, power=0.9, decay_steps=100),
       head_lr_scale=2.0,

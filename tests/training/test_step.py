@@ -16,11 +16,11 @@ SOURCE_ONLY = source_only.SourceOnly()
 
 
 @functools.cache
-def compiled(strategy, target_weight=0.0):
+def compiled(strategy, target_weight=0.0, target_statistics=False):
   return jax.jit(
     functools.partial(
       step.train_step,
-      learner=players.small_learner(),
+      learner=players.small_learner(target_statistics),
       strategy=strategy,
       supervision=step.Supervision(aux=0.1, target=target_weight),
     )
@@ -63,6 +63,17 @@ def test_point_labels_matter_in_stage_3_whatever_the_strategy(strategy):
   # No labelled pixel: a loss of zero, and nothing turns to NaN.
   assert bare_metrics['target_main'] == 0
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(without))
+
+
+@pytest.mark.parametrize('target_statistics', [False, True])
+def test_whose_images_update_the_running_statistics(target_statistics):
+  state = players.fresh_state(ADVENT.opponents)
+  train_step = compiled(ADVENT, target_statistics=target_statistics)
+  pair, other = players.random_pair(0), players.random_pair(1)
+  first, _ = train_step(state, pair)
+  second, _ = train_step(state, pair._replace(source=other.source))
+  same = equal(*(x.segmenter['batch_stats'] for x in (first, second)))
+  assert same == target_statistics
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms():

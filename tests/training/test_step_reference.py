@@ -67,6 +67,7 @@ def published_learner():
     segmenter=deeplab.DeepLabV2(CLASSES),
     discriminator=discriminator.Discriminator(),
     num_classes=CLASSES,
+    target_statistics=False,
     segmenter_tx=optimizers.segmenter(
       poly(2.5e-4),
       head_lr_scale=10.0,
