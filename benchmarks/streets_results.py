@@ -24,7 +24,9 @@ _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds of the runs.')
 _OUT = flags.DEFINE_string('out', 'runs/results', 'Folder of the workdirs.')
 _SPLIT = flags.DEFINE_enum('split', 'test', ('val', 'test'), 'Scored scenes.')
 _JOBS = flags.DEFINE_integer('jobs', 2, 'Runs at a time, a core each.')
-_CONFIG = flags.DEFINE_list('override', [], 'FIELD=VALUE for every run.')
+_OVERRIDE = flags.DEFINE_multi_string(
+  'override', [], 'FIELD=VALUE for every run; may be given several times.'
+)
 
 # Row: what its run changes after stage 1, in the order of the paper's tables.
 ROWS = {
@@ -90,7 +92,7 @@ def main(argv: list[str]) -> None:
 
 def run(workdir: pathlib.Path, stage: str, core: int, *fields: str) -> None:
   """One run of the command on one core; its output goes beside its workdir."""
-  settings = (f'data.evaluation.split={_SPLIT.value}', *_CONFIG.value, *fields)
+  settings = (f'data.evaluation.split={_SPLIT.value}', *_OVERRIDE.value, *fields)
   command = [
     sys.executable, '-m', 'launch.main', f'--workdir={workdir}',
     '--config=configs/streets_active.py', f'--stage={stage}',

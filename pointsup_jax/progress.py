@@ -66,6 +66,13 @@ class Progress:
     elif now - self._last_line > _SECONDS_BETWEEN_LINES:
       self._line()
 
+  def note(self, text: str) -> None:
+    """Shows at once what happens where no unit finishes for a while."""
+    if self._bar is not None:
+      self._bar.update(self._task, info=text)
+    else:
+      say(f'{self._title}: {text}')
+
   def _per_second(self) -> float:
     if self._first is None or self._done <= self._first[1]:
       return 0.0

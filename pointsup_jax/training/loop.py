@@ -48,10 +48,13 @@ def train(
   start = int(state.step)
   pending = _Pending(log, checkpoints)
   with progress.Progress(title, steps, start=start, unit='step') as bar:
+    bar.note('compiling the step')
+    began = time.monotonic()
     for step in range(start + 1, steps + 1):
       state, metrics = train_step(state, next(batches))
       if step == start + 1:
         jax.block_until_ready(metrics)  # so that the rate excludes compiling
+        bar.note(f'first step after {time.monotonic() - began:.0f} s')
       # The metrics before these are complete by now: no wait for the device.
       bar.update(step, pending.write())
       if step % log_every == 0 or step == steps:
