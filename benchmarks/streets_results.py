@@ -92,7 +92,11 @@ def main(argv: list[str]) -> None:
 
 def run(workdir: pathlib.Path, stage: str, core: int, *fields: str) -> None:
   """One run of the command on one core; its output goes beside its workdir."""
-  settings = (f'data.evaluation.split={_SPLIT.value}', *_OVERRIDE.value, *fields)
+  settings = (
+    f'data.evaluation.split={_SPLIT.value}',
+    *_OVERRIDE.value,
+    *fields,
+  )
   command = [
     sys.executable, '-m', 'launch.main', f'--workdir={workdir}',
     '--config=configs/streets_active.py', f'--stage={stage}',

@@ -20,7 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.data.classes = 'classes.json'
   # The grid of 8 x 16 patches divides this; the images have 270 x 360.
   size = (192, 256)
-  config.data.source = default.domain('image_folder', 'day_train', size, 0)
-  config.data.target = default.domain('image_folder', 'dusk_train', size, 0)
-  config.data.evaluation = default.domain('image_folder', 'dusk_test', size, 0)
+  config.data.source = default.domain('image_folder', 'day_train', size)
+  config.data.target = default.domain('image_folder', 'dusk_train', size)
+  config.data.evaluation = default.domain('image_folder', 'dusk_test', size)
   return config

@@ -15,13 +15,14 @@ def get_config() -> ml_collections.ConfigDict:
   config.seed = 0
 
   config.data = data = ml_collections.ConfigDict()
-  # Folder with the data of `image_folder` sets; unused by Streets.
+  # Folder with the data; each domain's own `root` is looked up in it. Unused by
+  # Streets.
   data.root = ''
   # 'cityscapes' (its 19 classes), or the path of a classes.json; a relative
   # path is looked up in data.root.
   data.classes = 'cityscapes'
-  # Where labelled source images come from: 'streets_game', 'streets_camera'
-  # or 'image_folder'.
+  # Where labelled source images come from: 'streets_game', 'streets_camera',
+  # 'image_folder', 'gta5', 'synthia' or 'cityscapes'.
   data.source = domain('streets_game', 'train', (760, 1280), 24_966)
   # The unlabelled target images; the simulated annotator reads their labels.
   data.target = domain('streets_camera', 'train', (512, 1024), 2_975)
@@ -35,6 +36,9 @@ def get_config() -> ml_collections.ConfigDict:
   model.blocks = (3, 4, 23, 3)
   # Channels of the first stage; 64 in every ResNet.
   model.width = 64
+  # File of the weights that stages 1 and 3 start from: an ImageNet ResNet or a
+  # segmenter, .pth, .safetensors or .npz; '' starts from scratch.
+  model.weights = ''
   # Batch norm in training: 'batch' (statistics of each image, as the paper's
   # batch of 1 has them), 'global' (of the whole batch) or 'frozen' (running
   # statistics). Evaluation always uses the running ones.
@@ -80,9 +84,16 @@ def get_config() -> ml_collections.ConfigDict:
   train.keep = 2
 
   config.uda = uda = ml_collections.ConfigDict()
-  # Stage 1: 'source_only' or 'advent'.
+  # Stage 1: 'source_only', 'minent', 'advent', 'adaptsegnet' or 'intrada'.
   uda.strategy = 'advent'
+  # Steps of each of its phases.
   uda.steps = 120_000
+  # IntraDA: the share of the target's images that count as easy (lambda), and
+  # the classes whose presence makes an image easier; none: they do not count.
+  # The published list is wall, fence, pole, traffic light, traffic sign,
+  # terrain, rider, truck, bus, train, motorcycle.
+  uda.easy_share = 0.67
+  uda.rare_classes = ()
   # Steps of source-only training from which stages 1 and 3 start, in place of
   # ImageNet weights; its result is the row 'no adaptation'. 0: none.
   uda.source_only_steps = 0
@@ -107,7 +118,8 @@ def get_config() -> ml_collections.ConfigDict:
   annotate.oracle = 'ground_truth'
 
   config.adapt = adapt = ml_collections.ConfigDict()
-  # Stage 3: which strategy runs beside the point labels.
+  # Stage 3: which strategy runs beside the point labels: any of stage 1 that
+  # has one phase.
   adapt.strategy = 'advent'
   adapt.steps = 120_000
   # Pseudo labels in the patches nobody was asked about: 'points' (at the n
@@ -123,17 +135,29 @@ def get_config() -> ml_collections.ConfigDict:
 
 
 def domain(
-  dataset: str, split: str, size: tuple[int, int], length: int
+  dataset: str,
+  split: str,
+  size: tuple[int, int],
+  length: int = 0,
+  root: str = '',
 ) -> ml_collections.ConfigDict:
   """The fields that describe one set of images.
 
   Args:
     dataset: which data set.
-    split: its part: 'train', 'val' or 'test' of Streets; of an image folder,
-      the name of a list in splits/ or of a folder in images/.
+    split: its part: 'train', 'val' or 'test' of Streets and Cityscapes, 'all'
+      of GTA5 and SYNTHIA; of an image folder, the name of a list in splits/ or
+      of a folder in images/.
     size: height and width in pixels at which the network sees the images.
-    length: number of Streets scenes; unused by image folders.
+    length: number of Streets scenes; unused by the others.
+    root: the set's folder, absolute or in data.root.
   """
   return ml_collections.ConfigDict(
-    {'dataset': dataset, 'split': split, 'size': size, 'length': length}
+    {
+      'dataset': dataset,
+      'split': split,
+      'size': size,
+      'length': length,
+      'root': root,
+    }
   )

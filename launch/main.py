@@ -68,6 +68,7 @@ def main(argv: Sequence[str]) -> None:
   check.check(config)
   workdir = workdir_lib.Workdir(workdir_path())
   run = run_lib.open_run(config, workdir)
+  check.check_classes(config, run.classes.names)
   if _OVERWRITE.value:
     record.clear(workdir)
   record.claim(workdir, config)
@@ -111,9 +112,17 @@ def parse_flags(argv: list[str]) -> list[str]:
   except flags.Error as error:
     fail(errors.UsageError(str(error).splitlines()[0]))
   except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    fail(errors.UsageError(explain(error, path, row, list(values))))
+
+
+def explain(error: Exception, path: str, row: str, names: list[str]) -> str:
+  """Finds out what ml_collections could not make of --config and its fields."""
+  try:
     config = runpy.run_path(path)['get_config'](*([row] if row else []))
-    typo = unknown_field(list(values), record.flatten(config))
-    fail(errors.UsageError(typo or f'--config: {error}'))
+  except (TypeError, ValueError) as no_row:
+    return f'--config={path}:{row}: {no_row}'
+  typo = unknown_field(names, record.flatten(config))
+  return typo or f'--config: {error}'
 
 
 def unknown_field(names: list[str], known: Collection[str]) -> str | None:

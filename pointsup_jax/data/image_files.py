@@ -4,9 +4,12 @@ import pathlib
 import struct
 import zlib
 
+import cv2
+import numpy as np
 from PIL import Image, ImageOps
 
 from pointsup_jax import errors
+from pointsup_jax.types import Array
 
 # What Pillow raises on files that are cut off or damaged.
 _UNREADABLE = (
@@ -58,6 +61,82 @@ def decode(root: pathlib.Path, path: str) -> Image.Image:
       return ImageOps.exif_transpose(image)
   except _UNREADABLE as error:
     raise _unreadable(root, path, error) from error
+
+
+def read_image(root: pathlib.Path, path: str) -> np.ndarray:
+  """Reads an image: [H, W, 3] uint8, RGB.
+
+  Raises:
+    errors.UserError: the file is damaged or has more than 8 bits a channel.
+  """
+  image = decode(root, path)
+  if image.mode.startswith(('I', 'F')):
+    raise errors.UserError(
+      f'{path} has mode {image.mode}, more than 8 bits a channel; convert '
+      f'it to 8-bit RGB (in {root})'
+    )
+  return np.asarray(image.convert('RGB'))
+
+
+def read_ids(root: pathlib.Path, path: str) -> np.ndarray:
+  """Reads a label file of one 8-bit channel, palettes by index: [H, W] uint8.
+
+  Raises:
+    errors.UserError: the file is damaged or of another kind.
+  """
+  image = decode(root, path)
+  if image.mode == '1':
+    image = image.convert('L')
+  if image.mode not in ('L', 'P'):
+    raise errors.UserError(
+      f'{path} has mode {image.mode}, {len(image.getbands())} channel(s); '
+      'labels must be class ids in one 8-bit channel, grey or palette '
+      f'(in {root})'
+    )
+  return np.asarray(image)
+
+
+def read_first_of_16_bits(root: pathlib.Path, path: str) -> np.ndarray:
+  """Reads SYNTHIA's label PNGs: the first of several 16-bit channels.
+
+  Pillow would keep the upper 8 bits of each channel: zeros.
+
+  Returns:
+    [H, W] uint8.
+
+  Raises:
+    errors.UserError: the file is damaged or of another kind.
+  """
+  pixels = cv2.imread(str(root / path), cv2.IMREAD_UNCHANGED)
+  if pixels is None:
+    raise _unreadable(root, path, ValueError('OpenCV cannot decode it'))
+  if pixels.dtype != np.uint16 or pixels.ndim != 3:
+    raise errors.UserError(
+      f'{path} holds {pixels.dtype} of shape {pixels.shape}; the labels of '
+      f'SYNTHIA have 3 channels of 16 bits: GT/LABELS, not GT/COLOR (in {root})'
+    )
+  ids = pixels[..., 2]  # OpenCV has blue first
+  if ids.max() > 255:
+    raise errors.UserError(
+      f'{path} has the id {ids.max()} in its first channel, which is none of '
+      f'SYNTHIA (in {root})'
+    )
+  return ids.astype(np.uint8)
+
+
+def write_labels(path: pathlib.Path, labels: Array) -> None:
+  """Writes labels [H, W] uint8 as a PNG of train ids, with its folders."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  Image.fromarray(np.asarray(labels)).save(path)
+
+
+def read_labels(path: pathlib.Path) -> np.ndarray:
+  """Reads what `write_labels` wrote: [H, W] uint8.
+
+  Raises:
+    errors.UserError: the file is damaged.
+  """
+  return np.asarray(decode(path.parent, path.name))
 
 
 def _unreadable(

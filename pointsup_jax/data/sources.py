@@ -1,6 +1,7 @@
 """Where images come from: the contract, wrappers, and `open_source`."""
 
 import difflib
+import pathlib
 import threading
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,11 +10,16 @@ import numpy as np
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import image_folder, transforms
+from pointsup_jax.data import image_folder, official, transforms
 from pointsup_jax.data.streets import source as streets
 from pointsup_jax.types import IGNORE, Example
 
-NAMES = ('streets_game', 'streets_camera', 'image_folder')
+NAMES = (
+  'streets_game',
+  'streets_camera',
+  'image_folder',
+  *official.OPENERS,
+)
 
 
 class Source(Protocol):
@@ -43,10 +49,9 @@ def open_source(
 
   Args:
     dataset: one of `NAMES`.
-    root: folder of an image folder.
+    root: folder of a data set on disk.
     split: its part.
-    size: (height, width) of images and labels; None for image folders as they
-      are on disk.
+    size: (height, width) of images and labels; None: as they are on disk.
     classes: what the labels tell apart.
     seed: of the scenes of Streets.
     length: number of scenes of Streets.
@@ -56,15 +61,17 @@ def open_source(
     errors.UserError: the data cannot be used as they are.
   """
   if dataset == 'image_folder':
-    return image_folder.ImageFolder(
+    return image_folder.open_split(
       root, split, classes, size, labelled=labelled
     )
+  if dataset in NAMES and classes.names != classes_lib.CITYSCAPES.names:
+    raise errors.UsageError(
+      f'{dataset} has the classes of Cityscapes but data.classes has '
+      f"{classes.num_classes} others; set data.classes='cityscapes'"
+    )
+  if dataset in official.OPENERS:
+    return official.OPENERS[dataset](pathlib.Path(root), split, size, labelled)
   if dataset in ('streets_game', 'streets_camera'):
-    if classes.names != classes_lib.CITYSCAPES.names:
-      raise errors.UsageError(
-        f'{dataset} has the classes of Cityscapes but data.classes has '
-        f"{classes.num_classes} others; set data.classes='cityscapes'"
-      )
     if size is None:
       raise errors.UsageError(f'{dataset} has no native size: give one')
     scenes = streets.Streets(

@@ -1,12 +1,20 @@
-"""Segmenter weights under torch's names and in torch's layout, and back."""
+"""Segmenter weights from and to files, under torch's names and layout.
+
+python -m pointsup_jax.models.pretrained IN OUT
+
+converts a weight file: IN is checked to be a DeepLab-v2 or its backbone, and
+OUT holds the same tensors, bit by bit; the suffixes decide the formats.
+"""
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from flax import traverse_util
 
-from pointsup_jax import errors, types
+from pointsup_jax import errors, progress, types
+from pointsup_jax.models import deeplab, weight_files
 
 # Our module and torch's; what is in braces is the same on both sides.
 # Torch's layer5 is the head on conv4, layer6 the one on conv5.
@@ -35,6 +43,79 @@ _BN_LEAVES = (
 )
 
 
+# RGB mean and deviation, of 0..1, that torchvision's models expect.
+_TORCHVISION_MEAN = np.array((0.485, 0.456, 0.406))
+_TORCHVISION_STD = np.array((0.229, 0.224, 0.225))
+
+
+def load(path: str) -> types.Variables:
+  """Reads a weight file of a segmenter or of its backbone alone.
+
+  Understands the names of ADVENT, IntraDA and AdaptSegNet, of the Caffe-style
+  ImageNet file that they start from ('Scale.' before each name; its 21-class
+  head is dropped) and of torchvision's ResNets ('fc' is dropped, and the first
+  convolution adapted from their RGB input to ours).
+
+  Args:
+    path: .pth, .safetensors or .npz.
+
+  Returns:
+    {'params': ..., 'batch_stats': ...}; `complete` makes a model's of them.
+
+  Raises:
+    errors.UserError: the file cannot be read or is something else.
+  """
+  try:
+    return from_torch(_published_names(weight_files.read(path)))
+  except _UnknownNamesError as error:
+    raise errors.UserError(f'{path}: {error}') from error
+
+
+def complete(
+  loaded: types.Variables, fresh: types.Variables, path: str
+) -> types.Variables:
+  """A model's variables: those loaded, and fresh heads where they do not fit.
+
+  Args:
+    loaded: of `load`.
+    fresh: the model's own, just initialised.
+    path: names the file to the user.
+
+  Returns:
+    Float32 arrays in the structure of `fresh`.
+
+  Raises:
+    errors.UserError: tensors are missing, unknown or of another shape; only a
+      head may be missing, or have another number of classes.
+  """
+  have, want = to_torch(loaded), to_torch(fresh)
+  for layer, name in (('layer5', 'aux'), ('layer6', 'main')):
+    head = {key: want[key] for key in want if key.startswith(f'{layer}.')}
+    if _other_head([have.get(key) for key in head], list(head.values())):
+      progress.say(f'{path} has no {name} head that fits: it starts afresh')
+      have |= head
+  problems = {
+    'missing': want.keys() - have.keys(),
+    'unknown': have.keys() - want.keys(),
+    'misshapen': {
+      f'{name} {list(have[name].shape)} for {list(want[name].shape)}'
+      for name in want.keys() & have.keys()
+      if want[name].shape != have[name].shape
+    },
+  }
+  if any(problems.values()):
+    listed = '; '.join(
+      f'{len(names)} {kind}: {_few(sorted(names))}'
+      for kind, names in problems.items()
+      if names
+    )
+    raise errors.UserError(
+      f'{path} does not fit the model of the config (model.blocks, '
+      f'model.width): {listed}'
+    )
+  return from_torch({k: np.asarray(v, np.float32) for k, v in have.items()})
+
+
 def from_torch(state_dict: Mapping[str, np.ndarray]) -> types.Variables:
   """The variables of a `DeepLabV2` of any depth and width.
 
@@ -46,9 +127,9 @@ def from_torch(state_dict: Mapping[str, np.ndarray]) -> types.Variables:
     {'params': ..., 'batch_stats': ...}, NumPy arrays of the same dtypes.
 
   Raises:
-    UserError: a name is none of the model's.
+    errors.UserError: names are none of the model's.
   """
-  flat = {}
+  flat, unknown = {}, []
   for name, tensor in state_dict.items():
     module, _, leaf = name.rpartition('.')
     if leaf == 'num_batches_tracked':
@@ -56,14 +137,17 @@ def from_torch(state_dict: Mapping[str, np.ndarray]) -> types.Variables:
     ours = _translate(module, torch_to_ours=True)
     names = {theirs: (top, own) for top, own, theirs in _leaves(ours or '')}
     if ours is None or leaf not in names:
-      raise errors.UserError(
-        f'weights: {name!r} is no tensor of DeepLab-v2 with two heads; '
-        "expected names like 'layer1.0.conv1.weight' or "
-        "'layer6.conv2d_list.0.bias'"
-      )
+      unknown.append(name)
+      continue
     collection, own = names[leaf]
     flat[f'{collection}/{ours}/{own}'] = (
       tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+    )
+  if unknown:
+    raise _UnknownNamesError(
+      f'{len(unknown)} of {len(state_dict)} tensors are none of a DeepLab-v2 '
+      f'with two heads: {_few(unknown)}; expected names like '
+      "'layer1.0.conv1.weight' or 'layer6.conv2d_list.0.bias'"
     )
   return traverse_util.unflatten_dict(flat, sep='/')
 
@@ -99,3 +183,87 @@ def _translate(module: str, torch_to_ours: bool) -> str | None:
 def _leaves(module: str) -> tuple[tuple[str, str, str], ...]:
   """Our collection and leaf, and torch's leaf, of one of our modules."""
   return _BN_LEAVES if 'bn' in module else _CONV_LEAVES
+
+
+class _UnknownNamesError(errors.UserError):
+  """Tensors that no DeepLab-v2 has."""
+
+
+def _published_names(
+  tensors: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+  """The names of ADVENT's checkpoints for those of their relatives."""
+  tensors = {k.removeprefix('module.'): v for k, v in tensors.items()}
+  if all(name.startswith('Scale.') for name in tensors):
+    # One head, where ours has two; its 'layer5' is not our aux head.
+    return {
+      name.removeprefix('Scale.'): tensor
+      for name, tensor in tensors.items()
+      if not name.startswith('Scale.layer5.')
+    }
+  if 'fc.weight' in tensors:
+    return _from_torchvision(tensors)
+  return tensors
+
+
+def _from_torchvision(
+  tensors: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+  """Folds torchvision's normalisation of its input into the first layer.
+
+  It expects RGB in 0..1, minus a mean, over a deviation. The difference of the
+  means moves that layer's output by a constant (but at the image's border,
+  where padding is zero in both), which the running mean of its batch norm
+  takes up.
+  """
+  progress.say('torchvision weights: the stem is adapted to BGR in 0..255')
+  tensors = {k: v for k, v in tensors.items() if not k.startswith('fc.')}
+  kernel = tensors['conv1.weight'] / _TORCHVISION_STD[:, None, None]
+  offset = np.array(deeplab.BGR_MEAN[::-1]) / 255 - _TORCHVISION_MEAN
+  moved = (kernel * offset[:, None, None]).sum(axis=(1, 2, 3))
+  mean = tensors['bn1.running_mean']
+  return {
+    **tensors,
+    'conv1.weight': (kernel[:, ::-1] / 255).astype(np.float32),
+    'bn1.running_mean': (mean - moved).astype(np.float32),
+  }
+
+
+def _other_head(
+  have: Sequence[np.ndarray | None], want: Sequence[np.ndarray]
+) -> bool:
+  """Whether a head is absent, or made for another number of classes."""
+  if all(tensor is None for tensor in have):
+    return True
+  return all(
+    one is not None
+    and one.shape[0] != other.shape[0]
+    and one.shape[1:] == other.shape[1:]
+    for one, other in zip(have, want, strict=True)
+  )
+
+
+def _few(names: Sequence[str]) -> str:
+  more = f' and {len(names) - 5} more' if len(names) > 5 else ''
+  return ', '.join(names[:5]) + more
+
+
+def main(arguments: Sequence[str]) -> None:
+  """Converts a weight file to another format."""
+  if len(arguments) != 2:
+    raise errors.UsageError(
+      'usage: python -m pointsup_jax.models.pretrained IN OUT, each ending in '
+      f'{", ".join(weight_files.SUFFIXES)}'
+    )
+  path, out = arguments
+  tensors = to_torch(load(path))
+  weight_files.write(out, tensors)
+  progress.say(f'{out}: {len(tensors)} tensors of {path}')
+
+
+if __name__ == '__main__':
+  try:
+    main(sys.argv[1:])
+  except errors.UserError as error:
+    print(f'error: {error}', file=sys.stderr)
+    sys.exit(error.exit_code)

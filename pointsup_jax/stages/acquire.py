@@ -5,13 +5,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from PIL import Image
 
 from pointsup_jax import progress
 from pointsup_jax.acquisition import grid, scores, selection
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.data import pipeline, sources
+from pointsup_jax.data import image_files, pipeline, sources
 from pointsup_jax.evaluation import predict
 from pointsup_jax.models import deeplab
 from pointsup_jax.stages import run as run_lib
@@ -125,9 +123,7 @@ def record(
   run: run_lib.Run, store: store_lib.Store, name: str, asked: Asked, step: int
 ) -> None:
   """Writes one image's pseudo labels, then its requests in one transaction."""
-  path = run.workdir.pseudo_label(name)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  Image.fromarray(np.asarray(asked.pseudo_labels)).save(path)
+  image_files.write_labels(run.workdir.pseudo_label(name), asked.pseudo_labels)
   requests = [
     store_lib.Request(
       id=store_lib.request_id(name, row, col),

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-from PIL import Image
 
 from pointsup_jax.acquisition import selection, targets
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.data import sources
+from pointsup_jax.data import image_files, sources
 from pointsup_jax.stages import phase
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.types import Example
@@ -49,8 +48,8 @@ class PointLabelled:
   def __getitem__(self, index: int) -> Example:
     example = self._images[index]
     acquire = self._run.config.acquire
-    pseudo = np.asarray(
-      Image.open(self._run.workdir.pseudo_label(example.name))
+    pseudo = image_files.read_labels(
+      self._run.workdir.pseudo_label(example.name)
     )
     labels = targets.target_labels(
       pseudo,

@@ -9,8 +9,8 @@ from pointsup_jax.acquisition import grid, scores, selection, targets
 from pointsup_jax.training import sharding
 
 _CHOICES = {
-  'uda.strategy': uda.NAMES,
-  'adapt.strategy': uda.NAMES,
+  'uda.strategy': uda.names(),
+  'adapt.strategy': tuple(uda.STRATEGIES),
   'acquire.strategy': selection.STRATEGIES,
   'acquire.score': scores.NAMES,
   'annotate.oracle': ('ground_truth',),
@@ -70,6 +70,14 @@ def check(config: ml_collections.ConfigDict) -> None:
     config.acquire.k,
     config.acquire.n,
   )
+
+
+def check_classes(
+  config: ml_collections.ConfigDict, names: tuple[str, ...]
+) -> None:
+  """Raises errors.UsageError for fields that name no class of the data."""
+  for name in config.uda.rare_classes:
+    require_choice('uda.rare_classes', name, names)
 
 
 def require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:

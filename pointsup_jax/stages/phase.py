@@ -7,7 +7,7 @@ import jax
 
 from pointsup_jax import progress, uda
 from pointsup_jax.data import pipeline, sources
-from pointsup_jax.models import discriminator
+from pointsup_jax.models import discriminator, pretrained
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir
 from pointsup_jax.training import (
@@ -40,7 +40,7 @@ def train(
     run: config, workdir, devices.
     phase: where checkpoints and metrics go.
     title: names the phase to the user.
-    strategy: a name of `uda.build`.
+    strategy: a name of `uda.STRATEGIES`.
     steps: the phase's length.
     source: labelled images.
     target: target images; their labels count with `target_weight`.
@@ -49,9 +49,8 @@ def train(
   """
   config = run.config
   players = build_learner(run)
-  method = uda.build(
-    strategy,
-    Outputs(aux=config.losses.target_aux, main=config.losses.target_main),
+  method = uda.STRATEGIES[strategy](
+    Outputs(aux=config.losses.target_aux, main=config.losses.target_main)
   )
   train_step = jax.jit(
     functools.partial(
@@ -145,9 +144,9 @@ def fresh_state(
   """The state at step 0."""
   everywhere = sharding.replicated(run.mesh)
   if initial is None:
-    progress.say('no ImageNet weights: the segmenter starts from scratch')
     init = jax.jit(players.init_segmenter, out_shardings=everywhere)
     segmenter: Variables = init(jax.random.key(run.seed('segmenter')))
+    segmenter = jax.device_put(pretrained_or(run, segmenter), everywhere)
   else:
     _, segmenter = run.trained(initial)
   init = jax.jit(
@@ -155,6 +154,15 @@ def fresh_state(
   )
   key = jax.random.key(run.seed('opponents', phase.root.name))
   return init(key, segmenter, opponents)
+
+
+def pretrained_or(run: run_lib.Run, fresh: Variables) -> Variables:
+  """The variables in config.model.weights, or fresh ones if it names none."""
+  path = run.config.model.weights
+  if not path:
+    progress.say('no weight file: the segmenter starts from scratch')
+    return fresh
+  return pretrained.complete(pretrained.load(path), fresh, path)
 
 
 def pair_batches(

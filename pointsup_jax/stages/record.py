@@ -22,6 +22,8 @@ _DECIDES: dict[str, str | None] = {
   'evaluate': None,
   'data.evaluation': None,
   'data.root': None,
+  'data.source.root': None,
+  'data.target.root': None,
   'data.threads': None,
   'train.log_every': None,
   'train.checkpoint_every': None,

@@ -39,10 +39,10 @@ class Run:
       native: images and labels as they are on disk rather than at domain.size,
         where they are on disk at all.
     """
-    native = native and domain.dataset == 'image_folder'
+    native = native and not domain.dataset.startswith('streets_')
     return sources.open_source(
       domain.dataset,
-      root=self.config.data.root,
+      root=str(pathlib.Path(self.config.data.root, domain.root)),
       split=domain.split,
       size=None if native else tuple(domain.size),
       classes=self.classes,

@@ -1,32 +1,41 @@
 """Stage 1: adapts G1 from the source to the unlabelled target."""
 
-from pointsup_jax.stages import phase
+from pointsup_jax import uda
+from pointsup_jax.stages import easy_hard, phase
 from pointsup_jax.stages import run as run_lib
 
 
 def run(run: run_lib.Run) -> None:
-  """Trains the source-only phase, if there is one, and then the strategy's."""
+  """Trains the source-only phase, if there is one, then the method's phases."""
   config, workdir = run.config, run.workdir
   source = run.source(config.data.source, labelled=True)
   target = run.source(config.data.target, labelled=False)
-  warm = config.uda.source_only_steps > 0
-  if warm:
+  initial = None
+  if config.uda.source_only_steps:
+    initial = workdir.source_only
     phase.train(
       run,
-      workdir.source_only,
+      initial,
       title='source only',
       strategy='source_only',
       steps=config.uda.source_only_steps,
       source=source,
       target=target,
     )
-  phase.train(
-    run,
-    workdir.uda,
-    title=f'stage 1, {config.uda.strategy}',
-    strategy=config.uda.strategy,
-    steps=config.uda.steps,
-    source=source,
-    target=target,
-    initial=workdir.source_only if warm else None,
-  )
+  title, before = f'stage 1, {config.uda.strategy}', None
+  for part in uda.phases(config.uda.strategy):
+    if part.within_target:
+      assert before is not None  # no method starts with such a phase
+      source, target = easy_hard.split(run, target, before)
+    current = workdir.uda_phase(part.name)
+    phase.train(
+      run,
+      current,
+      title=f'{title} {part.name}'.strip(),
+      strategy=part.strategy,
+      steps=config.uda.steps,
+      source=source,
+      target=target,
+      initial=initial,
+    )
+    before = current

@@ -69,12 +69,25 @@ class Workdir:
   @property
   def source_only(self) -> Phase:
     """The source-only phase before stage 1, where there is one."""
-    return Phase(self.root / 'uda' / 'source_only')
+    return self.uda_phase('source_only')
 
   @property
   def uda(self) -> Phase:
-    """Stage 1."""
-    return Phase(self.root / 'uda')
+    """Stage 1, whose last phase it is."""
+    return self.uda_phase('')
+
+  def uda_phase(self, name: str) -> Phase:
+    """An earlier phase of stage 1; the last one is called ''."""
+    return Phase(self.root / 'uda' / name)
+
+  @property
+  def split(self) -> pathlib.Path:
+    """The target's easy and hard images, where stage 1 tells them apart."""
+    return self.root / 'uda' / 'split.json'
+
+  def easy_label(self, image: str) -> pathlib.Path:
+    """The prediction for an easy image that stage 1 learns from, train ids."""
+    return self.root / 'uda' / 'pseudo_labels' / f'{image}.png'
 
   @property
   def adapt(self) -> Phase:

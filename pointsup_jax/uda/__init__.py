@@ -1,16 +1,35 @@
 """Adaptation methods, one file each over the contract in `strategy`."""
 
+from collections.abc import Callable
+
 from pointsup_jax.types import Outputs
-from pointsup_jax.uda import advent, source_only, strategy
+from pointsup_jax.uda import (
+  adaptsegnet,
+  advent,
+  intrada,
+  minent,
+  source_only,
+  strategy,
+)
 
-NAMES = ('source_only', 'advent')
+# What one training phase may run: name -> strategy, given the weights of its
+# target losses of either head.
+STRATEGIES: dict[str, Callable[[Outputs], strategy.Strategy]] = {
+  'source_only': lambda weights: source_only.SourceOnly(),
+  'minent': minent.MinEnt,
+  'advent': advent.advent,
+  'adaptsegnet': adaptsegnet.adaptsegnet,
+}
+
+# What stage 1 may run: any of those in one phase, or several phases.
+_MULTI_PHASE = {'intrada': intrada.PHASES}
 
 
-def build(name: str, weights: Outputs) -> strategy.Strategy:
-  """Returns the strategy of that name; `weights` are its target losses'."""
-  match name:
-    case 'source_only':
-      return source_only.SourceOnly()
-    case 'advent':
-      return advent.AdvEnt(weights)
-  raise ValueError(f'no strategy {name!r}')
+def names() -> tuple[str, ...]:
+  """The methods of stage 1."""
+  return (*STRATEGIES, *_MULTI_PHASE)
+
+
+def phases(name: str) -> tuple[strategy.Phase, ...]:
+  """The phases of a method of stage 1, in order."""
+  return _MULTI_PHASE.get(name) or (strategy.Phase('', name),)

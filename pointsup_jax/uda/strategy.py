@@ -7,7 +7,7 @@ stage 3 run the same step with it (`training/step.py`).
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 
@@ -15,6 +15,15 @@ from pointsup_jax.types import Metrics, Outputs
 
 # (head, maps [B, H, W, C]) -> logits [B, h, w, 1] of that head's opponent.
 Judge = Callable[[str, jax.Array], jax.Array]
+
+
+class Phase(NamedTuple):
+  """One training phase of stage 1."""
+
+  name: str  # its folder below uda/; '' for the last one, uda/ itself
+  strategy: str  # a name of `uda.STRATEGIES`
+  # From the target's easy images, with pseudo labels, to its hard ones.
+  within_target: bool = False
 
 
 class Strategy(Protocol):

@@ -43,7 +43,7 @@ def root(tmp_path):
 
 
 def folder(root, split='', size=None, **options):
-  return image_folder.ImageFolder(root, split, THREE, size, **options)
+  return image_folder.open_split(root, split, THREE, size, **options)
 
 
 def message(call):
@@ -164,7 +164,7 @@ def test_every_camvid_split_opens(shared):
   for split, count in (
     ('day_train', 305), ('day_val', 101), ('dusk_train', 62), ('dusk_test', 62),
   ):  # fmt: skip
-    images = image_folder.ImageFolder(
+    images = image_folder.open_split(
       camvid, split, classes.load(camvid / 'classes.json'), None
     )
     assert len(images) == count
@@ -311,7 +311,7 @@ def test_an_id_of_no_class_is_named_with_the_valid_ones(root):
 
 def test_label_ids_in_place_of_train_ids_are_recognised(root):
   save(root / 'labels/town/a.png', np.full((6, 8), 26, np.uint8))
-  images = image_folder.ImageFolder(root, 'town', classes.CITYSCAPES, None)
+  images = image_folder.open_split(root, 'town', classes.CITYSCAPES, None)
   text = message(lambda: images[0])
   assert 'valid are 0 to 18, and 255 for ignore; are these labelIds?' in text
 

@@ -11,7 +11,7 @@ from pointsup_jax.training import step
 from pointsup_jax.types import Outputs
 from pointsup_jax.uda import advent, source_only
 
-ADVENT = advent.AdvEnt(Outputs(aux=2e-4, main=1e-3))
+ADVENT = advent.advent(Outputs(aux=2e-4, main=1e-3))
 SOURCE_ONLY = source_only.SourceOnly()
 
 

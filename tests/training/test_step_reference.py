@@ -102,7 +102,7 @@ def run(shared, recipe):
     functools.partial(
       step.train_step,
       learner=players,
-      strategy=advent.AdvEnt(Outputs(aux=0.0002, main=0.001)),
+      strategy=advent.advent(Outputs(aux=0.0002, main=0.001)),
       supervision=step.Supervision(aux=0.1),
     )
   )

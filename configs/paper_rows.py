@@ -1,0 +1,39 @@
+"""The rows of the paper's Tables 1 to 3, as changes of its main configs."""
+
+import ml_collections
+
+# Table 1 and 2, above the line: stage 1 alone.
+METHODS = {
+  'no_adaptation': 'source_only',
+  'adaptsegnet': 'adaptsegnet',
+  'minent': 'minent',
+  'advent': 'advent',
+  'intrada': 'intrada',
+}
+# Below it, and Table 3: IntraDA first, then what people are asked about.
+SELECTIONS: dict[str, tuple[str, int]] = {
+  'self_training': ('self_training', 0),
+  'random': ('random', 10),
+  'active': ('active', 10),
+  'full': ('full', 128),
+  'k1': ('active', 1),
+  'k2': ('active', 2),
+  'k3': ('active', 3),
+  'k5': ('active', 5),
+}
+ROWS = (*METHODS, *SELECTIONS)
+
+
+def apply(config: ml_collections.ConfigDict, row: str) -> None:
+  """Turns a config into that of a row.
+
+  Raises:
+    ValueError: there is no such row.
+  """
+  if row in METHODS:
+    config.uda.strategy = METHODS[row]
+  elif row in SELECTIONS:
+    config.uda.strategy = 'intrada'
+    config.acquire.strategy, config.acquire.k = SELECTIONS[row]
+  else:
+    raise ValueError(f'no row {row!r}; there are {", ".join(ROWS)}')

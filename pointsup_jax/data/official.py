@@ -1,0 +1,127 @@
+"""GTA5, SYNTHIA and Cityscapes in the layouts of their owners.
+
+All three have the 19 classes of Cityscapes; ids of other things are ignored.
+"""
+
+import pathlib
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from pointsup_jax import errors, progress
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import image_files, listing, paired_files
+from pointsup_jax.data.paired_files import Labelling, Pair
+
+_LABEL_IDS = Labelling(classes_lib.LABEL_ID_TO_TRAIN_ID.astype(np.int16))
+_SYNTHIA_IDS = Labelling(
+  classes_lib.SYNTHIA_ID_TO_TRAIN_ID.astype(np.int16),
+  read_ids=image_files.read_first_of_16_bits,
+)
+
+
+def open_gta5(
+  root: pathlib.Path, split: str, size: tuple[int, int] | None, labelled: bool
+) -> paired_files.PairedFiles:
+  """images/00001.png and labels/00001.png, palette or grey, ids as Cityscapes.
+
+  The split is 'all', as the published methods use it. Some labels are not of
+  their image's size: those pairs are left out, and said to be.
+  """
+  _require_split('gta5', split, ('all',))
+  pairs = _pair_up(
+    root, 'images', '*.png', lambda image: f'labels/{image.name}'
+  )
+  return _open(root, pairs, _LABEL_IDS, size, labelled)
+
+
+def open_synthia(
+  root: pathlib.Path, split: str, size: tuple[int, int] | None, labelled: bool
+) -> paired_files.PairedFiles:
+  """SYNTHIA-RAND-CITYSCAPES: RGB/*.png and GT/LABELS/*.png, 16 bits a channel.
+
+  The split is 'all'; the class is in the first channel of a label.
+  """
+  _require_split('synthia', split, ('all',))
+  pairs = _pair_up(
+    root, 'RGB', '*.png', lambda image: f'GT/LABELS/{image.name}'
+  )
+  return _open(root, pairs, _SYNTHIA_IDS, size, labelled)
+
+
+def open_cityscapes(
+  root: pathlib.Path, split: str, size: tuple[int, int] | None, labelled: bool
+) -> paired_files.PairedFiles:
+  """leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and gtFine/.../*_labelIds.png.
+
+  A name is city/city_sequence_frame.
+  """
+  _require_split('cityscapes', split, ('train', 'val', 'test'))
+  ending = '_leftImg8bit.png'
+
+  def label(image: pathlib.Path) -> str:
+    stem = image.name.removesuffix(ending)
+    return f'gtFine/{split}/{image.parent.name}/{stem}_gtFine_labelIds.png'
+
+  pairs = _pair_up(root, f'leftImg8bit/{split}', f'*/*{ending}', label)
+  pairs = {k.removesuffix('_leftImg8bit'): v for k, v in pairs.items()}
+  return _open(root, pairs, _LABEL_IDS, size, labelled)
+
+
+OPENERS = {
+  'gta5': open_gta5,
+  'synthia': open_synthia,
+  'cityscapes': open_cityscapes,
+}
+
+
+def _pair_up(
+  root: pathlib.Path,
+  folder: str,
+  pattern: str,
+  label: Callable[[pathlib.Path], str],
+) -> dict[str, Pair]:
+  """All images of a folder: name below it, without suffix -> files."""
+  if not (root / folder).is_dir():
+    raise errors.UserError(
+      f'there is no folder {root / folder}; set data.root and the '
+      'data.source.root, data.target.root below it to where the data set lies'
+    )
+  images = sorted((root / folder).glob(pattern))
+  if not images:
+    raise errors.UserError(f'{root / folder} has no images {pattern}')
+  return {
+    image.relative_to(root / folder).with_suffix('').as_posix(): Pair(
+      image.relative_to(root).as_posix(), label(image)
+    )
+    for image in images
+  }
+
+
+def _open(
+  root: pathlib.Path,
+  pairs: Mapping[str, Pair],
+  labelling: Labelling,
+  size: tuple[int, int] | None,
+  labelled: bool,
+) -> paired_files.PairedFiles:
+  if not labelled:
+    return paired_files.PairedFiles(root, pairs, None, size)
+  paired_files.require_labels(root, pairs)
+  wrong = paired_files.mismatches(root, pairs)
+  if len(wrong) == len(pairs):
+    paired_files.refuse(root, list(wrong.values()))
+  if wrong:
+    progress.say(
+      f'{root}: {len(wrong)} of {len(pairs)} pairs are left out: '
+      f'{listing.few(list(wrong.values()))}'
+    )
+  kept = {name: pair for name, pair in pairs.items() if name not in wrong}
+  return paired_files.PairedFiles(root, kept, labelling, size)
+
+
+def _require_split(dataset: str, split: str, splits: tuple[str, ...]) -> None:
+  if split not in splits:
+    raise errors.UsageError(
+      f'{dataset} has no split {split!r}; it has {", ".join(splits)}'
+    )

@@ -1,0 +1,147 @@
+"""Files of named tensors: .pth (PyTorch), .safetensors and .npz."""
+
+import importlib
+import os
+import pathlib
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from pointsup_jax import errors
+
+SUFFIXES = ('.pth', '.safetensors', '.npz')
+# What published files wrap their tensors in.
+_WRAPPERS = ('state_dict', 'model')
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+  """All tensors of a file by name.
+
+  Nothing in the file is run: PyTorch files are read with weights_only, NumPy
+  files without pickles.
+
+  Args:
+    path: ends in one of `SUFFIXES`. PyTorch's may be a zip file or, as before
+      version 1.6, a bare pickle.
+
+  Raises:
+    errors.UserError: the file is missing, damaged, holds something other than
+      tensors, or its package is not installed.
+  """
+  path = pathlib.Path(path)
+  if not path.is_file():
+    raise errors.UserError(f'{path}: there is no such weight file')
+  match _suffix(path):
+    case '.pth':
+      tensors = _read_torch(path)
+    case '.safetensors':
+      tensors = _read_safetensors(path)
+    case _:
+      tensors = _read_npz(path)
+  if not tensors:
+    raise errors.UserError(f'{path} holds no tensors')
+  return tensors
+
+
+def write(
+  path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]
+) -> None:
+  """Writes tensors to a file that is either whole or not there.
+
+  Args:
+    path: ends in one of `SUFFIXES`.
+    tensors: arrays by name.
+
+  Raises:
+    errors.UserError: the suffix is another, or its package not installed.
+  """
+  path = pathlib.Path(path)
+  suffix = _suffix(path)
+  part = path.with_name(f'.{path.name}.part{suffix}')
+  arrays = {name: np.ascontiguousarray(x) for name, x in tensors.items()}
+  match suffix:
+    case '.pth':
+      torch = _torch(path)
+      torch.save(
+        {name: torch.from_numpy(x.copy()) for name, x in arrays.items()}, part
+      )
+    case '.safetensors':
+      safetensors.numpy.save_file(arrays, part)
+    case _:
+      np.savez(part, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+  os.replace(part, path)
+
+
+def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
+  torch = _torch(path)
+  try:
+    table = torch.load(path, map_location='cpu', weights_only=True)
+  # Whatever is in the file decides what torch raises.
+  except Exception as error:
+    raise _unreadable(path, error) from error
+  for wrapper in _WRAPPERS:
+    if isinstance(table, dict) and isinstance(table.get(wrapper), dict):
+      table = table[wrapper]
+  if not isinstance(table, dict) or not all(
+    isinstance(name, str) and isinstance(tensor, torch.Tensor)
+    for name, tensor in table.items()
+  ):
+    raise errors.UserError(
+      f'{path} is no checkpoint of a model: expected a dictionary of tensors '
+      f'by name (or one below {" or ".join(map(repr, _WRAPPERS))})'
+    )
+  return {
+    # NumPy has no bfloat16.
+    name: (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+    for name, x in table.items()
+  }
+
+
+def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
+  try:
+    return safetensors.numpy.load_file(path)
+  except (OSError, safetensors.SafetensorError) as error:
+    raise _unreadable(path, error) from error
+
+
+def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
+  try:
+    with np.load(path, allow_pickle=False) as table:
+      if not isinstance(table, np.lib.npyio.NpzFile):
+        raise ValueError('not an archive of arrays')
+      return {name: table[name] for name in table.files}
+  except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    raise _unreadable(path, error) from error
+
+
+def _suffix(path: pathlib.Path) -> str:
+  suffix = '.pth' if path.suffix == '.pt' else path.suffix
+  if suffix not in SUFFIXES:
+    raise errors.UserError(
+      f'{path} is no weight file: its name must end in {", ".join(SUFFIXES)}'
+    )
+  return suffix
+
+
+def _torch(path: pathlib.Path) -> Any:
+  """PyTorch, which is not among this project's requirements."""
+  try:
+    return importlib.import_module('torch')
+  except ImportError as error:
+    raise errors.UserError(
+      f'{path} needs PyTorch: pip install torch; or convert the file to '
+      '.safetensors on a machine that has it (python -m '
+      'pointsup_jax.models.pretrained IN OUT)'
+    ) from error
+
+
+def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
+  reason = str(error).strip().splitlines() or [type(error).__name__]
+  return errors.UserError(
+    f'{path} cannot be read as weights: it is damaged, something else, or '
+    f'holds code, which is never run ({reason[0][:120]})'
+  )

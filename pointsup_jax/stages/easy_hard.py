@@ -1,0 +1,131 @@
+"""The target split by how sure a model is of its images (IntraDA)."""
+
+import functools
+import json
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pointsup_jax import errors, progress
+from pointsup_jax.data import image_files, pipeline, sources
+from pointsup_jax.evaluation import predict
+from pointsup_jax.losses import entropy
+from pointsup_jax.models import deeplab
+from pointsup_jax.stages import run as run_lib
+from pointsup_jax.stages import workdir as workdir_lib
+from pointsup_jax.training import stop
+from pointsup_jax.types import Example, Variables
+from pointsup_jax.uda import intrada
+
+
+class Judged(NamedTuple):
+  """What a model says of a batch of images."""
+
+  mean_entropy: jax.Array  # [B]
+  pseudo_labels: jax.Array  # [B, H, W] uint8
+  predicted: jax.Array  # [B, C] bool, whether a class is predicted anywhere
+
+
+def split(
+  run: run_lib.Run, target: sources.Source, model: workdir_lib.Phase
+) -> tuple[sources.Source, sources.Source]:
+  """The easy images, with pseudo labels, and the hard ones, without any.
+
+  Written down before it is used, so that a run that continues has the same.
+
+  Args:
+    run: the run.
+    target: unlabelled images.
+    model: the phase whose last model ranks and labels them.
+  """
+  path = run.workdir.split
+  if not path.exists():
+    workdir_lib.write_json(path, rank(run, target, model))
+  parts = json.loads(path.read_text())
+  index = {name: i for i, name in enumerate(target.names)}
+  easy, hard = (
+    sources.Subset(target, [index[name] for name in parts[part]])
+    for part in ('easy', 'hard')
+  )
+  return PseudoLabelled(easy, run.workdir), hard
+
+
+def rank(
+  run: run_lib.Run, target: sources.Source, model: workdir_lib.Phase
+) -> dict:
+  """Ranks all images and writes the pseudo labels of the easy ones.
+
+  Returns:
+    {'easy': [name, ...], 'hard': [name, ...], 'hardness': {name: number}}.
+
+  Raises:
+    errors.UserError: one of the two parts would be empty.
+  """
+  config = run.config
+  rare = [run.classes.names.index(name) for name in config.uda.rare_classes]
+  _, variables = run.trained(model)
+  judge = jax.jit(functools.partial(judge_batch, segmenter=run.segmenter()))
+  hardness: dict[str, float] = {}
+  with progress.Progress(
+    'ranking the target', len(target), start=0, unit='image'
+  ) as bar:
+    for names, batch, valid in pipeline.in_order(
+      target, config.acquire.batch_size, config.data.threads
+    ):
+      judged = jax.device_get(judge(variables, batch.images))
+      for i, name in enumerate(names[:valid]):
+        hardness[name] = intrada.hardness(
+          float(judged.mean_entropy[i]),
+          int(judged.predicted[i, rare].sum()),
+          len(rare),
+        )
+        image_files.write_labels(
+          run.workdir.easy_label(name), judged.pseudo_labels[i]
+        )
+      bar.update(len(hardness))
+      stop.check()
+  easy, hard = intrada.easy_and_hard(hardness, config.uda.easy_share)
+  if not easy or not hard:
+    raise errors.UserError(
+      f'uda.easy_share={config.uda.easy_share} of {len(target)} target images '
+      f'leaves {len(easy)} easy and {len(hard)} hard ones; both must be some'
+    )
+  for name in hard:
+    run.workdir.easy_label(name).unlink()
+  progress.say(f'{len(easy)} easy and {len(hard)} hard target images')
+  return {'easy': easy, 'hard': hard, 'hardness': hardness}
+
+
+def judge_batch(
+  variables: Variables, images: jax.Array, *, segmenter: deeplab.DeepLabV2
+) -> Judged:
+  """Entropy and prediction of the main head, images [B, H, W, 3] uint8."""
+  size = (images.shape[1], images.shape[2])
+  logits = predict.logits(segmenter, variables, images, size)
+  labels = jnp.argmax(logits, -1)
+  classes = jnp.arange(logits.shape[-1])
+  return Judged(
+    mean_entropy=jnp.mean(entropy.entropy(logits), axis=(1, 2)),
+    pseudo_labels=labels.astype(jnp.uint8),
+    predicted=jnp.any(labels[..., None] == classes, axis=(1, 2)),
+  )
+
+
+class PseudoLabelled:
+  """Images with the labels that `rank` wrote for them."""
+
+  def __init__(
+    self, images: sources.Source, workdir: workdir_lib.Workdir
+  ) -> None:
+    self._images, self._workdir = images, workdir
+    self.names = images.names
+
+  def __len__(self) -> int:
+    return len(self._images)
+
+  def __getitem__(self, index: int) -> Example:
+    example = self._images[index]
+    labels = image_files.read_labels(self._workdir.easy_label(example.name))
+    return example._replace(labels=np.asarray(labels))

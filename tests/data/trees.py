@@ -1,0 +1,65 @@
+"""Rendered scenes in the folder layouts of GTA5, SYNTHIA and Cityscapes."""
+
+import pathlib
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from pointsup_jax.data import classes
+from pointsup_jax.data.streets import scenes
+
+
+def scene(look: str, index: int, size: tuple[int, int]):
+  """An image and its train ids, with something ignored in a corner."""
+  image, labels = scenes.render(look, 'train', index, 0, size)
+  labels[:4, :6] = 255
+  return image, labels
+
+
+def file_ids(labels: np.ndarray, ids: tuple[int, ...], other: int):
+  """Train ids as ids of label files; `other` for what is ignored."""
+  table = np.full(256, other, np.uint8)
+  table[: len(ids)] = ids
+  return table[labels]
+
+
+def save(path: pathlib.Path, image: Image.Image) -> None:
+  path.parent.mkdir(parents=True, exist_ok=True)
+  image.save(path)
+
+
+def gta5(root: pathlib.Path, count: int, size: tuple[int, int]):
+  """images/00001.png and labels/00001.png, palette PNGs of labelIds."""
+  for i in range(count):
+    image, labels = scene('game', i, size)
+    save(root / f'images/{i + 1:05}.png', Image.fromarray(image))
+    palette = Image.fromarray(file_ids(labels, classes.LABEL_IDS, 0), 'P')
+    # No colour equals its index: reading colours would be noticed.
+    palette.putpalette([x for i in range(256) for x in (255 - i, i, 7)])
+    save(root / f'labels/{i + 1:05}.png', palette)
+
+
+def synthia(root: pathlib.Path, count: int, size: tuple[int, int]):
+  """RGB/*.png and GT/LABELS/*.png of 16 bits, the class in the first channel."""
+  for i in range(count):
+    image, labels = scene('game', i, size)
+    save(root / f'RGB/{i:07}.png', Image.fromarray(image))
+    pixels = np.zeros((*size, 3), np.uint16)
+    pixels[..., 2] = file_ids(labels, classes.SYNTHIA_IDS, 0)  # BGR: red last
+    pixels[..., 1] = 1000 + i  # instances
+    path = root / f'GT/LABELS/{i:07}.png'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+
+
+def cityscapes(root: pathlib.Path, split: str, count: int, size):
+  """leftImg8bit/SPLIT/CITY/... and gtFine/SPLIT/CITY/... of labelIds."""
+  for i in range(count):
+    image, labels = scene('camera', i, size)
+    city = ('aachen', 'bochum')[i % 2]
+    stem = f'{split}/{city}/{city}_{i:06}_000019'
+    save(root / f'leftImg8bit/{stem}_leftImg8bit.png', Image.fromarray(image))
+    ids = file_ids(labels, classes.LABEL_IDS, 3)
+    save(root / f'gtFine/{stem}_gtFine_labelIds.png', Image.fromarray(ids))
+    save(root / f'gtFine/{stem}_gtFine_color.png', Image.fromarray(image))

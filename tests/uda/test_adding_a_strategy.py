@@ -1,0 +1,57 @@
+"""docs/ADDING_A_STRATEGY.md, done."""
+
+import functools
+import pathlib
+import re
+import sys
+import types
+
+import jax
+import numpy as np
+import players
+import pytest
+
+from pointsup_jax import uda
+from pointsup_jax.training import step
+from pointsup_jax.types import Outputs
+
+PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'ADDING_A_STRATEGY.md'
+
+
+@pytest.fixture
+def build(monkeypatch):
+  """The page's strategy, entered in the table as the page says."""
+  code, line, *_ = re.findall(r'```python\n(.*?)```', PAGE.read_text(), re.S)
+  assert len(code.splitlines()) < 40
+  module = types.ModuleType('max_squares')
+  monkeypatch.setitem(sys.modules, 'max_squares', module)
+  exec(code, module.__dict__)
+  monkeypatch.setattr(uda, 'STRATEGIES', dict(uda.STRATEGIES))
+  exec(line, {'STRATEGIES': uda.STRATEGIES, 'max_squares': module})
+  assert 'max_squares' in uda.names()
+  return uda.STRATEGIES['max_squares']
+
+
+def test_the_page_s_strategy_trains_in_both_stages(build):
+  method = build(Outputs(aux=0.1, main=0.5))
+  pair = players.random_pair(0)
+  for target_weight in (0.0, 1.0):
+    train_step = jax.jit(
+      functools.partial(
+        step.train_step,
+        learner=players.small_learner(),
+        strategy=method,
+        supervision=step.Supervision(aux=0.1, target=target_weight),
+      )
+    )
+    state = players.fresh_state(method.opponents)
+    squares = []
+    for _ in range(20):
+      state, metrics = train_step(state, pair)
+      squares.append(float(metrics['squares_main']))
+    assert -0.5 <= squares[-1] < squares[0] < 0
+    expected = metrics['source_main'] + 0.1 * metrics['source_aux']
+    expected += 0.5 * metrics['squares_main'] + 0.1 * metrics['squares_aux']
+    if target_weight:
+      expected += metrics['target_main'] + 0.1 * metrics['target_aux']
+    np.testing.assert_allclose(metrics['loss'], expected, rtol=1e-5)

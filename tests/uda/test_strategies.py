@@ -1,0 +1,94 @@
+"""What each method minimises, against NumPy in float64."""
+
+import numpy as np
+import pytest
+
+from pointsup_jax import uda
+from pointsup_jax.types import Outputs
+from pointsup_jax.uda import adaptsegnet, advent, minent, source_only
+
+WEIGHTS = Outputs(aux=0.3, main=0.7)
+CLASSES = 5
+
+
+def random_logits(seed, scale=3.0):
+  rng = np.random.default_rng(seed)
+  return rng.normal(0, scale, (2, 6, 8, CLASSES)).astype(np.float32)
+
+
+TARGET = Outputs(aux=random_logits(0), main=random_logits(1))
+SOURCE = random_logits(2)
+
+
+def softmax(x):
+  x = np.exp(np.float64(x) - np.float64(x).max(-1, keepdims=True))
+  return x / x.sum(-1, keepdims=True)
+
+
+def self_information(logits):
+  p = softmax(logits)
+  return -p * np.log2(p) / np.log2(CLASSES)
+
+
+def bce(logits, label):
+  p = 1 / (1 + np.exp(-logits))
+  return -np.mean(label * np.log(p) + (1 - label) * np.log(1 - p))
+
+
+def judge(head, maps):
+  """An opponent that weighs the classes, another way for each head."""
+  weights = np.arange(CLASSES, dtype=np.float32) - 1.5
+  return (maps * weights).sum(-1, keepdims=True) * {'aux': 1, 'main': -2}[head]
+
+
+@pytest.mark.parametrize(
+  ('build', 'maps'),
+  [
+    (advent.advent, self_information),
+    (adaptsegnet.adaptsegnet, softmax),
+  ],
+)
+def test_adversarial_methods(build, maps):
+  method = build(WEIGHTS)
+  assert method.opponents == ('aux', 'main')
+  loss, parts = method.segmenter_loss(TARGET, judge)
+  fool = {
+    head: bce(judge(head, maps(getattr(TARGET, head))), 0.0)
+    for head in ('aux', 'main')
+  }
+  np.testing.assert_allclose(parts['fool_main'], fool['main'], rtol=1e-5)
+  np.testing.assert_allclose(parts['fool_aux'], fool['aux'], rtol=1e-5)
+  expected = 0.7 * fool['main'] + 0.3 * fool['aux']
+  np.testing.assert_allclose(loss, expected, rtol=1e-5)
+  for head in ('aux', 'main'):
+    found = method.opponent_loss(head, SOURCE, getattr(TARGET, head), judge)
+    of_source = bce(judge(head, maps(SOURCE)), 0.0)
+    of_target = bce(judge(head, maps(getattr(TARGET, head))), 1.0)
+    np.testing.assert_allclose(found, (of_source + of_target) / 2, rtol=1e-5)
+
+
+def test_minent_is_the_weighted_mean_entropy():
+  method = minent.MinEnt(WEIGHTS)
+  loss, parts = method.segmenter_loss(TARGET, judge)
+  aux, main = (self_information(x).sum(-1).mean() for x in TARGET)
+  np.testing.assert_allclose(parts['entropy_aux'], aux, rtol=1e-5)
+  np.testing.assert_allclose(parts['entropy_main'], main, rtol=1e-5)
+  np.testing.assert_allclose(loss, 0.7 * main + 0.3 * aux, rtol=1e-5)
+  assert not method.opponents
+
+
+def test_source_only_adds_nothing():
+  loss, parts = source_only.SourceOnly().segmenter_loss(TARGET, judge)
+  assert float(loss) == 0.0
+  assert not parts
+
+
+def test_every_phase_of_every_method_has_a_strategy():
+  for name in uda.names():
+    phases = uda.phases(name)
+    assert phases[-1].name == ''  # uda/ itself holds what stage 2 reads
+    assert not phases[0].within_target
+    assert len({phase.name for phase in phases}) == len(phases)
+    for phase in phases:
+      method = uda.STRATEGIES[phase.strategy](WEIGHTS)
+      assert set(method.opponents) <= set(Outputs._fields)
