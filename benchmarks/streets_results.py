@@ -1,10 +1,12 @@
-"""Does each part of the method help on Streets? The table of docs/RESULTS.md.
+"""The tables of docs/RESULTS.md on Streets.
 
-  python -m benchmarks.streets_results --seeds=0,1,2 --out=runs/results
+  python -m benchmarks.streets_results --table=selection --out=runs/results
 
-Every row is a run of `launch.main` on configs/streets_active.py; rows of one
-seed share stage 1, whose workdir is copied. What has been run before is kept.
-`--split=val` is for choosing settings; the table is on the test split.
+`selection`: does each part of the method help? `strategies`: each adaptation
+method alone and followed by points. `gap`: how much there is to gain. Every row
+is runs of `launch.main` on configs/streets_active.py; rows of one method share
+stage 1, whose workdir is copied. What has been run before is kept.
+`--split=val` is for choosing settings; the tables are on the test split.
 """
 
 import concurrent.futures
@@ -17,9 +19,13 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 from absl import app, flags
 
+_TABLE = flags.DEFINE_enum(
+  'table', 'selection', ('selection', 'strategies', 'gap'), 'Which table.'
+)
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds of the runs.')
 _OUT = flags.DEFINE_string('out', 'runs/results', 'Folder of the workdirs.')
 _SPLIT = flags.DEFINE_enum('split', 'test', ('val', 'test'), 'Scored scenes.')
@@ -28,79 +34,145 @@ _OVERRIDE = flags.DEFINE_multi_string(
   'override', [], 'FIELD=VALUE for every run; may be given several times.'
 )
 
-# Row: what its run changes after stage 1, in the order of the paper's tables.
-ROWS = {
-  'self-training (K = 0)': ('acquire.strategy=self_training',),
-  'random, 10 x 5 points': ('acquire.strategy=random',),
-  'active, 10 x 5 points': ('acquire.strategy=active',),
-  'full, 128 x 5 points': ('acquire.strategy=full',),
+
+class Row(NamedTuple):
+  """A line of a table: a model, and the fields of its run."""
+
+  title: str
+  model: str  # 'source_only', 'uda' or 'adapt'
+  stage_1: tuple[str, ...]
+  later: tuple[str, ...] = ()  # fields that only stages after 1 depend on
+
+
+def method(name: str) -> tuple[str, ...]:
+  """Stage 1 with this method, and stage 3 with it or its last phase's."""
+  last = 'advent' if name == 'intrada' else name
+  return (f'uda.strategy={name}', f'adapt.strategy={last}')
+
+
+ADVENT, SOURCE_ONLY = method('advent'), method('source_only')
+METHODS = ('source_only', 'minent', 'advent', 'adaptsegnet', 'intrada')
+ON_CAMERA = ('data.source.dataset=streets_camera', *SOURCE_ONLY)
+TABLES = {
+  'selection': (
+    Row('no adaptation', 'source_only', ADVENT),
+    Row('no adaptation, as many steps as UDA', 'uda', SOURCE_ONLY),
+    Row('UDA (AdvEnt)', 'uda', ADVENT),
+    *(
+      Row(title, 'adapt', ADVENT, (f'acquire.strategy={name}',))
+      for title, name in (
+        ('self-training (K = 0)', 'self_training'),
+        ('random, 10 x 5 points', 'random'),
+        ('active, 10 x 5 points', 'active'),
+        ('full, 128 x 5 points', 'full'),
+      )
+    ),
+  ),
+  'strategies': tuple(
+    row
+    for name in METHODS
+    for row in (
+      Row(f'{name}, alone', 'uda', method(name)),
+      Row(
+        f'{name}, then active 10 x 5 points',
+        'adapt',
+        method(name),
+        ('acquire.strategy=active',),
+      ),
+    )
+  ),
+  'gap': (
+    Row('trained on game, scored on camera', 'uda', SOURCE_ONLY),
+    Row(
+      'trained on game, scored on game',
+      'uda',
+      SOURCE_ONLY,
+      ('data.evaluation.dataset=streets_game',),
+    ),
+    Row('trained on camera, scored on camera', 'uda', ON_CAMERA),
+  ),
 }
-CONTROL = 'no adaptation, stage 1 as long'
 
 
 def main(argv: list[str]) -> None:
   """Runs what is missing, then prints the table as Markdown."""
   del argv
-  out = pathlib.Path(_OUT.value)
+  rows = TABLES[_TABLE.value]
   cores: queue.Queue[int] = queue.Queue()
   for core in range(_JOBS.value):
     cores.put(core)
+
+  def launch(workdir: pathlib.Path, stage: str, fields: tuple[str, ...]):
+    core = cores.get()
+    try:
+      run(workdir, stage, core, fields)
+    finally:
+      cores.put(core)
+
+  def stage_1(row: Row, seed: str) -> None:
+    fields = (f'seed={seed}', *row.stage_1)
+    launch(base(row, seed), 'uda', fields)
+    launch(base(row, seed), 'evaluate', fields)
+
+  def later(row: Row, seed: str) -> None:
+    folder = workdir(row, seed)
+    if not folder.exists():
+      part = folder.with_suffix('.part')
+      shutil.rmtree(part, ignore_errors=True)
+      shutil.copytree(base(row, seed), part)
+      part.rename(folder)
+    stage = 'all' if row.model == 'adapt' else 'evaluate'
+    launch(folder, stage, (f'seed={seed}', *row.stage_1, *row.later))
+
   with concurrent.futures.ThreadPoolExecutor(_JOBS.value) as pool:
-
-    def launch(workdir: pathlib.Path, stage: str, *fields: str) -> None:
-      core = cores.get()
-      try:
-        run(workdir, stage, core, *fields)
-      finally:
-        cores.put(core)
-
-    def after_uda(base: pathlib.Path, row: str, seed: str) -> None:
-      workdir = base.parent / slug(row)
-      if not workdir.exists():
-        part = workdir.with_suffix('.part')
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(base, part)
-        part.rename(workdir)
-      launch(workdir, 'all', f'seed={seed}', *ROWS[row])
-
-    bases = {seed: out / f'seed{seed}' / 'uda' for seed in _SEEDS.value}
-    stage_1 = {
-      seed: pool.submit(launch, base, 'uda', f'seed={seed}')
-      for seed, base in bases.items()
+    bases = {base(row, seed): (row, seed) for row in rows for seed in seeds()}
+    begun = {
+      folder: pool.submit(stage_1, *what) for folder, what in bases.items()
     }
     jobs = []
-    for seed, base in bases.items():
-      stage_1[seed].result()
-      jobs += [pool.submit(after_uda, base, row, seed) for row in ROWS]
+    for folder, done in begun.items():
+      done.result()
+      jobs += [
+        pool.submit(later, row, seed)
+        for row in rows
+        for seed in seeds()
+        if row.later and base(row, seed) == folder
+      ]
     for job in jobs:
       job.result()
-    controls = [
-      pool.submit(
-        launch, base.parent / slug(CONTROL), 'uda', f'seed={seed}',
-        'uda.strategy=source_only',
-      )
-      for seed, base in bases.items()
-    ]  # fmt: skip
-    for seed, job in zip(bases, controls, strict=True):
-      job.result()
-      launch(
-        bases[seed].parent / slug(CONTROL), 'evaluate', f'seed={seed}',
-        'uda.strategy=source_only',
-      )  # fmt: skip
-  print(table(out))
+  print(table(rows))
 
 
-def run(workdir: pathlib.Path, stage: str, core: int, *fields: str) -> None:
+def seeds() -> list[str]:
+  """Of the runs."""
+  return _SEEDS.value
+
+
+def base(row: Row, seed: str) -> pathlib.Path:
+  """The workdir of a row's stage 1."""
+  return pathlib.Path(_OUT.value, f'seed{seed}', slug(row.stage_1), 'stage_1')
+
+
+def workdir(row: Row, seed: str) -> pathlib.Path:
+  """The workdir of a row."""
+  folder = base(row, seed)
+  return folder.with_name(slug(row.later)) if row.later else folder
+
+
+def slug(fields: tuple[str, ...]) -> str:
+  """Fields as the name of a folder."""
+  return '-'.join(field.split('=')[1] for field in fields)
+
+
+def run(
+  workdir: pathlib.Path, stage: str, core: int, fields: tuple[str, ...]
+) -> None:
   """One run of the command on one core; its output goes beside its workdir."""
-  settings = (
-    f'data.evaluation.split={_SPLIT.value}',
-    *_OVERRIDE.value,
-    *fields,
-  )
+  split = f'data.evaluation.split={_SPLIT.value}'
   command = [
     sys.executable, '-m', 'launch.main', f'--workdir={workdir}',
     '--config=configs/streets_active.py', f'--stage={stage}',
-    *(f'--config.{field}' for field in settings),
+    *(f'--config.{field}' for field in (split, *_OVERRIDE.value, *fields)),
   ]  # fmt: skip
   workdir.parent.mkdir(parents=True, exist_ok=True)
   began = time.monotonic()
@@ -111,41 +183,42 @@ def run(workdir: pathlib.Path, stage: str, core: int, *fields: str) -> None:
     )  # fmt: skip
   minutes = (time.monotonic() - began) / 60
   print(f'{workdir} {stage}: {minutes:.1f} min', file=sys.stderr, flush=True)
+  with workdir.with_suffix('.minutes').open('a') as file:
+    file.write(f'{minutes}\n')
 
 
-def table(out: pathlib.Path) -> str:
-  """Mean and standard deviation over the seeds, mIoU in percent."""
+def table(rows: tuple[Row, ...]) -> str:
+  """mIoU in percent: mean and standard deviation over the seeds.
 
-  def scores(row: str, model: str) -> list[float]:
-    paths = (
-      out / f'seed{seed}' / row / 'evaluate' / f'{model}-{_SPLIT.value}.json'
-      for seed in _SEEDS.value
-    )
-    return [100 * json.loads(path.read_text())['miou'] for path in paths]
-
-  active = slug('active, 10 x 5 points')
-  rows = {
-    'no adaptation': scores(active, 'source_only'),
-    CONTROL: scores(slug(CONTROL), 'uda'),
-    'UDA (AdvEnt)': scores(active, 'uda'),
-    **{row: scores(slug(row), 'adapt') for row in ROWS},
-  }
-  seeds = ' | '.join(f'seed {seed}' for seed in _SEEDS.value)
+  Minutes are those of one core, of the stages after the shared first one where
+  a row has them.
+  """
+  each = ' | '.join(f'seed {seed}' for seed in seeds())
   lines = [
-    f'| | mean | std | {seeds} |',
-    '| --- ' * (3 + len(_SEEDS.value)) + '|',
+    f'| | mean | std | {each} | minutes |',
+    '| --- ' * (4 + len(seeds())) + '|',
   ]
-  for row, values in rows.items():
+  for row in rows:
+    folders = [workdir(row, seed) for seed in seeds()]
+    values = [miou(folder, row.model) for folder in folders]
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    each = ' | '.join(f'{value:.1f}' for value in values)
-    mean = statistics.mean(values)
-    lines.append(f'| {row} | {mean:.1f} | {spread:.1f} | {each} |')
+    minutes = statistics.mean(
+      sum(map(float, folder.with_suffix('.minutes').read_text().split()))
+      for folder in folders
+    )
+    cells = [
+      row.title,
+      *(f'{x:.1f}' for x in (statistics.mean(values), spread, *values)),
+      f'{minutes:.1f}',
+    ]
+    lines.append(f'| {" | ".join(cells)} |')
   return '\n'.join(lines)
 
 
-def slug(row: str) -> str:
-  """A row's name as a folder's."""
-  return ''.join(c if c.isalnum() else '_' for c in row)
+def miou(folder: pathlib.Path, model: str) -> float:
+  """Of a model, in percent."""
+  path = folder / 'evaluate' / f'{model}-{_SPLIT.value}.json'
+  return 100 * json.loads(path.read_text())['miou']
 
 
 if __name__ == '__main__':

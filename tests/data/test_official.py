@@ -76,8 +76,10 @@ def test_every_id_of_synthia_is_read_exactly_from_16_bits(root):
   pixels = np.stack([ids * 0 + 999, ids * 0 + 21, ids], axis=-1)  # BGR
   assert cv2.imwrite(str(root / 'synthia/GT/LABELS/0000000.png'), pixels)
   Image.new('RGB', (23, 2)).save(root / 'synthia/RGB/0000000.png')
-  table = {3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10,
-           10: 11, 17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18}  # fmt: skip
+  table = {
+    3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10,
+    10: 11, 17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18,
+  }  # fmt: skip
   expected = np.vectorize(lambda i: table.get(i, 255))(ids)
   np.testing.assert_array_equal(opened(root, 'synthia')[0].labels, expected)
 

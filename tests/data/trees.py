@@ -41,7 +41,7 @@ def gta5(root: pathlib.Path, count: int, size: tuple[int, int]):
 
 
 def synthia(root: pathlib.Path, count: int, size: tuple[int, int]):
-  """RGB/*.png and GT/LABELS/*.png of 16 bits, the class in the first channel."""
+  """RGB/*.png and GT/LABELS/*.png of 16 bits, classes in the first channel."""
   for i in range(count):
     image, labels = scene('game', i, size)
     save(root / f'RGB/{i:07}.png', Image.fromarray(image))
