@@ -1,4 +1,4 @@
-"""GTA5 to Cityscapes: the paper's Tables 1 and 3.
+r"""GTA5 to Cityscapes: the paper's Tables 1 and 3.
 
   python -m launch.main --config=configs/gta_active.py:ROW \
       --config.data.root=DATA --config.model.weights=FILE

@@ -1,4 +1,4 @@
-"""SYNTHIA to Cityscapes: the paper's Table 2.
+r"""SYNTHIA to Cityscapes: the paper's Table 2.
 
   python -m launch.main --config=configs/synthia_active.py:ROW \
       --config.data.root=DATA --config.model.weights=FILE
@@ -18,7 +18,7 @@ Cityscapes/ as their owners ship them; the rest is as in gta_active.py.
 | active | 55.8 / 61.3 | points | all |
 | full | 60.7 / 66.2 | points | all |
 
-k1 to k5 exist too; the paper gives no figures for them. None of these has been
+k1, k2, k3 and k5 exist too, without figures in the paper. None has been
 reproduced here: the data sets and the weight file were not at hand.
 """
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import NoReturn
 
+import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
@@ -107,22 +108,23 @@ def parse_flags(argv: list[str]) -> list[str]:
   if path and not pathlib.Path(path).is_file():
     found = ', '.join(sorted(map(str, pathlib.Path('configs').glob('*.py'))))
     fail(errors.UsageError(f'--config={path}: no such file; there are {found}'))
+  config = load_config(path, row) if path else ml_collections.ConfigDict()
   try:
     return flags.FLAGS(argv)
   except flags.Error as error:
     fail(errors.UsageError(str(error).splitlines()[0]))
   except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-    fail(errors.UsageError(explain(error, path, row, list(values))))
+    typo = unknown_field(list(values), record.flatten(config))
+    fail(errors.UsageError(typo or f'--config: {error}'))
 
 
-def explain(error: Exception, path: str, row: str, names: list[str]) -> str:
-  """Finds out what ml_collections could not make of --config and its fields."""
+def load_config(path: str, row: str) -> ml_collections.ConfigDict:
+  """Calls the file's get_config, as absl will; a row may be unknown to it."""
+  get_config = runpy.run_path(path)['get_config']
   try:
-    config = runpy.run_path(path)['get_config'](*([row] if row else []))
-  except (TypeError, ValueError) as no_row:
-    return f'--config={path}:{row}: {no_row}'
-  typo = unknown_field(names, record.flatten(config))
-  return typo or f'--config: {error}'
+    return get_config(row) if row else get_config()
+  except (TypeError, ValueError) as error:
+    fail(errors.UsageError(f'--config={path}:{row}: {error}'))
 
 
 def unknown_field(names: list[str], known: Collection[str]) -> str | None:
