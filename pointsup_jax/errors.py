@@ -11,3 +11,9 @@ class UsageError(UserError):
   """The command line or the config is wrong; nothing was started."""
 
   exit_code = 2
+
+
+class Stopped(UserError):
+  """The run was asked to stop; the same command continues it."""
+
+  exit_code = 130

@@ -8,7 +8,7 @@ import subprocess
 
 import ml_collections
 
-from pointsup_jax import errors, progress
+from pointsup_jax import command, errors, progress
 from pointsup_jax.stages import workdir as workdir_lib
 
 # The first stage whose result a field decides, by the longest prefix given.
@@ -52,7 +52,7 @@ def claim(
     errors.UsageError: the workdir belongs to another config, or to something
       else altogether.
   """
-  fields = flatten(config)
+  fields = command.flatten(config)
   if workdir.config.exists():
     try:
       known = json.loads(workdir.config.read_text())['config']
@@ -93,21 +93,6 @@ def clear(workdir: workdir_lib.Workdir) -> None:
   parts = ', '.join(sorted(path.name for path in workdir.root.iterdir()))
   progress.say(f'--overwrite: deletes {workdir.root} ({parts})')
   shutil.rmtree(workdir.root)
-
-
-def flatten(config: ml_collections.ConfigDict) -> dict[str, object]:
-  """Every field by its dotted name, as JSON has it (tuples become lists)."""
-  flat: dict[str, object] = {}
-
-  def visit(prefix: str, value: object) -> None:
-    if isinstance(value, dict):
-      for key, inner in value.items():
-        visit(f'{prefix}.{key}' if prefix else key, inner)
-    else:
-      flat[prefix] = value
-
-  visit('', json.loads(config.to_json()))
-  return flat
 
 
 def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:

@@ -42,7 +42,7 @@ def train(
     The state after `steps`.
 
   Raises:
-    stop.Stopped: after saving, if the user asked to stop.
+    errors.Stopped: after saving, if the user asked to stop.
     errors.UserError: if a loss is not finite.
   """
   start = int(state.step)

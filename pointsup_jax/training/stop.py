@@ -8,12 +8,6 @@ from pointsup_jax import errors
 _requested = threading.Event()
 
 
-class Stopped(errors.UserError):
-  """The run was asked to stop; the same command continues it."""
-
-  exit_code = 130
-
-
 def install() -> None:
   """Lets SIGINT and SIGTERM ask for a stop; a second one ends at once."""
 
@@ -32,6 +26,6 @@ def requested() -> bool:
 
 
 def check() -> None:
-  """Raises Stopped if a stop was asked for."""
+  """Raises errors.Stopped if a stop was asked for."""
   if requested():
-    raise Stopped('stopped; run the same command again to continue')
+    raise errors.Stopped('stopped; run the same command again to continue')

@@ -98,7 +98,7 @@ def test_a_request_to_stop_saves_first(tmp_path, monkeypatch):
         monkeypatch.setattr(stop, 'requested', lambda: True)
       yield i
 
-  with pytest.raises(stop.Stopped):
+  with pytest.raises(errors.Stopped):
     run(tmp_path, 7, batches)
   assert fed == [0, 1, 2]
   monkeypatch.undo()

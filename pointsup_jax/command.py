@@ -1,0 +1,111 @@
+"""The command line of every program: --config, and errors in one line."""
+
+import difflib
+import json
+import pathlib
+import runpy
+import sys
+from collections.abc import Callable, Collection, Sequence
+from typing import NoReturn
+
+import ml_collections
+from absl import app, flags
+from ml_collections import config_flags
+
+from pointsup_jax import errors
+
+CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'The experiment, such as configs/streets_active.py.'
+)
+
+
+def config() -> ml_collections.ConfigDict:
+  """The config that the user named, with its fields as the user set them."""
+  if CONFIG.value is None:
+    raise errors.UsageError('--config=configs/NAME.py is needed')
+  return CONFIG.value
+
+
+def config_name() -> str:
+  """The name of the config's file."""
+  path = config_flags.get_config_filename(flags.FLAGS['config'])
+  return pathlib.Path(path.split(':')[0]).stem
+
+
+def run(main: Callable[[], None]) -> None:
+  """Parses the flags and runs a program."""
+
+  def guarded(argv: Sequence[str]) -> None:
+    try:
+      if len(argv) > 1:
+        raise errors.UsageError(f'{argv[1]!r} is not a flag; see --help')
+      main()
+    except errors.UserError as error:
+      fail(error)
+    except OSError as error:  # a full disk, a folder that cannot be written
+      fail(errors.UserError(str(error)))
+    except KeyboardInterrupt:
+      fail(errors.Stopped('stopped; run the same command again to continue'))
+
+  app.run(guarded, flags_parser=parse_flags)
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+  """absl's parser, with one line for what ml_collections raises raw."""
+  values = dict(arg.lstrip('-').split('=', 1) for arg in argv if '=' in arg)
+  path, _, row = values.get('config', '').partition(':')
+  if path and not pathlib.Path(path).is_file():
+    found = ', '.join(sorted(map(str, pathlib.Path('configs').glob('*.py'))))
+    fail(errors.UsageError(f'--config={path}: no such file; there are {found}'))
+  known = load_config(path, row) if path else ml_collections.ConfigDict()
+  try:
+    return flags.FLAGS(argv)
+  except flags.Error as error:
+    fail(errors.UsageError(str(error).splitlines()[0]))
+  except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    typo = unknown_field(list(values), flatten(known))
+    fail(errors.UsageError(typo or f'--config: {error}'))
+
+
+def load_config(path: str, row: str) -> ml_collections.ConfigDict:
+  """Calls the file's get_config, as absl will; a row may be unknown to it."""
+  get_config = runpy.run_path(path)['get_config']
+  try:
+    return get_config(row) if row else get_config()
+  except (TypeError, ValueError) as error:
+    fail(errors.UsageError(f'--config={path}:{row}: {error}'))
+
+
+def unknown_field(names: list[str], known: Collection[str]) -> str | None:
+  """Describes the first config.FIELD that the config does not have."""
+  for name in names:
+    field = name.removeprefix('config.')
+    if field == name or field in known:
+      continue
+    leaves = {name.split('.')[-1]: name for name in known}
+    leaf = difflib.get_close_matches(field.split('.')[-1], leaves, n=1)
+    near = difflib.get_close_matches(field, known, n=1, cutoff=0.0)
+    best = leaves[leaf[0]] if leaf else near[0]
+    return f'--config.{field}: no such field; did you mean --config.{best}?'
+  return None
+
+
+def flatten(config: ml_collections.ConfigDict) -> dict[str, object]:
+  """Every field by its dotted name, as JSON has it (tuples become lists)."""
+  flat: dict[str, object] = {}
+
+  def visit(prefix: str, value: object) -> None:
+    if isinstance(value, dict):
+      for key, inner in value.items():
+        visit(f'{prefix}.{key}' if prefix else key, inner)
+    else:
+      flat[prefix] = value
+
+  visit('', json.loads(config.to_json()))
+  return flat
+
+
+def fail(error: errors.UserError) -> NoReturn:
+  """One line, and the exit code."""
+  print(f'error: {error}', file=sys.stderr)
+  sys.exit(error.exit_code)
