@@ -50,7 +50,7 @@ def score(run: run_lib.Run, variables: Variables) -> float:
       num_classes=run.classes.num_classes,
     )
   )
-  images = run.source(run.config.data.evaluation, labelled=True)
+  images = run.source('evaluation', labelled=True)
   matrix = sum(
     np.asarray(count(variables, batch, jnp.arange(BATCH) < valid))
     for _, batch, valid in pipeline.in_order(images, BATCH)
@@ -71,7 +71,7 @@ def with_statistics(
     )
     return {**variables, **updated}
 
-  images = run.source(run.config.data[domain], labelled=False)
+  images = run.source(domain, labelled=False)
   batches = pipeline.stream(images, seed=1, batch_size=BATCH)
   for _ in range(BATCHES):
     variables = see(variables, next(batches).images)

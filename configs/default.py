@@ -22,12 +22,16 @@ def get_config() -> ml_collections.ConfigDict:
   # path is looked up in data.root.
   data.classes = 'cityscapes'
   # Where labelled source images come from: 'streets_game', 'streets_camera',
-  # 'image_folder', 'gta5', 'synthia' or 'cityscapes'.
+  # 'image_folder', 'gta5', 'synthia_rand_cityscapes' or 'cityscapes'.
   data.source = domain('streets_game', 'train', (760, 1280), 24_966)
   # The unlabelled target images; the simulated annotator reads their labels.
   data.target = domain('streets_camera', 'train', (512, 1024), 2_975)
   # Labelled target images for evaluation only.
   data.evaluation = domain('streets_camera', 'val', (512, 1024), 500)
+  # Folder with what `python -m pointsup_jax.data.prepare` has built of the data
+  # sets on disk; '' reads their files themselves, which is slower and gives the
+  # same.
+  data.prepared = ''
   # Threads that read and resize images ahead of the device.
   data.threads = 2
 

@@ -31,6 +31,6 @@ def get_config(row: str = 'active') -> ml_collections.ConfigDict:
   """Returns the config of a row of the table."""
   config = gta_active.get_config(row)
   config.data.source = default.domain(
-    'synthia', 'all', (760, 1280), root='SYNTHIA'
+    'synthia_rand_cityscapes', 'all', (760, 1280), root='SYNTHIA'
   )
   return config

@@ -42,7 +42,7 @@ def open_synthia(
 
   The split is 'all'; the class is in the first channel of a label.
   """
-  _require_split('synthia', split, ('all',))
+  _require_split('synthia_rand_cityscapes', split, ('all',))
   pairs = _pair_up(
     root, 'RGB', '*.png', lambda image: f'GT/LABELS/{image.name}'
   )
@@ -70,7 +70,7 @@ def open_cityscapes(
 
 OPENERS = {
   'gta5': open_gta5,
-  'synthia': open_synthia,
+  'synthia_rand_cityscapes': open_synthia,
   'cityscapes': open_cityscapes,
 }
 

@@ -29,7 +29,7 @@ class Asked(NamedTuple):
 def run(run: run_lib.Run) -> None:
   """Writes pseudo labels and requests for every target training image."""
   config = run.config
-  source = run.source(config.data.target, labelled=False)
+  source = run.source('target', labelled=False)
   step, variables = run.trained(run.workdir.uda)
   ask = jax.jit(
     functools.partial(

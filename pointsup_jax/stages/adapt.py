@@ -24,8 +24,8 @@ def run(run: run_lib.Run) -> None:
     title='stage 3, points',
     strategy=config.adapt.strategy,
     steps=config.adapt.steps,
-    source=run.source(config.data.source, labelled=True),
-    target=PointLabelled(run, run.source(config.data.target, labelled=False)),
+    source=run.source('source', labelled=True),
+    target=PointLabelled(run, run.source('target', labelled=False)),
     target_weight=config.adapt.target_weight,
     initial=workdir.source_only if warm else None,
   )

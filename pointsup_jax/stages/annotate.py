@@ -8,7 +8,7 @@ from pointsup_jax.stages import run as run_lib
 
 def run(run: run_lib.Run) -> None:
   """Answers every open request from the target's label files."""
-  source = run.source(run.config.data.target, labelled=True)
+  source = run.source('target', labelled=True)
   with store_lib.Store(
     run.workdir.annotations, run.classes.num_classes
   ) as store:

@@ -79,7 +79,7 @@ def confusion_of(
   enlarged to the size of the labels, which is theirs on disk.
   """
   config = run.config
-  native = run.source(config.data.evaluation, labelled=True, native=True)
+  native = run.source('evaluation', labelled=True, full_labels=True)
   source = sources.ResizedImages(native, tuple(config.data.evaluation.size))
   count = jax.jit(
     functools.partial(

@@ -22,6 +22,7 @@ _DECIDES: dict[str, str | None] = {
   'evaluate': None,
   'data.evaluation': None,
   'data.root': None,
+  'data.prepared': None,
   'data.source.root': None,
   'data.target.root': None,
   'data.threads': None,

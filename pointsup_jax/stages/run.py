@@ -1,14 +1,13 @@
 """What every stage is handed: the config, the workdir, the devices."""
 
 import dataclasses
-import pathlib
 import zlib
 
 import jax
 import ml_collections
 
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import sources
+from pointsup_jax.data import domains, sources
 from pointsup_jax.models import deeplab
 from pointsup_jax.stages import workdir as workdir_lib
 from pointsup_jax.training import checkpoint, sharding
@@ -25,30 +24,16 @@ class Run:
   mesh: jax.sharding.Mesh
 
   def source(
-    self,
-    domain: ml_collections.ConfigDict,
-    *,
-    labelled: bool,
-    native: bool = False,
+    self, domain: str, *, labelled: bool, full_labels: bool = False
   ) -> sources.Source:
-    """Opens the images of a domain.
-
-    Args:
-      domain: one of config.data.source, .target, .evaluation.
-      labelled: whether label files are needed.
-      native: images and labels as they are on disk rather than at domain.size,
-        where they are on disk at all.
-    """
-    native = native and not domain.dataset.startswith('streets_')
-    return sources.open_source(
-      domain.dataset,
-      root=str(pathlib.Path(self.config.data.root, domain.root)),
-      split=domain.split,
-      size=None if native else tuple(domain.size),
+    """Opens the images of a domain; see `data.domains.open_domain`."""
+    return domains.open_domain(
+      self.config.data,
+      domain,
       classes=self.classes,
       seed=self.config.seed,
-      length=domain.length,
       labelled=labelled,
+      full_labels=full_labels,
     )
 
   def segmenter(self) -> deeplab.DeepLabV2:
@@ -87,13 +72,6 @@ def open_run(
   return Run(
     config=config,
     workdir=workdir,
-    classes=classes_of(config.data),
+    classes=domains.classes_of(config.data),
     mesh=sharding.mesh(),
   )
-
-
-def classes_of(data: ml_collections.ConfigDict) -> classes_lib.ClassSet:
-  """The class set that the config names."""
-  if data.classes == 'cityscapes':
-    return classes_lib.CITYSCAPES
-  return classes_lib.load(pathlib.Path(data.root) / data.classes)

@@ -8,8 +8,8 @@ from pointsup_jax.stages import run as run_lib
 def run(run: run_lib.Run) -> None:
   """Trains the source-only phase, if there is one, then the method's phases."""
   config, workdir = run.config, run.workdir
-  source = run.source(config.data.source, labelled=True)
-  target = run.source(config.data.target, labelled=False)
+  source = run.source('source', labelled=True)
+  target = run.source('target', labelled=False)
   initial = None
   if config.uda.source_only_steps:
     initial = workdir.source_only

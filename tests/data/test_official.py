@@ -23,15 +23,15 @@ def message(call):
 @pytest.fixture
 def root(tmp_path):
   trees.gta5(tmp_path / 'gta5', 3, SIZE)
-  trees.synthia(tmp_path / 'synthia', 3, SIZE)
+  trees.synthia(tmp_path / 'synthia_rand_cityscapes', 3, SIZE)
   trees.cityscapes(tmp_path / 'cityscapes', 'train', 3, SIZE)
   return tmp_path
 
 
-SETS = {'gta5': 'all', 'synthia': 'all', 'cityscapes': 'train'}
+SETS = {'gta5': 'all', 'synthia_rand_cityscapes': 'all', 'cityscapes': 'train'}
 NAMES = {
   'gta5': ('00001', '00002', '00003'),
-  'synthia': ('0000000', '0000001', '0000002'),
+  'synthia_rand_cityscapes': ('0000000', '0000001', '0000002'),
   'cityscapes': (
     'aachen/aachen_000000_000019',
     'aachen/aachen_000002_000019',
@@ -41,7 +41,7 @@ NAMES = {
 
 SECOND_LABEL = {
   'gta5': 'labels/00002.png',
-  'synthia': 'GT/LABELS/0000001.png',
+  'synthia_rand_cityscapes': 'GT/LABELS/0000001.png',
   'cityscapes': 'gtFine/train/bochum/bochum_000001_000019_gtFine_labelIds.png',
 }
 
@@ -74,14 +74,20 @@ def test_they_are_resized_and_labels_may_be_withheld(root, name):
 def test_every_id_of_synthia_is_read_exactly_from_16_bits(root):
   ids = np.arange(23, dtype=np.uint16).repeat(2).reshape(2, 23)
   pixels = np.stack([ids * 0 + 999, ids * 0 + 21, ids], axis=-1)  # BGR
-  assert cv2.imwrite(str(root / 'synthia/GT/LABELS/0000000.png'), pixels)
-  Image.new('RGB', (23, 2)).save(root / 'synthia/RGB/0000000.png')
+  assert cv2.imwrite(
+    str(root / 'synthia_rand_cityscapes/GT/LABELS/0000000.png'), pixels
+  )
+  Image.new('RGB', (23, 2)).save(
+    root / 'synthia_rand_cityscapes/RGB/0000000.png'
+  )
   table = {
     3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10,
     10: 11, 17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18,
   }  # fmt: skip
   expected = np.vectorize(lambda i: table.get(i, 255))(ids)
-  np.testing.assert_array_equal(opened(root, 'synthia')[0].labels, expected)
+  np.testing.assert_array_equal(
+    opened(root, 'synthia_rand_cityscapes')[0].labels, expected
+  )
 
 
 @pytest.mark.parametrize('name', SETS)
@@ -109,13 +115,13 @@ def test_a_missing_folder_label_or_split(root, name):
 
 
 def test_a_damaged_or_foreign_label_of_synthia_is_named(root):
-  path = root / 'synthia/GT/LABELS/0000000.png'
+  path = root / 'synthia_rand_cityscapes/GT/LABELS/0000000.png'
   whole = path.read_bytes()
   for content in (whole[:60], whole[: len(whole) // 2], b'<html>'):
-    images = opened(root, 'synthia')
+    images = opened(root, 'synthia_rand_cityscapes')
     path.write_bytes(content)
     assert 'GT/LABELS/0000000.png' in message(lambda images=images: images[0])
     path.write_bytes(whole)
-  images = opened(root, 'synthia')
+  images = opened(root, 'synthia_rand_cityscapes')
   Image.new('RGB', SIZE[::-1]).save(path)
   assert 'not GT/COLOR' in message(lambda: images[0])

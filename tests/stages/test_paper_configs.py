@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from configs import gta_active, paper_rows, synthia_active
+from pointsup_jax.data import domains
 from pointsup_jax.stages import check, players, workdir
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.training import optimizers
@@ -17,7 +18,7 @@ from pointsup_jax.training import optimizers
 def test_every_row_is_a_right_config_and_is_in_the_docstring(config, row):
   checked = config.get_config(row)
   check.check(checked)
-  check.check_classes(checked, run_lib.classes_of(checked.data).names)
+  check.check_classes(checked, domains.classes_of(checked.data).names)
   assert row in config.__doc__
 
 

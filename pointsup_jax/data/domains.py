@@ -1,0 +1,59 @@
+"""The images of a domain, as the config describes them."""
+
+import pathlib
+
+import ml_collections
+
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import prepared, sources
+
+NAMES = ('source', 'target', 'evaluation')
+
+
+def open_domain(
+  data: ml_collections.ConfigDict,
+  name: str,
+  *,
+  classes: classes_lib.ClassSet,
+  seed: int,
+  labelled: bool,
+  full_labels: bool = False,
+) -> sources.Source:
+  """Opens the images of a domain.
+
+  Args:
+    data: config.data.
+    name: one of `NAMES`.
+    classes: what the labels tell apart.
+    seed: of the scenes of Streets.
+    labelled: whether labels are needed.
+    full_labels: labels as they are on disk rather than at the domain's size,
+      where they are on disk at all; images may then have either size.
+  """
+  domain = data[name]
+  size = tuple(domain.size)
+  on_disk = not domain.dataset.startswith('streets_')
+  if on_disk and data.prepared:
+    return prepared.open_build(
+      prepared.folder(
+        data.prepared, domain.dataset, domain.split, size, full_labels
+      ),
+      labelled=labelled,
+    )
+  return sources.open_source(
+    domain.dataset,
+    root=str(pathlib.Path(data.root, domain.root)),
+    split=domain.split,
+    size=None if on_disk and full_labels else size,
+    classes=classes,
+    seed=seed,
+    length=domain.length,
+    labelled=labelled,
+  )
+
+
+def classes_of(data: ml_collections.ConfigDict) -> classes_lib.ClassSet:
+  """The class set that the config names."""
+  if data.classes == 'cityscapes':
+    return classes_lib.CITYSCAPES
+  return classes_lib.load(pathlib.Path(data.root) / data.classes)
