@@ -52,7 +52,7 @@ def score(run: run_lib.Run, variables: Variables) -> float:
   )
   images = run.source('evaluation', labelled=True)
   matrix = sum(
-    np.asarray(count(variables, batch, jnp.arange(BATCH) < valid))
+    np.asarray(count(variables, batch, jnp.arange(BATCH) < valid)[0])
     for _, batch, valid in pipeline.in_order(images, BATCH)
   )
   return 100 * confusion.mean_iou(matrix)

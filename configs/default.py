@@ -135,6 +135,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.evaluate = evaluate = ml_collections.ConfigDict()
   # Images in a forward pass; 1 where their sizes differ.
   evaluate.batch_size = 4
+  # Write each model's predictions into evaluate/<model>-<split>/ too: PNGs of
+  # the labels' size and ids (labelIds for Cityscapes, as its evaluator wants).
+  evaluate.save_predictions = False
   return config
 
 

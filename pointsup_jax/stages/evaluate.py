@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pointsup_jax import errors, progress
-from pointsup_jax.data import pipeline, sources
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import image_files, official, pipeline, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
 from pointsup_jax.reporting import tables
@@ -50,7 +51,9 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
   about = {'step': step, **json.loads(evaluation.to_json())}
   if path.exists():
     known = json.loads(path.read_text())
-    if all(known.get(field) == value for field, value in about.items()):
+    if all(known.get(field) == value for field, value in about.items()) and (
+      known['predictions_saved'] or not run.config.evaluate.save_predictions
+    ):
       return known
   matrix, images = confusion_of(run, variables, name)
   iou = confusion.iou(matrix)
@@ -65,6 +68,7 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
     'classes': list(run.classes.names),
     'iou': [_or_none(x) for x in iou],
     'confusion': matrix.tolist(),
+    'predictions_saved': run.config.evaluate.save_predictions,
   }
   workdir_lib.write_json(path, found)
   return found
@@ -98,10 +102,13 @@ def confusion_of(
   with progress.Progress(
     f'evaluation of {name}', len(source), start=0, unit='image'
   ) as bar:
-    for _, batch, valid in batches:
-      total += np.asarray(
-        count(variables, batch, jnp.arange(len(batch.labels)) < valid)
+    for names, batch, valid in batches:
+      matrix, predictions = count(
+        variables, batch, jnp.arange(len(batch.labels)) < valid
       )
+      total += np.asarray(matrix)
+      if config.evaluate.save_predictions:
+        save(run, name, names[:valid], np.asarray(predictions))
       done += valid
       bar.update(done)
       stop.check()
@@ -115,12 +122,30 @@ def count_batch(
   *,
   segmenter: deeplab.DeepLabV2,
   num_classes: int,
-) -> jax.Array:
-  """Confusion matrix of a batch; images that are not valid do not count."""
+) -> tuple[jax.Array, jax.Array]:
+  """Confusion matrix of a batch, and its predictions [B, H, W] uint8.
+
+  Images that are not valid do not count.
+  """
   height, width = batch.labels.shape[1:]
   logits = predict.logits(segmenter, variables, batch.images, (height, width))
   labels = jnp.where(valid[:, None, None], batch.labels, 255)
-  return confusion.confusion_matrix(labels, jnp.argmax(logits, -1), num_classes)
+  predictions = jnp.argmax(logits, -1)
+  matrix = confusion.confusion_matrix(labels, predictions, num_classes)
+  return matrix, predictions.astype(jnp.uint8)
+
+
+def save(
+  run: run_lib.Run, model: str, names: list[str], predictions: np.ndarray
+) -> None:
+  """Writes predictions of train ids under the ids of the label files."""
+  evaluation = run.config.data.evaluation
+  ids = np.arange(run.classes.num_classes, dtype=np.uint8)
+  if evaluation.dataset in official.OPENERS:
+    ids = np.array(classes_lib.LABEL_IDS, np.uint8)
+  for name, prediction in zip(names, predictions, strict=False):
+    path = run.workdir.prediction(model, evaluation.split, name)
+    image_files.write_labels(path, ids[prediction])
 
 
 def _or_none(value: float) -> float | None:

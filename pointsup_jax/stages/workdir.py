@@ -107,6 +107,10 @@ class Workdir:
     """The scores of a stage's model."""
     return self.root / 'evaluate' / f'{stage}-{split}.json'
 
+  def prediction(self, stage: str, split: str, image: str) -> pathlib.Path:
+    """What a stage's model says of an evaluation image, ids of label files."""
+    return self.root / 'evaluate' / f'{stage}-{split}' / f'{image}.png'
+
 
 def write_json(path: pathlib.Path, value: dict) -> None:
   """Writes a file that is either whole or not there."""

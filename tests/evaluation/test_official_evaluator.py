@@ -1,0 +1,80 @@
+"""Predictions that `evaluate` writes, given to the official evaluator.
+
+It needs another NumPy than ours: POINTSUP_CITYSCAPES_PYTHON names the Python of
+an environment with cityscapesscripts (.ci/run makes one).
+"""
+
+import json
+import os
+import subprocess
+
+import numpy as np
+import pytest
+import trees
+from launching import TINY, launch
+
+PYTHON = os.environ.get('POINTSUP_CITYSCAPES_PYTHON')
+# Its main reads sys.argv; instances are not labelled here.
+SCRIPT = """
+import sys
+from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as e
+e.args.evalInstLevelScore = False
+e.args.exportFile = sys.argv.pop()
+e.main()
+"""
+
+
+@pytest.mark.skipif(
+  not PYTHON, reason='POINTSUP_CITYSCAPES_PYTHON names no environment'
+)
+def test_the_official_evaluator_finds_the_same(tmp_path):
+  data, workdir = tmp_path / 'data', tmp_path / 'run'
+  trees.gta5(data / 'GTA5', 4, (64, 128))
+  trees.cityscapes(data / 'Cityscapes', 'train', 2, (64, 128))
+  trees.cityscapes(data / 'Cityscapes', 'val', 4, (128, 256))
+  done = launch(
+    '--config=configs/streets_active.py',
+    *TINY,
+    f'--workdir={workdir}',
+    f'--config.data.root={data}',
+    '--config.data.source.dataset=gta5',
+    '--config.data.source.root=GTA5',
+    '--config.data.source.split=all',
+    '--config.data.evaluation.dataset=cityscapes',
+    '--config.data.evaluation.root=Cityscapes',
+    '--config.data.evaluation.split=val',
+    '--config.evaluate.save_predictions',
+    '--config.uda.source_only_steps=30',
+    '--config.data.source.size=(64,128)',
+    '--config.data.target.size=(64,128)',
+    '--config.data.evaluation.size=(64,128)',
+    '--stage=uda',
+  )
+  assert done.returncode == 0, done.stderr
+  done = launch(
+    *done.args[3:-1], '--stage=evaluate'
+  )  # the same command, but for the stage
+  assert done.returncode == 0, done.stderr
+  ours = json.loads((workdir / 'evaluate/source_only-val.json').read_text())
+  environment = {
+    **os.environ,
+    'CITYSCAPES_DATASET': str(data / 'Cityscapes'),
+    'CITYSCAPES_RESULTS': str(workdir / 'evaluate/source_only-val'),
+  }
+  out = tmp_path / 'official.json'
+  done = subprocess.run(
+    [PYTHON, '-c', SCRIPT, str(out)],
+    env=environment, capture_output=True, text=True, check=False,
+  )  # fmt: skip
+  assert done.returncode == 0, done.stderr
+  theirs = json.loads(out.read_text())
+  assert 0.01 < theirs['averageScoreClasses'] < 0.9
+  np.testing.assert_allclose(
+    ours['miou'], theirs['averageScoreClasses'], rtol=0, atol=1e-9
+  )
+  for name, value in zip(ours['classes'], ours['iou'], strict=True):
+    official = theirs['classScores'][name]
+    if value is None:
+      assert np.isnan(official)
+    else:
+      np.testing.assert_allclose(value, official, rtol=0, atol=1e-9)
