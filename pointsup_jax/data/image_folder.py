@@ -35,16 +35,21 @@ def open_split(
     errors.UserError: the files do not fit together.
   """
   root = pathlib.Path(root)
-  pairs = {
-    name: paired_files.Pair(path, f'labels/{name}.png')
-    for name, path in sorted(listing.find_images(root, split).items())
-  }
+  pairs = find(root, split)
   if labelled:
     paired_files.require_labels(root, pairs)
     wrong = paired_files.mismatches(root, pairs)
     paired_files.refuse(root, list(wrong.values()))
   labelling = labelling_of(classes) if labelled else None
   return paired_files.PairedFiles(root, pairs, labelling, size)
+
+
+def find(root: pathlib.Path, split: str) -> dict[str, paired_files.Pair]:
+  """The files of a split by name, whether or not the labels are there."""
+  return {
+    name: paired_files.Pair(path, f'labels/{name}.png')
+    for name, path in sorted(listing.find_images(root, split).items())
+  }
 
 
 def labelling_of(classes: classes_lib.ClassSet) -> paired_files.Labelling:

@@ -4,7 +4,8 @@ All three have the 19 classes of Cityscapes; ids of other things are ignored.
 """
 
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,45 +14,42 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import image_files, listing, paired_files
 from pointsup_jax.data.paired_files import Labelling, Pair
 
-_LABEL_IDS = Labelling(classes_lib.LABEL_ID_TO_TRAIN_ID.astype(np.int16))
+_LABEL_IDS = Labelling(
+  classes_lib.LABEL_ID_TO_TRAIN_ID.astype(np.int16), valid='0 to 255'
+)
 _SYNTHIA_IDS = Labelling(
   classes_lib.SYNTHIA_ID_TO_TRAIN_ID.astype(np.int16),
+  valid='0 to 255',
   read_ids=image_files.read_first_of_16_bits,
 )
 
 
-def open_gta5(
-  root: pathlib.Path, split: str, size: tuple[int, int] | None, labelled: bool
-) -> paired_files.PairedFiles:
+class Layout(NamedTuple):
+  """How a data set is laid out."""
+
+  find: Callable[[pathlib.Path, str], dict[str, Pair]]  # (root, split)
+  labelling: Labelling
+
+
+def find_gta5(root: pathlib.Path, split: str) -> dict[str, Pair]:
   """images/00001.png and labels/00001.png, palette or grey, ids as Cityscapes.
 
-  The split is 'all', as the published methods use it. Some labels are not of
-  their image's size: those pairs are left out, and said to be.
+  The split is 'all', as the published methods use it.
   """
   _require_split('gta5', split, ('all',))
-  pairs = _pair_up(
-    root, 'images', '*.png', lambda image: f'labels/{image.name}'
-  )
-  return _open(root, pairs, _LABEL_IDS, size, labelled)
+  return _pair_up(root, 'images', '*.png', lambda image: f'labels/{image.name}')
 
 
-def open_synthia(
-  root: pathlib.Path, split: str, size: tuple[int, int] | None, labelled: bool
-) -> paired_files.PairedFiles:
+def find_synthia(root: pathlib.Path, split: str) -> dict[str, Pair]:
   """SYNTHIA-RAND-CITYSCAPES: RGB/*.png and GT/LABELS/*.png, 16 bits a channel.
 
   The split is 'all'; the class is in the first channel of a label.
   """
   _require_split('synthia_rand_cityscapes', split, ('all',))
-  pairs = _pair_up(
-    root, 'RGB', '*.png', lambda image: f'GT/LABELS/{image.name}'
-  )
-  return _open(root, pairs, _SYNTHIA_IDS, size, labelled)
+  return _pair_up(root, 'RGB', '*.png', lambda image: f'GT/LABELS/{image.name}')
 
 
-def open_cityscapes(
-  root: pathlib.Path, split: str, size: tuple[int, int] | None, labelled: bool
-) -> paired_files.PairedFiles:
+def find_cityscapes(root: pathlib.Path, split: str) -> dict[str, Pair]:
   """leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and gtFine/.../*_labelIds.png.
 
   A name is city/city_sequence_frame.
@@ -64,15 +62,54 @@ def open_cityscapes(
     return f'gtFine/{split}/{image.parent.name}/{stem}_gtFine_labelIds.png'
 
   pairs = _pair_up(root, f'leftImg8bit/{split}', f'*/*{ending}', label)
-  pairs = {k.removesuffix('_leftImg8bit'): v for k, v in pairs.items()}
-  return _open(root, pairs, _LABEL_IDS, size, labelled)
+  return {k.removesuffix('_leftImg8bit'): v for k, v in pairs.items()}
 
 
-OPENERS = {
-  'gta5': open_gta5,
-  'synthia_rand_cityscapes': open_synthia,
-  'cityscapes': open_cityscapes,
+LAYOUTS = {
+  'gta5': Layout(find_gta5, _LABEL_IDS),
+  'synthia_rand_cityscapes': Layout(find_synthia, _SYNTHIA_IDS),
+  'cityscapes': Layout(find_cityscapes, _LABEL_IDS),
 }
+
+
+def open_split(
+  dataset: str,
+  root: pathlib.Path,
+  split: str,
+  size: tuple[int, int] | None,
+  *,
+  labelled: bool = True,
+) -> paired_files.PairedFiles:
+  """The examples of a split.
+
+  Some labels of GTA5 are not of their image's size: such pairs are left out,
+  and said to be.
+
+  Args:
+    dataset: one of `LAYOUTS`.
+    root: its folder.
+    split: its part.
+    size: (height, width) of examples; None: as on disk.
+    labelled: False where labels are not needed; they are then all 255.
+
+  Raises:
+    errors.UserError: the files do not fit together.
+  """
+  layout = LAYOUTS[dataset]
+  pairs = layout.find(root, split)
+  if not labelled:
+    return paired_files.PairedFiles(root, pairs, None, size)
+  paired_files.require_labels(root, pairs)
+  wrong = paired_files.mismatches(root, pairs)
+  if len(wrong) == len(pairs):
+    paired_files.refuse(root, list(wrong.values()))
+  if wrong:
+    progress.say(
+      f'{root}: {len(wrong)} of {len(pairs)} pairs are left out: '
+      f'{listing.few(list(wrong.values()))}'
+    )
+  kept = {name: pair for name, pair in pairs.items() if name not in wrong}
+  return paired_files.PairedFiles(root, kept, layout.labelling, size)
 
 
 def _pair_up(
@@ -96,28 +133,6 @@ def _pair_up(
     )
     for image in images
   }
-
-
-def _open(
-  root: pathlib.Path,
-  pairs: Mapping[str, Pair],
-  labelling: Labelling,
-  size: tuple[int, int] | None,
-  labelled: bool,
-) -> paired_files.PairedFiles:
-  if not labelled:
-    return paired_files.PairedFiles(root, pairs, None, size)
-  paired_files.require_labels(root, pairs)
-  wrong = paired_files.mismatches(root, pairs)
-  if len(wrong) == len(pairs):
-    paired_files.refuse(root, list(wrong.values()))
-  if wrong:
-    progress.say(
-      f'{root}: {len(wrong)} of {len(pairs)} pairs are left out: '
-      f'{listing.few(list(wrong.values()))}'
-    )
-  kept = {name: pair for name, pair in pairs.items() if name not in wrong}
-  return paired_files.PairedFiles(root, kept, labelling, size)
 
 
 def _require_split(dataset: str, split: str, splits: tuple[str, ...]) -> None:

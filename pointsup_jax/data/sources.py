@@ -18,7 +18,7 @@ NAMES = (
   'streets_game',
   'streets_camera',
   'image_folder',
-  *official.OPENERS,
+  *official.LAYOUTS,
 )
 
 
@@ -69,8 +69,10 @@ def open_source(
       f'{dataset} has the classes of Cityscapes but data.classes has '
       f"{classes.num_classes} others; set data.classes='cityscapes'"
     )
-  if dataset in official.OPENERS:
-    return official.OPENERS[dataset](pathlib.Path(root), split, size, labelled)
+  if dataset in official.LAYOUTS:
+    return official.open_split(
+      dataset, pathlib.Path(root), split, size, labelled=labelled
+    )
   if dataset in ('streets_game', 'streets_camera'):
     if size is None:
       raise errors.UsageError(f'{dataset} has no native size: give one')

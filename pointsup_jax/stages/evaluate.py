@@ -141,7 +141,7 @@ def save(
   """Writes predictions of train ids under the ids of the label files."""
   evaluation = run.config.data.evaluation
   ids = np.arange(run.classes.num_classes, dtype=np.uint8)
-  if evaluation.dataset in official.OPENERS:
+  if evaluation.dataset in official.LAYOUTS:
     ids = np.array(classes_lib.LABEL_IDS, np.uint8)
   for name, prediction in zip(names, predictions, strict=False):
     path = run.workdir.prediction(model, evaluation.split, name)

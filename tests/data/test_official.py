@@ -47,7 +47,9 @@ SECOND_LABEL = {
 
 
 def opened(root, name, size=None, labelled=True):
-  return official.OPENERS[name](root / name, SETS[name], size, labelled)
+  return official.open_split(
+    name, root / name, SETS[name], size, labelled=labelled
+  )
 
 
 @pytest.mark.parametrize('name', SETS)
@@ -104,10 +106,10 @@ def test_pairs_of_different_sizes_are_left_out_and_said_so(root, name, capsys):
 @pytest.mark.parametrize('name', SETS)
 def test_a_missing_folder_label_or_split(root, name):
   assert 'has no split' in message(
-    lambda: official.OPENERS[name](root / name, 'none', None, True)
+    lambda: official.open_split(name, root / name, 'none', None)
   )
   assert 'there is no folder' in message(
-    lambda: official.OPENERS[name](root / 'nowhere', SETS[name], None, True)
+    lambda: official.open_split(name, root / 'nowhere', SETS[name], None)
   )
   (root / name / SECOND_LABEL[name]).unlink()
   text = message(lambda: opened(root, name))
