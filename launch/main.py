@@ -6,7 +6,7 @@ Running the same command again continues where it stopped.
 import os
 import pathlib
 
-from absl import flags, logging
+from absl import flags
 
 from pointsup_jax import command, progress
 from pointsup_jax.stages import (
@@ -50,7 +50,6 @@ def main() -> None:
   """Runs the chosen stages; finished ones are skipped."""
   config = command.config()
   stop.install()
-  logging.set_verbosity(logging.WARNING)
   use_compilation_cache(_CACHE.value)
   check.check(config)
   workdir = workdir_lib.Workdir(

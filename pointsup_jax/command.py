@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 import ml_collections
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from pointsup_jax import errors
@@ -36,6 +36,7 @@ def run(main: Callable[[], None]) -> None:
   """Parses the flags and runs a program."""
 
   def guarded(argv: Sequence[str]) -> None:
+    logging.set_verbosity(logging.WARNING)
     try:
       if len(argv) > 1:
         raise errors.UsageError(f'{argv[1]!r} is not a flag; see --help')
