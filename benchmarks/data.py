@@ -45,8 +45,9 @@ def main() -> None:
   with tempfile.TemporaryDirectory() as folder:
     config = write_files(pathlib.Path(folder), options.images)
     began = time.perf_counter()
-    for order in prepare.orders_of(config):
-      prepare.build(order, domains.classes_of(config.data))
+    classes = domains.classes_of(config.data)
+    for order in prepare.orders_of(config, classes):
+      prepare.build(order, classes)
     found['build_seconds'] = time.perf_counter() - began
     builds = [*pathlib.Path(config.data.prepared).rglob('*.array_record*')]
     found['build_megabytes'] = sum(x.stat().st_size for x in builds) / 1e6
@@ -75,7 +76,7 @@ def write_files(root: pathlib.Path, count: int) -> ml_collections.ConfigDict:
   config = gta_active.get_config()
   config.data.root, config.data.prepared = str(root), str(root / 'prepared')
   ids = np.full(256, 0, np.uint8)
-  ids[: len(classes_lib.LABEL_IDS)] = classes_lib.LABEL_IDS
+  ids[: len(classes_lib.LABEL_IDS)] = list(classes_lib.LABEL_IDS.values())
 
   def write(look: str, i: int, size: tuple[int, int], image: str, label: str):
     pixels, labels = scenes.render(look, 'train', i, 0, size)

@@ -18,8 +18,9 @@ def get_config() -> ml_collections.ConfigDict:
   # Folder with the data; each domain's own `root` is looked up in it. Unused by
   # Streets.
   data.root = ''
-  # 'cityscapes' (its 19 classes), or the path of a classes.json; a relative
-  # path is looked up in data.root.
+  # 'cityscapes' (its 19 classes), 'cityscapes_16' (without terrain, truck and
+  # train), or the path of a classes.json; a relative path is looked up in
+  # data.root.
   data.classes = 'cityscapes'
   # Where labelled source images come from: 'streets_game', 'streets_camera',
   # 'image_folder', 'gta5', 'synthia_rand_cityscapes' or 'cityscapes'.

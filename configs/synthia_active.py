@@ -30,6 +30,8 @@ from configs import default, gta_active
 def get_config(row: str = 'active') -> ml_collections.ConfigDict:
   """Returns the config of a row of the table."""
   config = gta_active.get_config(row)
+  # As ADVENT: networks of 16 classes; terrain, truck and train are ignored.
+  config.data.classes = 'cityscapes_16'
   config.data.source = default.domain(
     'synthia_rand_cityscapes', 'all', (760, 1280), root='SYNTHIA'
   )

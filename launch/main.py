@@ -8,7 +8,7 @@ import pathlib
 
 from absl import flags
 
-from pointsup_jax import command, progress
+from pointsup_jax import command, progress, stop
 from pointsup_jax.stages import (
   acquire,
   adapt,
@@ -20,7 +20,6 @@ from pointsup_jax.stages import (
 )
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
-from pointsup_jax.training import stop
 
 STAGES = {
   'uda': uda.run,
@@ -59,7 +58,9 @@ def main() -> None:
   check.check_classes(config, run.classes.names)
   if _OVERWRITE.value:
     record.clear(workdir)
-  record.claim(workdir, config)
+  if not workdir.started('uda'):
+    check.check_data(run)
+  record.claim(workdir, config, run.classes)
   progress.say(f'workdir {workdir.root}')
   for stage in STAGES if _STAGE.value == 'all' else (_STAGE.value,):
     workdir.require_before(stage)

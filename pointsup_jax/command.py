@@ -53,11 +53,13 @@ def run(main: Callable[[], None]) -> None:
 
 def parse_flags(argv: list[str]) -> list[str]:
   """absl's parser, with one line for what ml_collections raises raw."""
-  values = dict(arg.lstrip('-').split('=', 1) for arg in argv if '=' in arg)
+  # absl takes '--flag value' as well as '--flag=value'.
+  values: dict[str, str] = {}
+  for arg, after in zip(argv[1:], [*argv[2:], ''], strict=True):
+    if arg.startswith('-'):
+      name, equals, value = arg.lstrip('-').partition('=')
+      values[name] = value if equals else after
   path, _, row = values.get('config', '').partition(':')
-  if path and not pathlib.Path(path).is_file():
-    found = ', '.join(sorted(map(str, pathlib.Path('configs').glob('*.py'))))
-    fail(errors.UsageError(f'--config={path}: no such file; there are {found}'))
   known = load_config(path, row) if path else ml_collections.ConfigDict()
   try:
     return flags.FLAGS(argv)
@@ -70,18 +72,32 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 def load_config(path: str, row: str) -> ml_collections.ConfigDict:
   """Calls the file's get_config, as absl will; a row may be unknown to it."""
-  get_config = runpy.run_path(path)['get_config']
+  if not pathlib.Path(path).is_file():
+    fail(errors.UsageError(f'--config={path}: no such file{_there_are()}'))
+  try:
+    get_config = runpy.run_path(path)['get_config']
+  except (KeyError, SyntaxError, UnicodeDecodeError):
+    fail(errors.UsageError(f'--config={path}: this is no config{_there_are()}'))
   try:
     return get_config(row) if row else get_config()
   except (TypeError, ValueError) as error:
     fail(errors.UsageError(f'--config={path}:{row}: {error}'))
 
 
+def _there_are() -> str:
+  found = [
+    str(path)
+    for path in sorted(pathlib.Path('configs').glob('*.py'))
+    if 'def get_config' in path.read_text()
+  ]
+  return f'; there are {", ".join(found)}' if found else ''
+
+
 def unknown_field(names: list[str], known: Collection[str]) -> str | None:
   """Describes the first config.FIELD that the config does not have."""
   for name in names:
     field = name.removeprefix('config.')
-    if field == name or field in known:
+    if field == name or field in known or not known:
       continue
     leaves = {name.split('.')[-1]: name for name in known}
     leaf = difflib.get_close_matches(field.split('.')[-1], leaves, n=1)

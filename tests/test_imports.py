@@ -6,12 +6,19 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-FREE = {'types', 'errors', 'progress', 'command'}  # anything may use these
+FREE = {
+  'types',
+  'errors',
+  'progress',
+  'command',
+  'stop',
+}  # anything may use these
 ALLOWED = {
   'types': set(),
   'errors': set(),
   'progress': set(),
   'command': set(),
+  'stop': set(),
   'models': set(),
   'losses': set(),
   'data': set(),

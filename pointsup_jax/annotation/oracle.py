@@ -4,7 +4,7 @@ import collections
 from collections.abc import Sequence
 from typing import Protocol
 
-from pointsup_jax import errors, progress
+from pointsup_jax import errors, progress, stop
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.types import Example
 
@@ -59,4 +59,5 @@ def ground_truth(
       )
       answered += len(requests)
       bar.update(done)
+      stop.check()
   return answered

@@ -109,7 +109,7 @@ class Store:
     """
     with self._transaction() as connection:
       added = connection.execute(
-        'INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?)',
+        'INSERT INTO images VALUES (?, ?, ?, ?) ON CONFLICT (image) DO NOTHING',
         (image, float(score), int(size[0]), int(size[1])),
       ).rowcount
       if added:

@@ -89,7 +89,8 @@ def find(
   labelling = image_folder.labelling_of(classes)
   if domain.dataset in official.LAYOUTS:
     layout = official.LAYOUTS[domain.dataset]
-    pairs, labelling = layout.find(root, domain.split), layout.labelling
+    pairs = layout.find(root, domain.split)
+    labelling = layout.labelling(classes)
     leaves_out = True
   elif domain.dataset == 'image_folder':
     pairs = image_folder.find(root, domain.split)

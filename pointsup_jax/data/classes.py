@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,28 +87,47 @@ CITYSCAPES = ClassSet(
   },
 )
 
-# The ids of the 19 classes in label files, in the order of train ids: the way
-# back from predictions to files.
-LABEL_IDS = tuple(label_id for *_, label_id, _ in _CITYSCAPES)
-SYNTHIA_IDS = tuple(synthia_id for *_, synthia_id in _CITYSCAPES)
+# What SYNTHIA is scored on. Networks for it have these 16 classes only, as
+# ADVENT's do; pixels of the other three count for nothing.
+CITYSCAPES_16 = ClassSet(
+  names=tuple(name for name in _NAMES if name not in _NOT_IN_16),
+  palette=tuple(
+    color for name, color, *_ in _CITYSCAPES if name not in _NOT_IN_16
+  ),
+  subsets={'13': tuple(name for name in _NAMES if name not in _NOT_IN_13)},
+)
+
+NAMED = {'cityscapes': CITYSCAPES, 'cityscapes_16': CITYSCAPES_16}
+
+# Class -> its id in the label files of Cityscapes and GTA5, and of SYNTHIA.
+LABEL_IDS = {name: label_id for name, _, label_id, _ in _CITYSCAPES}
+SYNTHIA_IDS = {name: synthia_id for name, *_, synthia_id in _CITYSCAPES}
 
 
-def lookup_table(file_ids: tuple[int, ...]) -> np.ndarray:
+def lookup_table(
+  names: Sequence[str], file_ids: Mapping[str, int]
+) -> np.ndarray:
   """Maps ids of label files to train ids.
 
   Args:
-    file_ids: the id in files of train id 0, 1, ...
+    names: the class of train id 0, 1, ...
+    file_ids: class -> its id in files.
 
   Returns:
-    [256] uint8; 255 for the ids of no class.
+    [256] int16; 255 for ids of no class.
+
+  Raises:
+    errors.UsageError: the files do not have one of the classes.
   """
-  table = np.full(256, IGNORE, np.uint8)
-  table[list(file_ids)] = np.arange(len(file_ids))
+  table = np.full(256, IGNORE, np.int16)
+  for train_id, name in enumerate(names):
+    if name not in file_ids:
+      raise errors.UsageError(
+        f'data.classes has {name!r}, which the data set lacks; it has '
+        f'{", ".join(file_ids)}'
+      )
+    table[file_ids[name]] = train_id
   return table
-
-
-LABEL_ID_TO_TRAIN_ID = lookup_table(LABEL_IDS)
-SYNTHIA_ID_TO_TRAIN_ID = lookup_table(SYNTHIA_IDS)
 
 
 def load(path: pathlib.Path | str) -> ClassSet:
@@ -128,7 +147,7 @@ def load(path: pathlib.Path | str) -> ClassSet:
   except OSError as error:
     raise errors.UserError(
       f'{path} cannot be read: {error.strerror}; data.classes must be '
-      "'cityscapes' or name a classes.json"
+      f'{" or ".join(map(repr, NAMED))}, or name a classes.json'
     ) from error
   except json.JSONDecodeError as error:
     raise errors.UserError(f'{path} is not JSON: {error}') from error

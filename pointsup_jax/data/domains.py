@@ -35,9 +35,7 @@ def open_domain(
   on_disk = not domain.dataset.startswith('streets_')
   if on_disk and data.prepared:
     return prepared.open_build(
-      prepared.folder(
-        data.prepared, domain.dataset, domain.split, size, full_labels
-      ),
+      prepared.folder(data.prepared, domain, classes, full_labels),
       labelled=labelled,
     )
   return sources.open_source(
@@ -54,6 +52,6 @@ def open_domain(
 
 def classes_of(data: ml_collections.ConfigDict) -> classes_lib.ClassSet:
   """The class set that the config names."""
-  if data.classes == 'cityscapes':
-    return classes_lib.CITYSCAPES
+  if data.classes in classes_lib.NAMED:
+    return classes_lib.NAMED[data.classes]
   return classes_lib.load(pathlib.Path(data.root) / data.classes)

@@ -86,14 +86,26 @@ def read_ids(root: pathlib.Path, path: str) -> np.ndarray:
   """
   image = decode(root, path)
   if image.mode == '1':
-    image = image.convert('L')
+    return np.asarray(image).astype(np.uint8)
   if image.mode not in ('L', 'P'):
     raise errors.UserError(
       f'{path} has mode {image.mode}, {len(image.getbands())} channel(s); '
       'labels must be class ids in one 8-bit channel, grey or palette '
       f'(in {root})'
     )
+  if image.mode == 'L':
+    return np.asarray(image) // _grey_step(root / path)
   return np.asarray(image)
+
+
+def _grey_step(path: pathlib.Path) -> int:
+  """What Pillow multiplies grey PNGs of 2 or 4 bits by, to reach 0..255."""
+  with path.open('rb') as file:
+    header = file.read(26)
+  if not header.startswith(b'\x89PNG'):
+    return 1
+  bits, color = header[24], header[25]  # of IHDR, the first chunk; 0: grey
+  return 255 // (2**bits - 1) if color == 0 and bits in (2, 4) else 1
 
 
 def read_first_of_16_bits(root: pathlib.Path, path: str) -> np.ndarray:

@@ -58,7 +58,7 @@ def labelling_of(classes: classes_lib.ClassSet) -> paired_files.Labelling:
   table[: classes.num_classes] = np.arange(classes.num_classes)
   table[list(classes.ignore_ids)] = IGNORE
   ignored = ' or '.join(map(str, classes.ignore_ids))
-  cityscapes = classes.names == classes_lib.CITYSCAPES.names
+  cityscapes = classes in classes_lib.NAMED.values()
   hint = '; are these labelIds? Train ids are needed' if cityscapes else ''
   return paired_files.Labelling(
     train_ids=table,

@@ -1,10 +1,10 @@
 """GTA5, SYNTHIA and Cityscapes in the layouts of their owners.
 
-All three have the 19 classes of Cityscapes; ids of other things are ignored.
+All three have the 19 classes of Cityscapes, of which a run takes all or some.
 """
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,21 +14,18 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import image_files, listing, paired_files
 from pointsup_jax.data.paired_files import Labelling, Pair
 
-_LABEL_IDS = Labelling(
-  classes_lib.LABEL_ID_TO_TRAIN_ID.astype(np.int16), valid='0 to 255'
-)
-_SYNTHIA_IDS = Labelling(
-  classes_lib.SYNTHIA_ID_TO_TRAIN_ID.astype(np.int16),
-  valid='0 to 255',
-  read_ids=image_files.read_first_of_16_bits,
-)
-
 
 class Layout(NamedTuple):
   """How a data set is laid out."""
 
   find: Callable[[pathlib.Path, str], dict[str, Pair]]  # (root, split)
-  labelling: Labelling
+  ids: Mapping[str, int]  # class -> its id in label files
+  read_ids: Callable[[pathlib.Path, str], np.ndarray] = image_files.read_ids
+
+  def labelling(self, classes: classes_lib.ClassSet) -> Labelling:
+    """Ids of the chosen classes; those of all other things are ignored."""
+    table = classes_lib.lookup_table(classes.names, self.ids)
+    return Labelling(table, valid='0 to 255', read_ids=self.read_ids)
 
 
 def find_gta5(root: pathlib.Path, split: str) -> dict[str, Pair]:
@@ -66,9 +63,11 @@ def find_cityscapes(root: pathlib.Path, split: str) -> dict[str, Pair]:
 
 
 LAYOUTS = {
-  'gta5': Layout(find_gta5, _LABEL_IDS),
-  'synthia_rand_cityscapes': Layout(find_synthia, _SYNTHIA_IDS),
-  'cityscapes': Layout(find_cityscapes, _LABEL_IDS),
+  'gta5': Layout(find_gta5, classes_lib.LABEL_IDS),
+  'synthia_rand_cityscapes': Layout(
+    find_synthia, classes_lib.SYNTHIA_IDS, image_files.read_first_of_16_bits
+  ),
+  'cityscapes': Layout(find_cityscapes, classes_lib.LABEL_IDS),
 }
 
 
@@ -76,6 +75,7 @@ def open_split(
   dataset: str,
   root: pathlib.Path,
   split: str,
+  classes: classes_lib.ClassSet,
   size: tuple[int, int] | None,
   *,
   labelled: bool = True,
@@ -89,6 +89,7 @@ def open_split(
     dataset: one of `LAYOUTS`.
     root: its folder.
     split: its part.
+    classes: any of the 19 of Cityscapes.
     size: (height, width) of examples; None: as on disk.
     labelled: False where labels are not needed; they are then all 255.
 
@@ -96,11 +97,13 @@ def open_split(
     errors.UserError: the files do not fit together.
   """
   layout = LAYOUTS[dataset]
+  labelling = layout.labelling(classes) if labelled else None
   pairs = layout.find(root, split)
-  if not labelled:
-    return paired_files.PairedFiles(root, pairs, None, size)
-  paired_files.require_labels(root, pairs)
-  wrong = paired_files.mismatches(root, pairs)
+  if labelled:
+    paired_files.require_labels(root, pairs)
+  # Without labels too, so that a split has the same images either way.
+  with_label = {k: v for k, v in pairs.items() if (root / v.label).is_file()}
+  wrong = paired_files.mismatches(root, with_label)
   if len(wrong) == len(pairs):
     paired_files.refuse(root, list(wrong.values()))
   if wrong:
@@ -109,7 +112,7 @@ def open_split(
       f'{listing.few(list(wrong.values()))}'
     )
   kept = {name: pair for name, pair in pairs.items() if name not in wrong}
-  return paired_files.PairedFiles(root, kept, layout.labelling, size)
+  return paired_files.PairedFiles(root, kept, labelling, size)
 
 
 def _pair_up(

@@ -9,6 +9,7 @@ import io
 import pathlib
 import shutil
 import time
+import zlib
 from typing import NamedTuple
 
 import ml_collections
@@ -41,10 +42,10 @@ def main() -> None:
     raise errors.UsageError(
       '--config.data.prepared=DIR is needed: the folder to build in'
     )
-  orders = orders_of(config)
+  classes = domains.classes_of(config.data)
+  orders = orders_of(config, classes)
   if not orders:
     progress.say('nothing to build: this config reads no files')
-  classes = domains.classes_of(config.data)
   for order in orders:
     if (order.folder / 'dataset_info.json').is_file():
       check_unchanged(order, open_files(order, classes))
@@ -53,7 +54,9 @@ def main() -> None:
       build(order, classes)
 
 
-def orders_of(config: ml_collections.ConfigDict) -> list[Order]:
+def orders_of(
+  config: ml_collections.ConfigDict, classes: classes_lib.ClassSet
+) -> list[Order]:
   """The builds that a run of this config opens."""
   data = config.data
   # The target's labels are for the simulated annotator alone.
@@ -67,16 +70,13 @@ def orders_of(config: ml_collections.ConfigDict) -> list[Order]:
     domain, full = data[name], name == 'evaluation'
     if domain.dataset.startswith('streets_'):
       continue
-    size = tuple(domain.size)
     orders.append(
       Order(
-        folder=prepared.folder(
-          data.prepared, domain.dataset, domain.split, size, full
-        ),
+        folder=prepared.folder(data.prepared, domain, classes, full),
         dataset=domain.dataset,
         root=pathlib.Path(data.root, domain.root),
         split=domain.split,
-        size=size,
+        size=tuple(domain.size),
         full_labels=full,
         labelled=labelled[name],
       )
@@ -110,9 +110,13 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
   from pointsup_jax.data.builders import BUILDERS, segmentation
 
   files = open_files(order, classes)
-  parts = order.folder.with_name(f'{order.folder.name}.parts')
+  # Of other files there may be parts too: they are not those of this build.
+  parts = order.folder.with_name(f'{order.folder.name}.{names_of(files)}.parts')
+  for other in order.folder.parent.glob('*.parts'):
+    if other != parts:
+      shutil.rmtree(other)
   part = segmentation.Part(
-    name=prepared.config_name(order.split, order.size, order.full_labels),
+    name=order.folder.parent.name,
     split=order.split,
     size=order.size,
     full_labels=order.full_labels,
@@ -156,6 +160,11 @@ def encode(order: Order, source: sources.Source, parts: pathlib.Path) -> None:
         )
         require_space(order, 2 * size)
       bar.update(index + 1)
+
+
+def names_of(files: sources.Source) -> str:
+  """Stands for the names of all examples, in their order."""
+  return f'{zlib.crc32(repr(tuple(files.names)).encode()):08x}'
 
 
 def require_space(order: Order, size: float) -> None:

@@ -6,10 +6,13 @@ found, decoded at its full size or resized any more.
 
 import pathlib
 import re
+import zlib
 
+import ml_collections
 import numpy as np
 
 from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import encoded
 from pointsup_jax.types import IGNORE, Example
 
@@ -20,24 +23,27 @@ SPLIT = 'examples'
 
 def folder(
   data_dir: str,
-  dataset: str,
-  split: str,
-  size: tuple[int, int],
+  domain: ml_collections.ConfigDict,
+  classes: classes_lib.ClassSet,
   full_labels: bool,
 ) -> pathlib.Path:
-  """Where the build of a split lies, in TFDS's own order of folders."""
-  return (
-    pathlib.Path(data_dir)
-    / dataset
-    / config_name(split, size, full_labels)
-    / VERSION
-  )
+  """Where the build of a domain lies, in TFDS's own order of folders.
 
+  All that decides what is in it has a part in its name.
 
-def config_name(split: str, size: tuple[int, int], full_labels: bool) -> str:
-  """The name of a build among those of its data set."""
-  part = re.sub(r'[^A-Za-z0-9_-]', '_', split or 'everything')
-  return f'{part}-{size[0]}x{size[1]}{"-full_labels" if full_labels else ""}'
+  Args:
+    data_dir: config.data.prepared.
+    domain: such as config.data.source.
+    classes: what the labels tell apart.
+    full_labels: labels are of their own size.
+  """
+  height, width = domain.size
+  what = (domain.root, domain.split, classes.names, classes.ignore_id)
+  digest = zlib.crc32(repr(what).encode())
+  split = re.sub(r'[^A-Za-z0-9_-]', '_', domain.split or 'everything')
+  labels = '-full_labels' if full_labels else ''
+  name = f'{split}-{height}x{width}{labels}-{digest:08x}'
+  return pathlib.Path(data_dir) / domain.dataset / name / VERSION
 
 
 class Prepared:

@@ -64,14 +64,17 @@ def open_source(
     return image_folder.open_split(
       root, split, classes, size, labelled=labelled
     )
-  if dataset in NAMES and classes.names != classes_lib.CITYSCAPES.names:
+  if (
+    dataset.startswith('streets_')
+    and classes.names != classes_lib.CITYSCAPES.names
+  ):
     raise errors.UsageError(
       f'{dataset} has the classes of Cityscapes but data.classes has '
       f"{classes.num_classes} others; set data.classes='cityscapes'"
     )
   if dataset in official.LAYOUTS:
     return official.open_split(
-      dataset, pathlib.Path(root), split, size, labelled=labelled
+      dataset, pathlib.Path(root), split, classes, size, labelled=labelled
     )
   if dataset in ('streets_game', 'streets_camera'):
     if size is None:

@@ -58,7 +58,7 @@ def mean_iou(matrix: Array, subset: Sequence[int] | None = None) -> float:
   Args:
     matrix: [C, C] counts, rows = truth.
     subset: the classes of the mean; None for all. Their IoU still counts
-      confusion with every other class, as the SYNTHIA tables do.
+      confusion with every other class of the matrix.
 
   Returns:
     The mean within [0, 1]; NaN if it is defined for none of them.

@@ -201,7 +201,7 @@ def _published_names(
       for name, tensor in tensors.items()
       if not name.startswith('Scale.layer5.')
     }
-  if 'fc.weight' in tensors:
+  if {'fc.weight', 'conv1.weight', 'bn1.running_mean'} <= tensors.keys():
     return _from_torchvision(tensors)
   return tensors
 
@@ -214,7 +214,8 @@ def _from_torchvision(
   It expects RGB in 0..1, minus a mean, over a deviation. The difference of the
   means moves that layer's output by a constant (but at the image's border,
   where padding is zero in both), which the running mean of its batch norm
-  takes up.
+  takes up. Their bottlenecks put the stride on the 3x3 convolution, ours on the
+  first 1x1: the weights are a start for training, not the same function.
   """
   progress.say('torchvision weights: the stem is adapted to BGR in 0..255')
   tensors = {k: v for k, v in tensors.items() if not k.startswith('fc.')}

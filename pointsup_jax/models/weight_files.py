@@ -3,12 +3,10 @@
 import importlib
 import os
 import pathlib
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from pointsup_jax import errors
@@ -104,17 +102,23 @@ def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
 def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
     return safetensors.numpy.load_file(path)
-  except (OSError, safetensors.SafetensorError) as error:
+  # Besides its own error, types that NumPy lacks.
+  except Exception as error:
     raise _unreadable(path, error) from error
 
 
 def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
   try:
-    with np.load(path, allow_pickle=False) as table:
-      if not isinstance(table, np.lib.npyio.NpzFile):
-        raise ValueError('not an archive of arrays')
-      return {name: table[name] for name in table.files}
-  except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    table = np.load(path, allow_pickle=False)
+    if not isinstance(table, np.lib.npyio.NpzFile):
+      raise ValueError('not an archive of arrays')
+    with table:
+      arrays = {name: table[name] for name in table.files}
+    if not all(isinstance(x, np.ndarray) for x in arrays.values()):
+      raise ValueError('not all of it are arrays')
+    return arrays
+  # Whatever is in the file decides what NumPy and zipfile raise.
+  except Exception as error:
     raise _unreadable(path, error) from error
 
 

@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from pointsup_jax import progress
+from pointsup_jax import errors, progress, stop
 from pointsup_jax.acquisition import grid, scores, selection
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, pipeline, sources
 from pointsup_jax.evaluation import predict
 from pointsup_jax.models import deeplab
 from pointsup_jax.stages import run as run_lib
-from pointsup_jax.training import stop
 from pointsup_jax.types import Variables
 
 
@@ -55,6 +55,12 @@ def run(run: run_lib.Run) -> None:
         asked = jax.device_get(
           ask(variables, batch.images, selection.image_ids(names))
         )
+        if not np.isfinite(asked.scores).all():
+          raise errors.UserError(
+            f'the model of stage 1 is broken: its scores of {names[0]} and '
+            'others are not finite; lower optim.lr and start anew with '
+            '--overwrite'
+          )
         for i in range(valid):
           record(run, store, names[i], Asked(*(x[i] for x in asked)), step)
         bar.update(len(store.images()))

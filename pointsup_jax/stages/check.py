@@ -1,11 +1,13 @@
 """What is wrong with a config, before anything is started."""
 
 import difflib
+import math
 
 import ml_collections
 
 from pointsup_jax import errors, uda
 from pointsup_jax.acquisition import grid, scores, selection, targets
+from pointsup_jax.stages import run as run_lib
 from pointsup_jax.training import sharding
 
 _CHOICES = {
@@ -18,7 +20,7 @@ _CHOICES = {
   'model.bn': ('batch', 'global', 'frozen'),
   'model.bn_statistics': ('both', 'target'),
 }
-_POSITIVE = (
+_COUNTS = (
   'train.batch_size',
   'train.log_every',
   'train.checkpoint_every',
@@ -32,27 +34,48 @@ _POSITIVE = (
   'optim.decay_steps',
   'data.threads',
 )
+# Numbers and their bounds, which are allowed themselves.
+_RANGES = {
+  'seed': (0, 2**32 - 1),
+  'uda.source_only_steps': (0, math.inf),
+  'uda.easy_share': (0, 1),
+  'losses.aux': (0, math.inf),
+  'losses.target_main': (0, math.inf),
+  'losses.target_aux': (0, math.inf),
+  'adapt.target_weight': (0, math.inf),
+  'optim.lr': (0, math.inf),
+  'optim.head_lr_scale': (0, math.inf),
+  'optim.momentum': (0, 1),
+  'optim.weight_decay': (0, math.inf),
+  'optim.discriminator_lr': (0, math.inf),
+  'optim.poly_power': (0, math.inf),
+}
+# Tuples of integers: how many, and the smallest.
+_TUPLES = {
+  'data.source.size': (2, 32),
+  'data.target.size': (2, 32),
+  'data.evaluation.size': (2, 32),
+  'model.blocks': (4, 1),
+  'acquire.grid': (2, 1),
+}
 
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError for the first field that cannot be right."""
   for field, choices in _CHOICES.items():
     require_choice(field, _get(config, field), choices)
-  for field in _POSITIVE:
+  for field in _COUNTS:
     if _get(config, field) < 1:
       raise errors.UsageError(
         f'{field}={_get(config, field)} must be at least 1'
       )
-  for name in ('source', 'target', 'evaluation'):
-    size = tuple(config.data[name].size)
-    if len(size) != 2 or min(size) < 32:
-      raise errors.UsageError(
-        f'data.{name}.size={size} must be (height, width), each at least 32'
-      )
-  if len(config.model.blocks) != 4 or min(config.model.blocks) < 1:
-    raise errors.UsageError(
-      f'model.blocks={tuple(config.model.blocks)} must be four positive numbers'
-    )
+  for field, (low, high) in _RANGES.items():
+    value = _get(config, field)
+    if not low <= value <= high or math.isinf(value):
+      bounds = f'{low} to {high}' if high < math.inf else f'at least {low}'
+      raise errors.UsageError(f'{field}={value} must be {bounds}')
+  for field, (length, smallest) in _TUPLES.items():
+    require_integers(field, _get(config, field), length, smallest)
   steps = max(
     config.uda.steps, config.adapt.steps, config.uda.source_only_steps
   )
@@ -72,12 +95,45 @@ def check(config: ml_collections.ConfigDict) -> None:
   )
 
 
+def require_integers(
+  field: str, value: object, length: int, smallest: int
+) -> None:
+  """Refuses anything but a tuple of so many integers."""
+  if (
+    not isinstance(value, tuple | list)
+    or len(value) != length
+    or not all(type(x) is int and x >= smallest for x in value)
+  ):
+    raise errors.UsageError(
+      f'{field}={value} must be {length} integers, each at least {smallest}'
+    )
+
+
+def check_data(run: run_lib.Run) -> None:
+  """Opens every domain, so that no stage finds a fault after days of another.
+
+  Raises:
+    errors.UserError: data are missing, do not fit together or are too few.
+  """
+  run.source('source', labelled=True)
+  simulated = run.config.annotate.oracle == 'ground_truth'
+  target = run.source('target', labelled=simulated)
+  run.source('evaluation', labelled=True, full_labels=True)
+  if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
+    easy = int(len(target) * run.config.uda.easy_share)
+    if not 0 < easy < len(target):
+      raise errors.UsageError(
+        f'uda.easy_share={run.config.uda.easy_share} of {len(target)} target '
+        f'images are {easy} easy ones; there must be easy and hard ones'
+      )
+
+
 def check_classes(
   config: ml_collections.ConfigDict, names: tuple[str, ...]
 ) -> None:
   """Raises errors.UsageError for fields that name no class of the data."""
   for name in config.uda.rare_classes:
-    require_choice('uda.rare_classes', name, names)
+    require_choice('uda.rare_classes', str(name), names)
 
 
 def require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:

@@ -2,20 +2,20 @@
 
 import functools
 import json
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pointsup_jax import errors, progress
+from pointsup_jax import errors, progress, stop
 from pointsup_jax.data import image_files, pipeline, sources
 from pointsup_jax.evaluation import predict
 from pointsup_jax.losses import entropy
 from pointsup_jax.models import deeplab
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
-from pointsup_jax.training import stop
 from pointsup_jax.types import Example, Variables
 from pointsup_jax.uda import intrada
 
@@ -45,6 +45,12 @@ def split(
     workdir_lib.write_json(path, rank(run, target, model))
   parts = json.loads(path.read_text())
   index = {name: i for i, name in enumerate(target.names)}
+  gone = {*parts['easy'], *parts['hard']} ^ index.keys()
+  if gone:
+    raise errors.UserError(
+      f'{path} was made of other target images than there are now, such as '
+      f'{min(gone)}; restore them, or start anew with --overwrite'
+    )
   easy, hard = (
     sources.Subset(target, [index[name] for name in parts[part]])
     for part in ('easy', 'hard')
@@ -61,7 +67,7 @@ def rank(
     {'easy': [name, ...], 'hard': [name, ...], 'hardness': {name: number}}.
 
   Raises:
-    errors.UserError: one of the two parts would be empty.
+    errors.UserError: the model is broken.
   """
   config = run.config
   rare = [run.classes.names.index(name) for name in config.uda.rare_classes]
@@ -76,8 +82,14 @@ def rank(
     ):
       judged = jax.device_get(judge(variables, batch.images))
       for i, name in enumerate(names[:valid]):
+        mean_entropy = float(judged.mean_entropy[i])
+        if not math.isfinite(mean_entropy):
+          raise errors.UserError(
+            f'the model in {model.root} says nothing of {name}: its entropy is '
+            f'{mean_entropy}; lower optim.lr and start anew with --overwrite'
+          )
         hardness[name] = intrada.hardness(
-          float(judged.mean_entropy[i]),
+          mean_entropy,
           int(judged.predicted[i, rare].sum()),
           len(rare),
         )
@@ -87,11 +99,6 @@ def rank(
       bar.update(len(hardness))
       stop.check()
   easy, hard = intrada.easy_and_hard(hardness, config.uda.easy_share)
-  if not easy or not hard:
-    raise errors.UserError(
-      f'uda.easy_share={config.uda.easy_share} of {len(target)} target images '
-      f'leaves {len(easy)} easy and {len(hard)} hard ones; both must be some'
-    )
   for name in hard:
     run.workdir.easy_label(name).unlink()
   progress.say(f'{len(easy)} easy and {len(hard)} hard target images')

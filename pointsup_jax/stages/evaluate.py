@@ -7,15 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pointsup_jax import errors, progress
-from pointsup_jax.data import classes as classes_lib
+from pointsup_jax import errors, progress, stop
 from pointsup_jax.data import image_files, official, pipeline, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
 from pointsup_jax.reporting import tables
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
-from pointsup_jax.training import stop
 from pointsup_jax.types import Batch, Variables
 
 # The phases that leave a model: name of its scores, column of the table.
@@ -48,11 +46,16 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
   evaluation = run.config.data.evaluation
   step, variables = run.trained(getattr(run.workdir, name))
   path = run.workdir.evaluation(name, evaluation.split)
-  about = {'step': step, **json.loads(evaluation.to_json())}
+  about = {
+    'step': step,
+    **json.loads(evaluation.to_json()),
+    'data_root': run.config.data.root,
+    'classes': list(run.classes.names),
+  }
   if path.exists():
     known = json.loads(path.read_text())
     if all(known.get(field) == value for field, value in about.items()) and (
-      known['predictions_saved'] or not run.config.evaluate.save_predictions
+      known.get('predictions_saved') or not run.config.evaluate.save_predictions
     ):
       return known
   matrix, images = confusion_of(run, variables, name)
@@ -65,7 +68,6 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
       subset: _or_none(confusion.mean_iou(matrix, indices))
       for subset, indices in run.classes.subset_indices.items()
     },
-    'classes': list(run.classes.names),
     'iou': [_or_none(x) for x in iou],
     'confusion': matrix.tolist(),
     'predictions_saved': run.config.evaluate.save_predictions,
@@ -142,7 +144,8 @@ def save(
   evaluation = run.config.data.evaluation
   ids = np.arange(run.classes.num_classes, dtype=np.uint8)
   if evaluation.dataset in official.LAYOUTS:
-    ids = np.array(classes_lib.LABEL_IDS, np.uint8)
+    of_class = official.LAYOUTS[evaluation.dataset].ids
+    ids = np.array([of_class[name] for name in run.classes.names], np.uint8)
   for name, prediction in zip(names, predictions, strict=False):
     path = run.workdir.prediction(model, evaluation.split, name)
     image_files.write_labels(path, ids[prediction])

@@ -9,6 +9,7 @@ import subprocess
 import ml_collections
 
 from pointsup_jax import command, errors, progress
+from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.stages import workdir as workdir_lib
 
 # The first stage whose result a field decides, by the longest prefix given.
@@ -42,7 +43,9 @@ _PACKAGES = (
 
 
 def claim(
-  workdir: workdir_lib.Workdir, config: ml_collections.ConfigDict
+  workdir: workdir_lib.Workdir,
+  config: ml_collections.ConfigDict,
+  classes: classes_lib.ClassSet,
 ) -> None:
   """Makes the workdir this config's, or refuses.
 
@@ -53,7 +56,11 @@ def claim(
     errors.UsageError: the workdir belongs to another config, or to something
       else altogether.
   """
-  fields = command.flatten(config)
+  # The file that names the classes may change under the same path.
+  fields = command.flatten(config) | {
+    'classes': list(classes.names),
+    'ignore_id': classes.ignore_id,
+  }
   if workdir.config.exists():
     try:
       known = json.loads(workdir.config.read_text())['config']
@@ -72,7 +79,7 @@ def claim(
         f'{workdir.root} was started with another config: '
         f'{"; ".join(changed)}. Choose another --workdir, or --overwrite'
       )
-  elif workdir.root.exists() and any(workdir.root.iterdir()):
+  elif _holds_something(workdir):
     raise errors.UsageError(
       f'{workdir.root} is not empty and holds no run; choose another --workdir'
     )
@@ -86,14 +93,28 @@ def clear(workdir: workdir_lib.Workdir) -> None:
   """Deletes a run's folder and says so; refuses to delete anything else."""
   if not workdir.root.exists():
     return
-  if any(workdir.root.iterdir()) and not workdir.config.exists():
+  if _holds_something(workdir) and not workdir.config.exists():
     raise errors.UsageError(
       f'--overwrite: {workdir.root} holds no run (no config.json); delete it '
       'yourself or choose another --workdir'
     )
   parts = ', '.join(sorted(path.name for path in workdir.root.iterdir()))
   progress.say(f'--overwrite: deletes {workdir.root} ({parts})')
-  shutil.rmtree(workdir.root)
+  for path in workdir.root.iterdir():
+    if path.is_dir() and not path.is_symlink():
+      shutil.rmtree(path)
+    elif path != workdir.config:
+      path.unlink()
+  # Last, so that a deletion that was stopped can be repeated.
+  workdir.config.unlink(missing_ok=True)
+
+
+def _holds_something(workdir: workdir_lib.Workdir) -> bool:
+  """Whether there is more than what a start that was stopped leaves."""
+  part = workdir.config.with_suffix('.part')
+  return workdir.root.exists() and any(
+    path != part for path in workdir.root.iterdir()
+  )
 
 
 def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:

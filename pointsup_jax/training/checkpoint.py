@@ -5,8 +5,8 @@ import types
 
 import jax
 import orbax.checkpoint as ocp
-from absl import logging
 
+from pointsup_jax import errors, progress
 from pointsup_jax.training import learner
 from pointsup_jax.types import Variables
 
@@ -64,40 +64,53 @@ class Checkpoints:
     )
 
   def restore(self, abstract: learner.State) -> learner.State | None:
-    """The newest state that can be read, or None.
+    """The newest state that can be read; None where none was saved.
+
+    Newer ones that are damaged are deleted: training will write them again.
 
     Args:
       abstract: the state's shapes, types and shardings.
+
+    Raises:
+      errors.UserError: none of those saved can be read.
     """
+    if self.latest_step is None:
+      return None
     restored = self._restore_newest(
       segmenter=abstract.segmenter, training=abstract.replace(segmenter={})
     )
-    if restored is None:
-      return None
+    for step in list(self._manager.all_steps()):
+      if step > restored.step:
+        self._manager.delete(step)
     return restored['training'].replace(segmenter=restored['segmenter'])
 
   def restore_segmenter(self, abstract: Variables) -> tuple[int, Variables]:
-    """The newest segmenter that can be read, with its step."""
+    """The newest segmenter that can be read, with its step.
+
+    Raises:
+      errors.UserError: there is none.
+    """
     restored = self._restore_newest(segmenter=abstract)
-    if restored is None:
-      raise FileNotFoundError(f'no checkpoint in {self._manager.directory}')
     return restored.step, restored['segmenter']
 
-  def _restore_newest(self, **items):
+  def _restore_newest(self, **items) -> '_Restored':
+    reason = 'nothing was saved'
     for step in sorted(self._manager.all_steps(), reverse=True):
       args = {k: ocp.args.StandardRestore(v) for k, v in items.items()}
       try:
         restored = self._manager.restore(step, args=ocp.args.Composite(**args))
       except _DAMAGED as error:
-        logging.warning(
-          'checkpoint %s/%d cannot be read, trying an older one: %s',
-          self._manager.directory,
-          step,
-          str(error).splitlines()[0],
+        reason = str(error).splitlines()[0]
+        progress.say(
+          f'checkpoint {self._manager.directory}/{step} cannot be read, trying '
+          f'an older one: {reason}'
         )
         continue
       return _Restored(step, dict(restored.items()))
-    return None
+    raise errors.UserError(
+      f'no checkpoint in {self._manager.directory} can be read by this config '
+      f'({reason}); delete that folder to train the phase anew'
+    )
 
 
 class _Restored(dict):

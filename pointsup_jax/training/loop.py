@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import jax
+import jax.numpy as jnp
 
-from pointsup_jax import errors, progress
-from pointsup_jax.training import checkpoint, learner, metrics_log, stop
+from pointsup_jax import errors, progress, stop
+from pointsup_jax.training import checkpoint, learner, metrics_log
 from pointsup_jax.types import Metrics, Pair
 
 TrainStep = Callable[[learner.State, Pair], tuple[learner.State, Metrics]]
@@ -60,11 +61,41 @@ def train(
       if step % log_every == 0 or step == steps:
         pending.put(step, metrics)
       if step % checkpoint_every == 0 or step == steps or stop.requested():
-        bar.update(step, pending.write())  # a NaN is never saved
+        bar.update(step, pending.write())
+        require_finite(state, step, checkpoints)
         checkpoints.save(state)
         if step < steps:
           stop.check()
   return state
+
+
+@jax.jit
+def _all_finite(tree) -> jax.Array:
+  return jnp.all(
+    jnp.array([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)])
+  )
+
+
+def require_finite(
+  state: learner.State, step: int, checkpoints: checkpoint.Checkpoints
+) -> None:
+  """Raises errors.UserError rather than let a broken model be saved.
+
+  The losses do not tell: they are those before the step's update.
+  """
+  if not _all_finite(state.segmenter):
+    raise _diverged('the segmenter', step, checkpoints)
+
+
+def _diverged(
+  what: str, step: int, checkpoints: checkpoint.Checkpoints
+) -> errors.UserError:
+  last = checkpoints.latest_step
+  saved = 'none was saved' if last is None else f'it is step {last}'
+  return errors.UserError(
+    f'{what} is not finite at step {step}; the last good checkpoint: {saved}; '
+    'lower optim.lr and start anew with --overwrite'
+  )
 
 
 class _Pending:
@@ -89,11 +120,7 @@ class _Pending:
     values = {name: float(x) for name, x in jax.device_get(metrics).items()}
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
-      raise errors.UserError(
-        f'{", ".join(bad)} is not finite at step {step}; the last checkpoint '
-        f'is step {self._checkpoints.latest_step}; lower optim.lr and start '
-        'anew with --overwrite'
-      )
+      raise _diverged(', '.join(bad), step, self._checkpoints)
     self._log.write(
       step, {**values, 'seconds': round(time.monotonic() - self._began, 3)}
     )

@@ -1,6 +1,5 @@
 import json
 
-import numpy as np
 import pytest
 
 from pointsup_jax import errors
@@ -18,23 +17,13 @@ SYNTHIA_IDS = {
 
 
 @pytest.mark.parametrize(
-  ('table', 'pairs'),
-  [
-    (classes.LABEL_ID_TO_TRAIN_ID, LABEL_IDS),
-    (classes.SYNTHIA_ID_TO_TRAIN_ID, SYNTHIA_IDS),
-  ],
+  ('file_ids', 'pairs'),
+  [(classes.LABEL_IDS, LABEL_IDS), (classes.SYNTHIA_IDS, SYNTHIA_IDS)],
   ids=['cityscapes', 'synthia'],
 )
-def test_file_ids_become_train_ids_and_all_others_255(table, pairs):
-  assert table.dtype == np.uint8
+def test_file_ids_become_train_ids_and_all_others_255(file_ids, pairs):
+  table = classes.lookup_table(classes.CITYSCAPES.names, file_ids)
   assert [int(x) for x in table] == [pairs.get(i, 255) for i in range(256)]
-
-
-def test_predictions_go_back_to_label_ids():
-  back = np.array(classes.LABEL_IDS)
-  np.testing.assert_array_equal(
-    classes.LABEL_ID_TO_TRAIN_ID[back], np.arange(19)
-  )
 
 
 def test_cityscapes_has_19_classes_with_distinct_colours():
@@ -51,6 +40,12 @@ def test_synthia_subsets_leave_out_the_classes_it_lacks():
   indices = classes.CITYSCAPES.subset_indices
   assert set(range(19)) - set(indices['16']) == {9, 14, 16}
   assert set(range(19)) - set(indices['13']) == {3, 4, 5, 9, 14, 16}
+  sixteen = classes.CITYSCAPES_16
+  assert [classes.CITYSCAPES.names[i] for i in indices['16']] == list(
+    sixteen.names
+  )
+  assert len(sixteen.palette) == sixteen.num_classes == 16
+  assert set(range(16)) - set(sixteen.subset_indices['13']) == {3, 4, 5}
 
 
 def test_generated_palettes_are_distinct_and_not_black():

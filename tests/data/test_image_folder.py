@@ -1,6 +1,8 @@
 import io
 import json
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -337,3 +339,29 @@ def test_a_png_turned_by_exif_must_match_its_label_when_read(root):
   save(root / 'images/town/a.png', colours(), exif=exif)
   text = message(lambda: folder(root, 'town')[0])
   assert 'labels/town/a.png is 8x6 but images/town/a.png is 6x8' in text
+
+
+@pytest.mark.parametrize('bits', [1, 2, 4, 8])
+def test_ids_of_grey_pngs_with_few_bits_are_not_rescaled(root, bits):
+  labels = ids() % min(3, 2**bits)
+  rows = []
+  for row in labels:
+    padded = np.pad(row, (0, -len(row) % (8 // bits)))
+    packed = np.zeros(len(padded) * bits // 8, np.uint8)
+    for i, value in enumerate(padded):
+      place = i * bits // 8
+      packed[place] |= value << (8 - bits - i * bits % 8)
+    rows.append(b'\0' + packed.tobytes())
+
+  def chunk(kind, data):
+    crc = zlib.crc32(kind + data)
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', crc)
+
+  header = struct.pack('>IIBBBBB', 8, 6, bits, 0, 0, 0, 0)
+  (root / 'labels/town/a.png').write_bytes(
+    b'\x89PNG\r\n\x1a\n'
+    + chunk(b'IHDR', header)
+    + chunk(b'IDAT', zlib.compress(b''.join(rows)))
+    + chunk(b'IEND', b'')
+  )
+  np.testing.assert_array_equal(folder(root, 'town')[0].labels, labels)

@@ -7,7 +7,7 @@ import trees
 from PIL import Image
 
 from pointsup_jax import errors
-from pointsup_jax.data import official
+from pointsup_jax.data import classes, official
 
 SIZE = (64, 96)
 
@@ -48,7 +48,7 @@ SECOND_LABEL = {
 
 def opened(root, name, size=None, labelled=True):
   return official.open_split(
-    name, root / name, SETS[name], size, labelled=labelled
+    name, root / name, SETS[name], classes.CITYSCAPES, size, labelled=labelled
   )
 
 
@@ -106,10 +106,14 @@ def test_pairs_of_different_sizes_are_left_out_and_said_so(root, name, capsys):
 @pytest.mark.parametrize('name', SETS)
 def test_a_missing_folder_label_or_split(root, name):
   assert 'has no split' in message(
-    lambda: official.open_split(name, root / name, 'none', None)
+    lambda: official.open_split(
+      name, root / name, 'none', classes.CITYSCAPES, None
+    )
   )
   assert 'there is no folder' in message(
-    lambda: official.open_split(name, root / 'nowhere', SETS[name], None)
+    lambda: official.open_split(
+      name, root / 'nowhere', SETS[name], classes.CITYSCAPES, None
+    )
   )
   (root / name / SECOND_LABEL[name]).unlink()
   text = message(lambda: opened(root, name))
@@ -127,3 +131,28 @@ def test_a_damaged_or_foreign_label_of_synthia_is_named(root):
   images = opened(root, 'synthia_rand_cityscapes')
   Image.new('RGB', SIZE[::-1]).save(path)
   assert 'not GT/COLOR' in message(lambda: images[0])
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_sixteen_classes_are_the_nineteen_without_three(root, name):
+  images = opened(root, name)
+  fewer = official.open_split(
+    name, root / name, SETS[name], classes.CITYSCAPES_16, None
+  )
+  for one, two in zip(images, fewer, strict=True):
+    for index, class_name in enumerate(classes.CITYSCAPES.names):
+      where = one.labels == index
+      if class_name in classes.CITYSCAPES_16.names:
+        expected = classes.CITYSCAPES_16.names.index(class_name)
+      else:
+        expected = 255
+      assert (two.labels[where] == expected).all()
+    assert (two.labels[one.labels == 255] == 255).all()
+
+
+def test_a_class_that_the_set_lacks_is_named(root):
+  mine = classes.ClassSet(('road', 'cow'), classes.distinct_palette(2))
+  text = message(
+    lambda: official.open_split('gta5', root / 'gta5', 'all', mine, None)
+  )
+  assert "'cow'" in text

@@ -1,5 +1,6 @@
 """Building data sets: the same pixels as the files, whole or not at all."""
 
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from PIL import Image
 
 from configs import default
 from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import domains, encoded, prepare, prepared
 
 SIZE, SOURCE_SIZE, FULL = (32, 64), (40, 64), (64, 128)
@@ -37,9 +39,12 @@ def config_of(root, prepared_in, source='gta5', folder='GTA5'):
 
 
 def build_all(config):
-  classes = domains.classes_of(config.data)
-  for order in prepare.orders_of(config):
-    prepare.build(order, classes)
+  for order in orders_of(config):
+    prepare.build(order, domains.classes_of(config.data))
+
+
+def orders_of(config):
+  return prepare.orders_of(config, domains.classes_of(config.data))
 
 
 def opened(config, name, prepared_in, labelled=True):
@@ -138,7 +143,7 @@ def test_a_file_that_is_wrong_leaves_no_build(files, tmp_path):
   path = root / 'GTA5/images/00002.png'
   path.write_bytes(path.read_bytes()[:-60])
   config = config_of(root, tmp_path / 'built')
-  order = prepare.orders_of(config)[0]
+  order = orders_of(config)[0]
   with pytest.raises(errors.UserError, match=r'images/00002\.png'):
     prepare.build(order, domains.classes_of(config.data))
   assert not order.folder.exists()
@@ -148,7 +153,7 @@ def test_a_file_that_is_wrong_leaves_no_build(files, tmp_path):
 
 def test_too_small_a_disk_is_said_at_once(files, tmp_path, monkeypatch):
   config = config_of(files, tmp_path)
-  order = prepare.orders_of(config)[0]
+  order = orders_of(config)[0]
   usage = type('Usage', (), {'free': 1000})
   monkeypatch.setattr(prepare.shutil, 'disk_usage', lambda _: usage)
   with pytest.raises(errors.UserError, match='free'):
@@ -179,7 +184,7 @@ def test_the_command_builds_once_and_survives_a_kill(files, tmp_path):
     assert process.poll() is None, process.stderr.read()
   process.kill()
   process.communicate()
-  for said in ('gta5/all-40x64/1.0.0: 5 examples', 'built before'):
+  for said in ('5 examples', 'built before'):
     done = subprocess.run(
       command(*args), cwd=repository, capture_output=True, text=True,
       check=False,
@@ -191,3 +196,41 @@ def test_the_command_builds_once_and_survives_a_kill(files, tmp_path):
   )
   assert done.returncode == 2
   assert 'data.prepared' in done.stderr
+
+
+def test_domains_that_differ_in_root_or_classes_have_builds_of_their_own(
+  files, tmp_path
+):
+  config = config_of(files, tmp_path)
+  folder = orders_of(config)[0].folder
+  other = config.copy_and_resolve_references()
+  other.data.source.root = 'GTA5b'
+  assert orders_of(other)[0].folder != folder
+  classes = domains.classes_of(config.data)
+  fewer = dataclasses.replace(classes, names=classes.names[:-1])
+  assert prepare.orders_of(config, fewer)[0].folder != folder
+
+
+def test_a_stopped_build_of_other_files_is_not_continued(tmp_path):
+  root = tmp_path / 'files'
+  trees.gta5(root / 'GTA5', 3, FULL)
+  config = config_of(root, tmp_path / 'built')
+  order, classes = orders_of(config)[0], domains.classes_of(config.data)
+  parts = order.folder.with_name(
+    f'{order.folder.name}.'
+    f'{prepare.names_of(prepare.open_files(order, classes))}.parts'
+  )
+  list(encoded.encode_all(prepare.open_files(order, classes), parts))
+  image, labels = trees.scene('game', 9, FULL)
+  Image.fromarray(image).save(root / 'GTA5/images/00000.png')
+  ids = trees.file_ids(labels, classes_lib.LABEL_IDS, 0)
+  Image.fromarray(ids).save(root / 'GTA5/labels/00000.png')
+  prepare.build(order, classes)
+  direct, built = (
+    opened(config, 'source', x) for x in ('', tmp_path / 'built')
+  )
+  for one, two in zip(direct, built, strict=True):
+    assert one.name == two.name
+    np.testing.assert_array_equal(one.image, two.image)
+    np.testing.assert_array_equal(one.labels, two.labels)
+  assert not list((tmp_path / 'built').rglob('*.parts'))

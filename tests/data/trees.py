@@ -17,10 +17,10 @@ def scene(look: str, index: int, size: tuple[int, int]):
   return image, labels
 
 
-def file_ids(labels: np.ndarray, ids: tuple[int, ...], other: int):
+def file_ids(labels: np.ndarray, ids: dict[str, int], other: int):
   """Train ids as ids of label files; `other` for what is ignored."""
   table = np.full(256, other, np.uint8)
-  table[: len(ids)] = ids
+  table[: len(ids)] = list(ids.values())
   return table[labels]
 
 

@@ -98,3 +98,17 @@ def spoil_classes(root):
 def test_bad_data(root, tmp_path, spoil):
   words = spoil(root)
   assert_refused(run(root, tmp_path / 'run'), 1, *words)
+
+
+def test_a_split_that_only_a_later_stage_reads_is_looked_for_first(
+  root, tmp_path
+):
+  workdir = tmp_path / 'run'
+  done = launch(
+    *FOLDERS,
+    f'--config.data.root={root}',
+    f'--workdir={workdir}',
+    '--config.data.evaluation.split=dusk_tset',
+  )
+  assert_refused(done, 1, "no split 'dusk_tset'", 'dusk_test')
+  assert not workdir.exists()

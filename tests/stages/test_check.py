@@ -30,6 +30,17 @@ def test_our_own_configs_are_right(config):
     ('data.target.size', (96, 20), ['(96, 20)']),
     ('train.batch_size', 0, ['0']),
     ('uda.steps', 9999, ['optim.decay_steps', '9999']),
+    ('acquire.grid', (8,), ['(8,)']),
+    ('acquire.grid', (8.0, 16), ['integers']),
+    ('model.blocks', (1.5, 1, 1, 1), ['1.5']),
+    ('data.source.size', (96.5, 192), ['96.5']),
+    ('seed', -1, ['-1']),
+    ('uda.source_only_steps', -5, ['-5']),
+    ('uda.easy_share', 1.5, ['1.5', '0 to 1']),
+    ('optim.lr', float('nan'), ['nan']),
+    ('optim.lr', float('inf'), ['inf']),
+    ('optim.lr', -1.0, ['-1']),
+    ('optim.momentum', 5.0, ['5', '0 to 1']),
   ],
 )
 def test_a_wrong_field_is_named_with_what_is_right(field, value, words):

@@ -1,18 +1,24 @@
 """Who may use a workdir, and what --overwrite may delete."""
 
+import dataclasses
 import pathlib
 
 import pytest
 
 from configs import streets_active
 from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.stages import record, workdir
+
+
+def claim(folder, config, classes=classes_lib.CITYSCAPES):
+  record.claim(folder, config, classes)
 
 
 @pytest.fixture
 def claimed(tmp_path) -> workdir.Workdir:
   folder = workdir.Workdir(tmp_path / 'run')
-  record.claim(folder, streets_active.get_config())
+  claim(folder, streets_active.get_config())
   return folder
 
 
@@ -33,11 +39,11 @@ def start(folder: workdir.Workdir, stage: str) -> pathlib.Path:
 
 def test_the_same_config_may_come_back(claimed):
   start(claimed, 'uda')
-  record.claim(claimed, streets_active.get_config())
+  claim(claimed, streets_active.get_config())
 
 
 def test_nothing_has_started_anything_may_change(claimed):
-  record.claim(claimed, changed(seed=1, optim__lr=0.5))
+  claim(claimed, changed(seed=1, optim__lr=0.5))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_a_field_is_fixed_once_its_stage_has_started(
   start(claimed, stage)
   before = claimed.config.read_text()
   with pytest.raises(errors.UsageError) as caught:
-    record.claim(claimed, changed(**{field: value}))
+    claim(claimed, changed(**{field: value}))
   assert field.replace('__', '.') in str(caught.value)
   assert repr(value) in str(caught.value)
   assert claimed.config.read_text() == before
@@ -75,22 +81,39 @@ def test_a_field_is_fixed_once_its_stage_has_started(
 )
 def test_other_fields_may_still_change_after_stage_1(claimed, field, value):
   start(claimed, 'uda')
-  record.claim(claimed, changed(**{field: value}))
+  claim(claimed, changed(**{field: value}))
 
 
 def test_a_damaged_config_file_is_said_so(claimed):
   claimed.config.write_text('{"conf')
   with pytest.raises(errors.UsageError, match=r'config\.json'):
-    record.claim(claimed, streets_active.get_config())
+    claim(claimed, streets_active.get_config())
 
 
 def test_clear_deletes_a_run_and_nothing_else(claimed, tmp_path, capsys):
   start(claimed, 'uda')
   record.clear(claimed)
-  assert not claimed.root.exists()
+  assert not any(claimed.root.iterdir())
   assert 'uda' in capsys.readouterr().err
   thesis = tmp_path / 'thesis.tex'
   thesis.write_text('years of work')
   with pytest.raises(errors.UsageError):
     record.clear(workdir.Workdir(tmp_path))
   assert thesis.exists()
+
+
+def test_classes_of_the_same_file_but_of_other_content_are_refused(claimed):
+  start(claimed, 'uda')
+  names = classes_lib.CITYSCAPES.names[::-1]
+  other = dataclasses.replace(classes_lib.CITYSCAPES, names=names)
+  with pytest.raises(errors.UsageError, match='classes was'):
+    claim(claimed, streets_active.get_config(), other)
+
+
+def test_a_start_or_a_deletion_that_was_killed_is_no_obstacle(tmp_path):
+  folder = workdir.Workdir(tmp_path)
+  folder.config.with_suffix('.part').write_text('{')
+  claim(folder, streets_active.get_config())
+  start(folder, 'uda')
+  record.clear(folder)
+  claim(folder, streets_active.get_config())

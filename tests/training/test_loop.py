@@ -8,14 +8,13 @@ import numpy as np
 import players
 import pytest
 
-from pointsup_jax import errors
+from pointsup_jax import errors, stop
 from pointsup_jax.training import (
   checkpoint,
   learner,
   loop,
   metrics_log,
   sharding,
-  stop,
 )
 
 
@@ -116,3 +115,45 @@ def test_nan_stops_the_run_and_is_never_saved(tmp_path):
   assert '4' in str(caught.value)
   with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
     assert checkpoints.latest_step == 4
+
+
+def test_a_model_that_broke_between_two_looks_at_the_loss_is_not_saved(
+  tmp_path,
+):
+  def break_at_3(state, batch):
+    state, metrics = add_batch(state, batch)
+    bad = jnp.where(batch >= 2, jnp.nan, 0.0)
+    segmenter = jax.tree.map(lambda x: x + bad, state.segmenter)
+    return state.replace(segmenter=segmenter), metrics
+
+  with pytest.raises(
+    errors.UserError, match='segmenter is not finite at step 4'
+  ):
+    run(tmp_path, 9, train_step=break_at_3)
+  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
+    assert checkpoints.latest_step == 2
+
+
+def damage(step):
+  for path in step.rglob('*'):
+    if path.is_file():
+      path.write_bytes(b'')
+
+
+def test_a_damaged_last_checkpoint_is_written_again(tmp_path):
+  whole = run(tmp_path, 4)
+  damage(tmp_path / 'checkpoints' / '4' / 'segmenter')
+  assert_equal(run(tmp_path, 4), whole)
+  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
+    step, segmenter = checkpoints.restore_segmenter(abstract().segmenter)
+  assert step == 4
+  assert_equal(segmenter, whole.segmenter)
+
+
+def test_a_run_does_not_start_anew_over_checkpoints_that_it_cannot_read(
+  tmp_path,
+):
+  run(tmp_path, 2)
+  damage(tmp_path / 'checkpoints' / '2' / 'segmenter')
+  with pytest.raises(errors.UserError, match='delete that folder'):
+    run(tmp_path, 4)
