@@ -172,8 +172,8 @@ def require_space(order: Order, size: float) -> None:
   free = shutil.disk_usage(order.folder.parents[2]).free
   if free < size:
     raise errors.UserError(
-      f'{order.folder.parents[2]} has {free / 1e9:.1f} GB free but the build '
-      f'of {order.dataset} {order.split} takes about {size / 1e9:.1f} GB; '
+      f'{order.folder.parents[2]} has {free / 1e9:.2g} GB free but the build '
+      f'of {order.dataset} {order.split} takes about {size / 1e9:.2g} GB; '
       'choose another data.prepared'
     )
 

@@ -1,4 +1,5 @@
 import itertools
+import secrets
 import threading
 
 import numpy as np
@@ -99,6 +100,20 @@ def test_a_restart_gives_what_the_uninterrupted_run_gave(step):
   whole = take(20, Numbered(23))
   rest = take(20 - step, Numbered(23), start_step=step)
   np.testing.assert_array_equal(whole[step:], rest)
+
+
+@pytest.mark.parametrize('count', [1, 2])
+def test_a_restart_at_any_step_of_any_process_goes_on_as_before(count):
+  seed = secrets.randbelow(2**32)  # another one each time; named if it fails
+  rng = np.random.default_rng(seed)
+  length, step = int(rng.integers(1, 60)), int(rng.integers(1, 40))
+  for index in range(count):
+    share = {'process_index': index, 'process_count': count}
+    whole = take(step + 5, Numbered(length), **share)
+    rest = take(5, Numbered(length), start_step=step, **share)
+    np.testing.assert_array_equal(
+      whole[step:], rest, err_msg=f'{seed=} {length=} {step=} {index=}'
+    )
 
 
 def test_a_restart_does_not_read_what_was_done():
