@@ -1,7 +1,8 @@
 """python -m pointsup_jax.data.prepare --config=configs/NAME.py ...
 
 Builds what a config reads from disk, once, at the sizes at which it is used:
---config.data.prepared=DIR says where to, here and in later runs.
+--config.data.prepared=DIR says where to, here and in later runs. Archives of
+GTA5 and Cityscapes are unpacked first where they lie.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from absl import logging
 
 from pointsup_jax import command, errors, progress
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import domains, encoded, prepared, sources
+from pointsup_jax.data import domains, encoded, prepared, sources, unpack
 
 _SAMPLE = 8  # examples from which size and time are foretold
 
@@ -47,6 +48,7 @@ def main() -> None:
   if not orders:
     progress.say('nothing to build: this config reads no files')
   for order in orders:
+    unpack.unpack(order.dataset, order.root)
     if (order.folder / 'dataset_info.json').is_file():
       check_unchanged(order, open_files(order, classes))
       progress.say(f'{order.folder}: built before')

@@ -1,0 +1,78 @@
+"""Archives as the owners of data sets ship them, unpacked where they lie."""
+
+import os
+import pathlib
+import shutil
+import zipfile
+
+from pointsup_jax import errors, progress
+
+# Data set -> its archives, and the folders that they make.
+_GTA5 = tuple(
+  f'{part:02}_{kind}.zip'
+  for kind in ('images', 'labels')
+  for part in range(1, 11)
+)
+ARCHIVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+  'gta5': (_GTA5, ('images', 'labels')),
+  'cityscapes': (
+    ('leftImg8bit_trainvaltest.zip', 'gtFine_trainvaltest.zip'),
+    ('leftImg8bit', 'gtFine'),
+  ),
+}
+
+
+def unpack(dataset: str, root: pathlib.Path) -> None:
+  """Unpacks a data set's archives if its folders are not there yet.
+
+  A folder appears when it is complete; a second call goes on where the first
+  one was stopped.
+
+  Args:
+    dataset: those without archives, or with their folders, are left alone.
+    root: where the archives lie.
+
+  Raises:
+    errors.UserError: an archive is missing or damaged.
+  """
+  archives, folders = ARCHIVES.get(dataset, ((), ()))
+  present = [name for name in archives if (root / name).is_file()]
+  missing = [name for name in folders if not (root / name).is_dir()]
+  if not present or not missing:
+    return
+  if len(present) < len(archives):
+    absent = sorted(set(archives) - set(present))
+    raise errors.UserError(
+      f'{root} has {len(present)} of {len(archives)} archives of {dataset}; '
+      f'{", ".join(absent[:3])} and maybe others are missing'
+    )
+  part = root / '.unpacking'
+  for name in archives:
+    _extract(root / name, part)
+  for folder in missing:
+    if not (part / folder).is_dir():
+      raise errors.UserError(
+        f'the archives of {dataset} in {root} hold no folder {folder}/'
+      )
+    os.replace(part / folder, root / folder)
+  shutil.rmtree(part)
+
+
+def _extract(archive: pathlib.Path, part: pathlib.Path) -> None:
+  """Extracts what is not there in full already."""
+  try:
+    with zipfile.ZipFile(archive) as packed:
+      members = [x for x in packed.infolist() if not x.is_dir()]
+      with progress.Progress(
+        f'unpacking {archive.name}', len(members), start=0, unit='file'
+      ) as bar:
+        for done, member in enumerate(members, start=1):
+          # `extract` keeps members with absolute or '..' paths inside `part`.
+          path = part / member.filename
+          if not path.is_file() or path.stat().st_size != member.file_size:
+            packed.extract(member, part)
+          bar.update(done)
+  except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    raise errors.UserError(
+      f'{archive} is no archive or damaged: {error}; get it again'
+    ) from error

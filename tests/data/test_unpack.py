@@ -1,0 +1,86 @@
+"""The owners' archives become the folders that are read."""
+
+import zipfile
+
+import pytest
+import trees
+
+from pointsup_jax import errors
+from pointsup_jax.data import classes, official, unpack
+
+SIZE = (32, 64)
+
+
+def pack(root, archive, pattern):
+  with zipfile.ZipFile(root / archive, 'w') as packed:
+    packed.writestr('README', 'terms of use')
+    for path in sorted((root / 'tree').glob(pattern)):
+      packed.write(path, path.relative_to(root / 'tree'))
+
+
+@pytest.fixture
+def cityscapes(tmp_path):
+  trees.cityscapes(tmp_path / 'tree', 'train', 3, SIZE)
+  pack(tmp_path, 'leftImg8bit_trainvaltest.zip', 'leftImg8bit/**/*.png')
+  pack(tmp_path, 'gtFine_trainvaltest.zip', 'gtFine/**/*.png')
+  return tmp_path
+
+
+def names(dataset, root, split):
+  images = official.open_split(dataset, root, split, classes.CITYSCAPES, None)
+  assert len({example.labels.max() for example in images}) > 0
+  return images.names
+
+
+def test_cityscapes_is_unpacked_once(cityscapes):
+  unpack.unpack('cityscapes', cityscapes)
+  expected = names('cityscapes', cityscapes / 'tree', 'train')
+  assert names('cityscapes', cityscapes, 'train') == expected
+  assert not (cityscapes / '.unpacking').exists()
+  stamp = (cityscapes / 'gtFine').stat().st_mtime_ns
+  unpack.unpack('cityscapes', cityscapes)
+  assert (cityscapes / 'gtFine').stat().st_mtime_ns == stamp
+
+
+def test_gta5_comes_in_twenty_parts(tmp_path):
+  trees.gta5(tmp_path / 'tree', 10, SIZE)
+  for part in range(1, 11):
+    for kind in ('images', 'labels'):
+      pack(tmp_path, f'{part:02}_{kind}.zip', f'{kind}/{part:05}.png')
+  unpack.unpack('gta5', tmp_path)
+  assert len(names('gta5', tmp_path, 'all')) == 10
+
+
+def test_a_missing_or_damaged_archive_leaves_no_folder(cityscapes):
+  archive = cityscapes / 'gtFine_trainvaltest.zip'
+  whole = archive.read_bytes()
+  archive.write_bytes(whole[: len(whole) // 2])
+  with pytest.raises(errors.UserError, match='damaged'):
+    unpack.unpack('cityscapes', cityscapes)
+  archive.unlink()
+  with pytest.raises(errors.UserError, match='1 of 2 archives'):
+    unpack.unpack('cityscapes', cityscapes)
+  assert not (cityscapes / 'leftImg8bit').exists()
+  archive.write_bytes(whole)  # what was unpacked before is used
+  unpack.unpack('cityscapes', cityscapes)
+  assert len(names('cityscapes', cityscapes, 'train')) == 3
+
+
+def test_members_with_evil_paths_stay_inside(tmp_path):
+  root = tmp_path / 'root'
+  root.mkdir()
+  for archive in unpack.ARCHIVES['cityscapes'][0]:
+    with zipfile.ZipFile(root / archive, 'w') as packed:
+      packed.writestr('../../evil.txt', 'x')
+      packed.writestr('/evil.txt', 'x')
+      packed.writestr('leftImg8bit/a.png', 'x')
+      packed.writestr('gtFine/a.png', 'x')
+  unpack.unpack('cityscapes', root)
+  assert not list(tmp_path.glob('evil.txt'))
+  assert not list(tmp_path.parent.glob('evil.txt'))
+
+
+def test_folders_without_archives_are_left_alone(tmp_path):
+  unpack.unpack('cityscapes', tmp_path)
+  unpack.unpack('image_folder', tmp_path)
+  assert not list(tmp_path.iterdir())
