@@ -107,7 +107,8 @@ def get_config() -> ml_collections.ConfigDict:
   # Which patches the annotator sees: 'active' (highest score), 'random',
   # 'self_training' (none) or 'full' (all).
   acquire.strategy = 'active'
-  # 'entropy' (the paper's), 'margin' or 'least_confidence'.
+  # 'entropy' (the paper's), 'margin', 'least_confidence' or 'region_impurity'
+  # (RIPU's).
   acquire.score = 'entropy'
   # Rows and columns of patches; they must divide data.target.size.
   acquire.grid = (8, 16)

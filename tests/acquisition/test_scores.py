@@ -26,12 +26,30 @@ def least_confidence(logits):
   return 1 - softmax(logits).max(-1)
 
 
+def region_impurity(logits):
+  """Pixel by pixel, region by region."""
+  batch, height, width, classes = logits.shape
+  radius = max(1, height // 16)
+  labels, unsure = logits.argmax(-1), entropy(logits)
+  found = np.zeros((batch, height, width))
+  for b, i, j in np.ndindex(batch, height, width):
+    rows = slice(max(i - radius, 0), i + radius + 1)
+    cols = slice(max(j - radius, 0), j + radius + 1)
+    shares = np.bincount(labels[b, rows, cols].ravel(), minlength=classes)
+    shares = shares[shares > 0] / shares.sum()
+    impurity = -(shares * np.log(shares)).sum() / np.log(classes)
+    found[b, i, j] = impurity * unsure[b, rows, cols].mean()
+  return found
+
+
 COMPILED = {name: jax.jit(getattr(scores, name)) for name in scores.NAMES}
 REFERENCES = {
   'entropy': entropy,
   'margin': margin,
   'least_confidence': least_confidence,
+  'region_impurity': region_impurity,
 }
+OF_PIXELS = ('entropy', 'margin', 'least_confidence')
 
 
 def test_every_score_has_a_reference():
@@ -59,7 +77,7 @@ def test_stays_within_0_and_1_for_extreme_logits(name, rng):
   assert found.max() <= 1 + 1e-6
 
 
-@pytest.mark.parametrize('name', scores.NAMES)
+@pytest.mark.parametrize('name', OF_PIXELS)
 def test_uniform_is_asked_before_unsure_before_certain(name):
   logits = np.zeros((1, 1, 3, 4), np.float32)
   logits[0, 0, 1, 0] = 2
@@ -67,6 +85,22 @@ def test_uniform_is_asked_before_unsure_before_certain(name):
   uniform, unsure, certain = np.asarray(COMPILED[name](logits))[0, 0]
   assert uniform > unsure > certain
   assert certain == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize('size', [(16, 20), (48, 33)])
+def test_regions_of_several_pixels_end_at_the_borders(size, rng):
+  logits = rng.standard_normal((2, *size, 4)).astype(np.float32)
+  logits[:, : size[0] // 2] += (9.0, 0.0, 0.0, 0.0)  # one class at the top
+  found = np.asarray(COMPILED['region_impurity'](logits))
+  expected = region_impurity(logits.astype(np.float64))
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+  assert found[:, 0].max() < found[:, -1].min()
+
+
+def test_a_region_of_one_class_is_pure_however_unsure():
+  logits = np.zeros((1, 32, 32, 3), np.float32)
+  logits[..., 1] = 1e-3
+  assert scores.region_impurity(logits).max() == 0
 
 
 def test_two_equal_best_classes_have_no_margin():
