@@ -23,18 +23,21 @@ class Imported(NamedTuple):
   untouched: int  # points of the file without an answer
 
 
-def format_of(path: pathlib.Path) -> str:
-  """The format that a file's suffix stands for.
+def find(name: str) -> tuple[pathlib.Path, str]:
+  """A file with answers, and the format that its suffix stands for.
 
   Raises:
-    errors.UsageError: it stands for none.
+    errors.UsageError: it is not there, or its suffix stands for none.
   """
+  path = pathlib.Path(name)
   if path.suffix.lower() not in _SUFFIXES:
     raise errors.UsageError(
       f'{path} must end in {", ".join(_SUFFIXES)}: answers as CSV, as Label '
       "Studio's JSON or as CVAT's XML"
     )
-  return _SUFFIXES[path.suffix.lower()]
+  if not path.is_file():
+    raise errors.UsageError(f'there is no file {path} with answers')
+  return path, _SUFFIXES[path.suffix.lower()]
 
 
 def import_file(
