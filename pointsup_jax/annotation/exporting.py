@@ -127,17 +127,19 @@ def write(
     errors.UsageError: something is there already.
   """
   chosen = table.FORMATS[format_name]
-  written = []
-  for name, text in chosen.write(export):
-    file = path / name if chosen.many else path.with_name(path.name + name)
+  texts = {
+    path / name if chosen.many else path.with_name(path.name + name): text
+    for name, text in chosen.write(export)
+  }
+  for file in texts:
     # It may be somebody's work of days.
     if file.exists():
       raise errors.UsageError(
         f'{file} exists; remove it or export to another path'
       )
+  for file, text in texts.items():
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f'{file.name}.part')
     part.write_text(text, encoding='utf-8')
     os.replace(part, file)
-    written.append(file)
-  return written
+  return list(texts)
