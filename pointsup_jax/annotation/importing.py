@@ -10,6 +10,7 @@ from pointsup_jax.annotation.formats import table
 from pointsup_jax.annotation.formats import words as words_lib
 from pointsup_jax.annotation.formats.points import Claim
 
+_LINE = 400  # characters of a line about one answer
 _SUFFIXES = {'.csv': 'csv', '.json': 'label_studio', '.xml': 'cvat'}
 
 
@@ -67,14 +68,15 @@ def import_file(
   """
   claims = read(path, format_name, annotator)
   verdict = checking.check(claims, store.requests(), size, words)
+  faults = [_printable(line) for line in verdict.faults]
   for line in verdict.notes:
-    progress.say(f'note: {line}')
-  for line in verdict.faults:
+    progress.say(f'note: {_printable(line)}')
+  for line in faults:
     progress.say(f'{"skipped" if skip_faulty else "faulty"}: {line}')
-  if verdict.faults and not skip_faulty:
+  if faults and not skip_faulty:
     raise errors.UserError(
-      f'{path}: {len(verdict.faults)} faults among {len(claims)} points, the '
-      f'first: {verdict.faults[0]}; nothing was recorded; mend them, or record '
+      f'{path}: {len(faults)} faults among {len(claims)} points, the '
+      f'first: {faults[0]}; nothing was recorded; mend them, or record '
       'the others with python -m pointsup_jax.annotation.exchange --skip_faulty'
     )
   said = recording.said(store)
@@ -83,7 +85,7 @@ def import_file(
   return Imported(
     recorded=len(new),
     known=len(verdict.accepted) - len(new),
-    faulty=len(verdict.faults),
+    faulty=len(faults),
     moved=len(verdict.notes),
     untouched=verdict.untouched,
   )
@@ -118,3 +120,8 @@ def read(
     return reader(text, annotator or format_name)
   except errors.UserError as error:
     raise errors.UserError(f'{path}: {error}') from error
+
+
+def _printable(line: str) -> str:
+  """A foreign file's words as one line that no terminal obeys."""
+  return ''.join(x if x.isprintable() else '?' for x in line[:_LINE])

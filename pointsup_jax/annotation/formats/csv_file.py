@@ -31,7 +31,10 @@ def read(text: str, annotator: str) -> list[Claim]:
   """Reads the answers; see `formats.table.Format.read`."""
   first = text.partition('\n')[0]
   separator = max(_SEPARATORS, key=first.count)
-  reader = csv.reader(io.StringIO(text, newline=''), delimiter=separator)
+  # Not strict, an open quote would swallow all lines after it.
+  reader = csv.reader(
+    io.StringIO(text, newline=''), delimiter=separator, strict=True
+  )
   try:
     header = [name.strip().lower() for name in next(reader, [])]
     missing = [name for name in _COLUMNS[:2] if name not in header]
