@@ -17,7 +17,7 @@ _ARM, _GAP = 40, 10  # of the cross, pixels of the picture
 
 
 def write(export: Export, images: pathlib.Path, folder: pathlib.Path) -> None:
-  """Writes a crop for every point that is not there yet.
+  """Writes a picture of every point, named as its task expects.
 
   Args:
     export: the points.
@@ -51,31 +51,37 @@ def crop(
     it free.
   """
   scale = np.array(image.shape[:2]) / size
-  top, left = np.floor(np.array(pixel) * scale).astype(int)
-  bottom, right = np.ceil((np.array(pixel) + 1) * scale).astype(int)
+  first = np.floor(np.array(pixel) * scale).astype(int)
+  last = np.ceil((np.array(pixel) + 1) * scale).astype(int)
   half = _SIDE // 2
-  y, x = (top + bottom) // 2, (left + right) // 2
-  padded = np.pad(image, ((half, half), (half, half), (0, 0)))
+  y, x = (first + last) // 2
+  # What lies beyond the image stays black.
+  window = np.zeros((_SIDE, _SIDE, 3), np.uint8)
+  y0, x0 = max(y - half, 0), max(x - half, 0)
+  part = image[y0 : y + half, x0 : x + half]
+  window[y0 - y + half :, x0 - x + half :][: len(part), : part.shape[1]] = part
   # Nearest neighbours: what is one pixel must look like one.
   picture = cv2.resize(
-    padded[y : y + _SIDE, x : x + _SIDE], None, fx=_ZOOM, fy=_ZOOM,
-    interpolation=cv2.INTER_NEAREST,
-  )  # fmt: skip
-  box = np.array([top - y, bottom - y, left - x, right - x]) + half
+    window, None, fx=_ZOOM, fy=_ZOOM, interpolation=cv2.INTER_NEAREST
+  )
+  (top, left), (bottom, right) = (
+    (first, last) - np.array([y, x]) + half
+  ) * _ZOOM
+  pixel_itself = picture[top:bottom, left:right].copy()
   for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-    _mark(picture, box * _ZOOM, color, thickness)
+    _mark(picture, (top, bottom, left, right), color, thickness)
+  picture[top:bottom, left:right] = pixel_itself
   return picture
 
 
 def _mark(
   picture: np.ndarray,
-  box: np.ndarray,
+  box: tuple[int, int, int, int],
   color: tuple[int, int, int],
   thickness: int,
 ) -> None:
-  """Draws outside the box (top, bottom, left, right); changes `picture`."""
+  """Draws around the box (top, bottom, left, right); changes `picture`."""
   top, bottom, left, right = (int(x) for x in box)
-  # Lines are 3 wide at most: two pixels further out they touch nothing inside.
   cv2.rectangle(
     picture, (left - 2, top - 2), (right + 1, bottom + 1), color, thickness
   )
