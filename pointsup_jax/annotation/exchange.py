@@ -5,6 +5,7 @@ With --export=FILE, writes the points of a run for another tool; with
 docs/EXCHANGE.md.
 """
 
+import dataclasses
 import json
 import pathlib
 from typing import NamedTuple
@@ -137,6 +138,8 @@ def send(
   order = exporting.prepare(
     store, points, size=asked.size, words=asked.words, images=images
   )
+  if folder:
+    order = dataclasses.replace(order, folder=folder.resolve().name)
   files = exporting.write(order, name, path)
   if images and folder:
     crops.write(order, images, folder)

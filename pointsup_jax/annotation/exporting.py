@@ -73,6 +73,7 @@ def prepare(
       if images is None
       else find_images(images, names)
     ),
+    folder='images' if images is None else images.resolve().name,
   )
 
 

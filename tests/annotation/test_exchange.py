@@ -69,6 +69,9 @@ def test_points_go_out_and_answers_come_in(run, images, tmp_path, format_name):
   assert '12 points in 2 images' in done.stderr
   if format_name == 'label_studio_points':
     assert len(list((tmp_path / 'crops').rglob('*.png'))) == 12
+    assert '/data/local-files/?d=crops/b/c-r' in path.read_text()
+  if format_name == 'label_studio':
+    assert '?d=images/b/c_leftImg8bit.png' in path.read_text()
   if format_name == 'cvat':
     assert 'name="b/c_leftImg8bit.png" width="384"' in path.read_text()
   with store_lib.Store(run.annotations) as store:

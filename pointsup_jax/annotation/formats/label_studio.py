@@ -39,9 +39,13 @@ def interface(words: words.Words) -> str:
   return ET.tostring(view, encoding='unicode')
 
 
-def image_url(path: str) -> str:
-  """Where Label Studio serves a file below its document root."""
-  return _URL + urllib.parse.quote(path)
+def image_url(folder: str, path: str) -> str:
+  """Where Label Studio serves a file.
+
+  Its document root must be the parent of the folder: it refuses to open the
+  root itself to a project.
+  """
+  return _URL + urllib.parse.quote(f'{folder}/{path}')
 
 
 def region_id(point: str) -> str:
@@ -60,7 +64,7 @@ def _task(export: Export, image: str, points: list[Point]) -> dict:
   regions = [_region(export, point) for point in points]
   return {
     'data': {
-      'image': image_url(file.path),
+      'image': image_url(export.folder, file.path),
       'image_id': image,
       'requests': export.digest,
     },

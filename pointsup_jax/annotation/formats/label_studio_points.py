@@ -43,7 +43,7 @@ def _task(export: Export, point: Point) -> dict:
   request = point.request
   task: dict = {
     'data': {
-      'image': label_studio.image_url(crop_path(point)),
+      'image': label_studio.image_url(export.folder, crop_path(point)),
       'question': 'What is under the cross?',
       'point_id': request.id,
       'image_id': request.image,

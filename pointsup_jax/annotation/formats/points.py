@@ -44,6 +44,7 @@ class Export:
   words: words_lib.Words
   digest: str  # of the requests, see `digest`
   files: Mapping[str, ImageFile]  # of every image with points
+  folder: str  # the name of the folder that holds what people look at
 
   def by_image(self) -> dict[str, list[Point]]:
     """The points of each image, those most worth first as in `points`."""
