@@ -24,9 +24,14 @@ def _from_labels(run: run_lib.Run, store: store_lib.Store) -> None:
 
 def _from_file(run: run_lib.Run, store: store_lib.Store) -> None:
   """People's answers; what they left open stays open."""
+  counts = store.counts()
+  waiting = counts.requests - counts.answered
   if not run.config.annotate.answers:
+    if not waiting:
+      progress.say('annotation: every point has been answered before')
+      return
     raise errors.UserError(
-      f'{store.counts().requests} points wait for answers: python -m '
+      f'{waiting} points wait for answers: python -m '
       f'pointsup_jax.annotation.exchange --workdir={run.workdir.root} '
       '--format=csv --export=FILE (or another format, docs/EXCHANGE.md) writes '
       'them; then run the same command with --config.annotate.answers=FILE'

@@ -41,6 +41,13 @@ def test_without_answers_it_says_how_to_get_them(run):
   assert '\n' not in str(caught.value)
 
 
+def test_nothing_waits_where_everything_was_imported_before(run, capsys):
+  with store_lib.Store(run.workdir.annotations) as store:
+    store.answer_many({r.id: 3 for r in store.requests()}, 'ana')
+  annotate.run(run)
+  assert 'every point' in capsys.readouterr().err
+
+
 def test_answers_of_a_file_are_recorded_and_the_rest_is_said(
   run, tmp_path, capsys
 ):
