@@ -120,8 +120,12 @@ def get_config() -> ml_collections.ConfigDict:
   acquire.batch_size = 4
 
   config.annotate = annotate = ml_collections.ConfigDict()
-  # Who answers: 'ground_truth' (simulated from the target's label files).
+  # Who answers: 'ground_truth' (simulated from the target's label files) or
+  # 'file' (people, in a tool of theirs: docs/EXCHANGE.md).
   annotate.oracle = 'ground_truth'
+  # The answers for 'file': a CSV, a JSON of Label Studio or an XML of CVAT. It
+  # may stay '' until stage 2 has asked.
+  annotate.answers = ''
 
   config.adapt = adapt = ml_collections.ConfigDict()
   # Stage 3: which strategy runs beside the point labels: any of stage 1 that

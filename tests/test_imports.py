@@ -22,7 +22,7 @@ ALLOWED = {
   'models': set(),
   'losses': set(),
   'data': set(),
-  'annotation': set(),
+  'annotation': {'data'},
   'uda': {'losses'},
   'acquisition': {'losses'},
   'evaluation': {'models', 'losses'},

@@ -7,6 +7,7 @@ import ml_collections
 
 from pointsup_jax import errors, uda
 from pointsup_jax.acquisition import grid, scores, selection, targets
+from pointsup_jax.annotation import importing
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.training import sharding
 
@@ -15,7 +16,7 @@ _CHOICES = {
   'adapt.strategy': tuple(uda.STRATEGIES),
   'acquire.strategy': selection.STRATEGIES,
   'acquire.score': scores.NAMES,
-  'annotate.oracle': ('ground_truth',),
+  'annotate.oracle': ('ground_truth', 'file'),
   'adapt.pseudo_labels': targets.MODES,
   'model.bn': ('batch', 'global', 'frozen'),
   'model.bn_statistics': ('both', 'target'),
@@ -84,6 +85,11 @@ def check(config: ml_collections.ConfigDict) -> None:
       f'optim.decay_steps={config.optim.decay_steps} is less than the {steps} '
       'steps of a phase: its learning rate would be 0 at the end'
     )
+  if config.annotate.answers and config.annotate.oracle != 'file':
+    raise errors.UsageError(
+      f'annotate.answers={config.annotate.answers!r} is only read with '
+      f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
+    )
   sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
   rows, cols = config.acquire.grid
   grid.check(
@@ -115,6 +121,8 @@ def check_data(run: run_lib.Run) -> None:
   Raises:
     errors.UserError: data are missing, do not fit together or are too few.
   """
+  if run.config.annotate.answers:
+    importing.find(run.config.annotate.answers)
   run.source('source', labelled=True)
   simulated = run.config.annotate.oracle == 'ground_truth'
   target = run.source('target', labelled=simulated)

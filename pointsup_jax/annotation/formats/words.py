@@ -1,0 +1,96 @@
+"""The words that stand for answers in files that people see."""
+
+import dataclasses
+import difflib
+
+from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.types import IGNORE
+
+_GREYS = ((153, 153, 153), (85, 85, 85), (255, 255, 255))
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+  """The names of the classes, and three words that are none of them."""
+
+  classes: classes_lib.ClassSet
+
+  def __post_init__(self) -> None:
+    """Refuses names that the formats would not bring back."""
+    for name in self.classes.names:
+      # CVAT lists names one a line, and spaces at the ends get lost in XML.
+      if name != name.strip() or not name.isprintable():
+        raise errors.UserError(
+          f'the class {name!r} cannot be exchanged: names must be printable '
+          'and neither start nor end with a space; rename it in classes.json'
+        )
+
+  @property
+  def unsure(self) -> str:
+    """The person could not tell, which is an answer."""
+    return self._free('unsure')
+
+  @property
+  def void(self) -> str:
+    """None of the classes, 255."""
+    return self._free('void')
+
+  @property
+  def unlabelled(self) -> str:
+    """Nobody has answered."""
+    return self._free('unlabelled')
+
+  @property
+  def answers(self) -> tuple[str, ...]:
+    """All words that are answers, classes first."""
+    return (*self.classes.names, self.unsure, self.void)
+
+  @property
+  def colors(self) -> dict[str, str]:
+    """#RRGGBB of all words, 'unlabelled' last."""
+    palette = (*self.classes.palette, *_GREYS)
+    names = (*self.answers, self.unlabelled)
+    return {
+      name: '#{:02x}{:02x}{:02x}'.format(*color)
+      for name, color in zip(names, palette, strict=True)
+    }
+
+  def of(self, label: int | None) -> str:
+    """The word for a label, 255 or None (unsure)."""
+    if label is None:
+      return self.unsure
+    return self.void if label == IGNORE else self.classes.names[label]
+
+  def is_open(self, word: str) -> bool:
+    """Whether a word says that there is no answer yet."""
+    return word in ('', self.unlabelled)
+
+  def label(self, word: str) -> int | None:
+    """The label that a word of `answers` stands for; None: unsure.
+
+    Raises:
+      KeyError: there is no such word; the message has the nearest ones.
+    """
+    if word == self.unsure:
+      return None
+    if word == self.void:
+      return IGNORE
+    try:
+      return self.classes.names.index(word)
+    except ValueError:
+      raise KeyError(self._unknown(word)) from None
+
+  def _unknown(self, word: str) -> str:
+    lower = {name.lower(): name for name in self.answers}
+    near = difflib.get_close_matches(word.lower(), lower, n=3)
+    if near:
+      names = ' or '.join(repr(lower[name]) for name in near)
+      return f'unknown class {word!r}; did you mean {names}?'
+    return f'unknown class {word!r}; there are {", ".join(self.answers)}'
+
+  def _free(self, word: str) -> str:
+    """The word, changed where a class has that name."""
+    while word in self.classes.names:
+      word += '_'
+    return word

@@ -1,0 +1,131 @@
+"""Files of three formats, in which single answers are spoilt."""
+
+import copy
+import csv
+import io
+import json
+from xml.etree import ElementTree as ET
+
+
+class LabelStudio:
+  """Regions of annotations of tasks."""
+
+  def __init__(self, text):
+    self.tasks = json.loads(text)
+
+  @property
+  def text(self):
+    return json.dumps(self.tasks)
+
+  def entries(self):
+    return [
+      (task['annotations'][0]['result'], region)
+      for task in self.tasks
+      for region in task['annotations'][0]['result']
+    ]
+
+  def shuffle(self, rng):
+    rng.shuffle(self.tasks)
+    for task in self.tasks:
+      rng.shuffle(task['annotations'][0]['result'])
+
+  def rename(self, entry, id_):
+    entry['id'] = id_
+
+  def classify(self, entry, word):
+    entry['value']['keypointlabels'] = [word]
+
+  def move(self, entry, pixels, width):
+    entry['value']['x'] += pixels / width * 100
+
+  def set_digest(self, digest):
+    for task in self.tasks:
+      task['data']['requests'] = digest
+
+
+class Cvat:
+  """Shapes of images."""
+
+  def __init__(self, text):
+    self.root = ET.fromstring(text)
+
+  @property
+  def text(self):
+    return ET.tostring(self.root, encoding='unicode')
+
+  def entries(self):
+    return [
+      (image, shape)
+      for image in self.root.iter('image')
+      for shape in image.iter('points')
+    ]
+
+  def shuffle(self, rng):
+    images = list(self.root.iter('image'))
+    for image in images:
+      image[:] = [image[i] for i in rng.permutation(len(image))]
+      self.root.remove(image)
+    self.root.extend(images[i] for i in rng.permutation(len(images)))
+
+  def _set(self, entry, name, value):
+    (attribute,) = (x for x in entry if x.get('name') == name)
+    attribute.text = value
+
+  def rename(self, entry, id_):
+    self._set(entry, 'point_id', id_)
+
+  def classify(self, entry, word):
+    self._set(entry, 'class', word)
+
+  def move(self, entry, pixels, width):
+    x, y = entry.get('points').split(',')
+    entry.set('points', f'{float(x) + pixels:.2f},{y}')
+
+  def set_digest(self, digest):
+    for _, shape in self.entries():
+      self._set(shape, 'requests', digest)
+
+
+class Csv:
+  """Rows."""
+
+  def __init__(self, text):
+    self.header, *self.rows = csv.reader(io.StringIO(text))
+
+  @property
+  def text(self):
+    out = io.StringIO()
+    csv.writer(out).writerows([self.header, *self.rows])
+    return out.getvalue()
+
+  def entries(self):
+    return [(self.rows, row) for row in self.rows]
+
+  def shuffle(self, rng):
+    self.rows[:] = [self.rows[i] for i in rng.permutation(len(self.rows))]
+
+  def rename(self, entry, id_):
+    entry[0] = id_
+
+  def classify(self, entry, word):
+    entry[1] = word
+
+  def set_digest(self, digest):
+    for row in self.rows:
+      row[4] = digest
+
+
+DOCUMENTS = {'label_studio': LabelStudio, 'cvat': Cvat, 'csv': Csv}
+
+
+def remove(entry):
+  parent, child = entry
+  # Not `remove`: equal ones may stand before it.
+  del parent[next(i for i, x in enumerate(parent) if x is child)]
+
+
+def repeat(entry):
+  """Adds a copy at the end, and gives it."""
+  parent, child = entry
+  parent.append(copy.deepcopy(child))
+  return parent, parent[-1]
