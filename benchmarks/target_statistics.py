@@ -8,6 +8,7 @@ of 160 target or source training images; its weights stay the same.
 """
 
 import functools
+import json
 import pathlib
 import sys
 
@@ -31,6 +32,8 @@ def main(arguments: list[str]) -> None:
   for argument in arguments:
     folder, _, phase = argument.rpartition(':')
     config = streets_active.get_config()
+    known = json.loads(pathlib.Path(folder, 'config.json').read_text())
+    config.seed = known['config']['seed']
     config.data.evaluation.split = 'val'
     config.data.evaluation.length = 60
     run = run_lib.open_run(config, workdir.Workdir(pathlib.Path(folder)))

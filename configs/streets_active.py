@@ -25,8 +25,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.discriminator_width = 16
   # Statistics of single images are poor where a network starts from scratch.
   config.model.bn = 'global'
-  # With mixed statistics a model trained on points is another one in use than
-  # in training: its mIoU was 4 to 5 points lower (docs/RESULTS.md).
+  # The model is used on the target; with its statistics alone even a model that
+  # was never adapted gains ten points (docs/RESULTS.md).
   config.model.bn_statistics = 'target'
 
   config.optim.lr = 0.01
