@@ -205,6 +205,10 @@ class Store:
     )
     return [Standing(*row) for row in rows]
 
+  def has_key(self, key: str) -> bool:
+    """Whether an answer with this key was recorded."""
+    return bool(self._query('SELECT 1 FROM answers WHERE key = ?', key))
+
   def leases(self) -> list[Lease]:
     """The points in somebody's hands, expired or not."""
     rows = self._query('SELECT request_id, annotator, expires FROM leases')
@@ -322,9 +326,7 @@ class Store:
     time = now.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
     with self._transaction() as connection:
       for request, answer, label, annotator, seconds, how in answers:
-        if how.key is not None and self._query(
-          'SELECT 1 FROM answers WHERE key = ?', how.key
-        ):
+        if how.key is not None and self.has_key(how.key):
           return False
         self._check(request, answer, label, annotator)
         connection.execute(

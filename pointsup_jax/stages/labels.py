@@ -1,0 +1,61 @@
+"""How many labels are missing, and who must wait for them."""
+
+from pointsup_jax import command, errors, progress
+from pointsup_jax.annotation import queue as queue_lib
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.stages import run as run_lib
+
+
+def from_people(run: run_lib.Run) -> bool:
+  """Whether people label, rather than a simulated annotator."""
+  return run.config.annotate.oracle == 'human'
+
+
+def require(run: run_lib.Run) -> None:
+  """Raises errors.WaitingForLabels as long as people have points left."""
+  left, needed = _count(run)
+  if left:
+    raise errors.WaitingForLabels(
+      f'waiting for {left} of {needed} labels; this serves the page for '
+      f'them: {command.again(stage="annotate")}'
+    )
+
+
+def do_without(run: run_lib.Run) -> bool:
+  """Whether labels are missing and the run is to go on nevertheless."""
+  partial = from_people(run) and run.config.adapt.allow_partial
+  return partial and missing(run) > 0
+
+
+def require_before(run: run_lib.Run, stage: str) -> None:
+  """Refuses a stage for which something before it has to be finished.
+
+  Raises:
+    errors.UsageError: another stage has not finished.
+    errors.WaitingForLabels: people have not.
+  """
+  if stage != 'adapt' or not from_people(run):
+    run.workdir.require_before(stage)
+    return
+  run.workdir.require_before('annotate')
+  if do_without(run):
+    progress.say(
+      f'adapt.allow_partial: {missing(run)} labels are missing; stage 3 leaves '
+      'those points out'
+    )
+  else:
+    require(run)
+
+
+def missing(run: run_lib.Run) -> int:
+  """How many answers people still have to give."""
+  return _count(run)[0]
+
+
+def _count(run: run_lib.Run) -> tuple[int, int]:
+  """Answers that are missing, and that are needed."""
+  with store_lib.Store(run.workdir.annotations) as store:
+    needed, given = queue_lib.Queue(
+      store, run.config.annotate.overlap
+    ).progress()
+  return needed - given, needed
