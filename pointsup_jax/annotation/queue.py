@@ -6,10 +6,9 @@ two annotators, so that their agreement can be measured.
 """
 
 import bisect
-import itertools
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from pointsup_jax.annotation import agreement
@@ -84,22 +83,17 @@ class Queue:
         lease.expires
       )
     self._given = sum(map(self._count, self._needed))
-    # Places of the points that want answers; those that somebody skipped come
-    # last, the longest ago first.
+    # Places of the points that want answers and that nobody skipped, in order;
+    # and of those that somebody skipped, with the number of the last skip.
     self._open: list[int] = []
-    self._later: dict[int, None] = {}
-    skipped = []
-    for by in self._said.values():
-      for said in by.values():
-        if said.answer == 'skip' and self._wants(said.request):
-          skipped.append(said)
-    for said in sorted(skipped):
-      self._later[self._place[said.request]] = None
-    self._open = [
-      i
-      for i, request in enumerate(self._order)
-      if self._wants(request.id) and i not in self._later
-    ]
+    self._later: dict[int, int] = {}
+    for place, request in enumerate(self._order):
+      if self._wants(request.id):
+        skipped = self._skipped(request.id)
+        if skipped is None:
+          self._open.append(place)
+        else:
+          self._later[place] = skipped
 
   def progress(self) -> Progress:
     """How many answers are needed, and how many there are."""
@@ -119,7 +113,7 @@ class Queue:
     """
     now = self._clock()
     found: list[store_lib.Request] = []
-    for place in itertools.chain(self._open, self._later):
+    for place in self._waiting():
       if len(found) == count:
         break
       request = self._order[place]
@@ -206,6 +200,9 @@ class Queue:
     for standing in self._store.standing(request):
       if standing.annotator == annotator:
         self._keep(standing)
+        if reopened:  # an older answer stands again; it is not the latest
+          mine = self._by[annotator].items()
+          self._by[annotator] = dict(sorted(mine, key=lambda item: item[1].seq))
     self._given += self._count(request)
     self._sort_in(request)
     if reopened and self._wants(request):
@@ -238,11 +235,21 @@ class Queue:
     self._later.pop(place, None)
     if not self._wants(request):
       return
-    said = self._said.get(request, {}).values()
-    if any(standing.answer == 'skip' for standing in said):
-      self._later[place] = None
-    else:
+    skipped = self._skipped(request)
+    if skipped is None:
       bisect.insort(self._open, place)
+    else:
+      self._later[place] = skipped
+
+  def _skipped(self, request: str) -> int | None:
+    """The number of the last skip of a point that stands, if there is one."""
+    said = self._said.get(request, {}).values()
+    return max((x.seq for x in said if x.answer == 'skip'), default=None)
+
+  def _waiting(self) -> Iterator[int]:
+    """Places of points that want answers; what was just skipped comes last."""
+    yield from self._open
+    yield from sorted(self._later, key=self._later.__getitem__)
 
   def _may_answer(self, request: str, annotator: str, now: float) -> bool:
     """Whether a point that wants answers still wants this annotator's."""

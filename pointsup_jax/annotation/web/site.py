@@ -62,6 +62,7 @@ class Site:
     """The whole application, guarded; see `guard.Guard`."""
     routes = [
       routing.Route('/', self.page),
+      routing.Route('/favicon.ico', self.icon),
       routing.Route('/static/{name}', self.static),
       routing.Route('/api/session', self.session),
       routing.Route('/api/agreement', self.agreement),
@@ -89,6 +90,10 @@ class Site:
         'Open the link that the program has printed: it carries the key.', 403
       )
     return responses.FileResponse(_STATIC / 'index.html')
+
+  async def icon(self, request: requests.Request) -> responses.Response:
+    """Browsers ask for one; there is none."""
+    return responses.Response(status_code=204)
 
   async def static(self, request: requests.Request) -> responses.Response:
     """The script and the style sheet."""

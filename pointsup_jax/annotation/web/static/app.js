@@ -11,6 +11,7 @@ const RETRY_MS = 1500;
 const POLL_MS = 4000;
 const LIGHTS = [1, 1.6, 2.5, 4];
 const IGNORE = 255;
+const THUMB = 132; // pixels of a picture among the last answers
 const WINDOW = crypto.getRandomValues(new Uint32Array(4)).join('-');
 
 const $ = (id) => document.getElementById(id);
@@ -434,7 +435,7 @@ function draw() {
 function drawOverview(image, height, width) {
   const canvas = $('overview');
   const room = $('scene').clientWidth;
-  const most = Math.max(innerHeight - 300, 200);
+  const most = Math.max(innerHeight - 330, 200);
   const scale = Math.min(room / width, most / height);
   canvas.style.width = `${Math.floor(width * scale)}px`;
   canvas.style.height = `${Math.floor(height * scale)}px`;
@@ -448,6 +449,16 @@ function drawOverview(image, height, width) {
   const sy = h / height;
   const [top, left, bottom, right] = now.box;
   stroke(context, rectangle(left * sx, top * sy, right * sx, bottom * sy), ratio, '#ffd54a', [6, 4]);
+  // What the magnifier shows.
+  const lens = $('magnifier');
+  const high = span * lens.clientHeight / Math.max(lens.clientWidth, 1);
+  const frame = rectangle(
+    (now.col + 0.5 - span / 2) * sx, (now.row + 0.5 - high / 2) * sy,
+    (now.col + 0.5 + span / 2) * sx, (now.row + 0.5 + high / 2) * sy,
+  );
+  context.lineWidth = ratio;
+  context.strokeStyle = 'rgb(255 255 255 / .7)';
+  context.stroke(frame);
   const x = (now.col + 0.5) * sx;
   const y = (now.row + 0.5) * sy;
   stroke(context, cross(x, y, Math.max(sx, 6 * ratio), 14 * ratio), ratio);
@@ -537,7 +548,7 @@ function drawHistory() {
 
 function thumbnail(entry) {
   const canvas = document.createElement('canvas');
-  canvas.width = canvas.height = 78;
+  canvas.width = canvas.height = THUMB;
   const image = images.get(entry.image);
   if (image?.naturalWidth) {
     const [height, width] = entry.size;
@@ -548,9 +559,9 @@ function thumbnail(entry) {
     context.imageSmoothingEnabled = false;
     context.drawImage(
       image, (entry.col + 0.5 - across / 2) * nx, (entry.row + 0.5 - across / 2) * ny,
-      across * nx, across * ny, 0, 0, 78, 78,
+      across * nx, across * ny, 0, 0, THUMB, THUMB,
     );
-    stroke(context, cross(39, 39, 7, 10), 1);
+    stroke(context, cross(THUMB / 2, THUMB / 2, 10, 16), 1.5);
   }
   return canvas;
 }
