@@ -79,6 +79,9 @@ class Queue:
       self._keep(standing)
     self._leases: dict[str, dict[str, float]] = {}
     for lease in store.leases():
+      mine = self._said.get(lease.request, {}).get(lease.annotator)
+      if mine is not None and mine.answer != 'skip':
+        continue  # answered since
       self._leases.setdefault(lease.request, {})[lease.annotator] = (
         lease.expires
       )
@@ -207,9 +210,9 @@ class Queue:
     self._sort_in(request)
     if reopened and self._wants(request):
       self._lease([request], annotator, now)
-    elif annotator in self._leases.get(request, {}):
-      del self._leases[request][annotator]
-      self._store.release(request, annotator)
+    elif self._leases.get(request, {}).pop(annotator, None) is not None:
+      if self._wants(request):  # skipped: it is anybody's again
+        self._store.lease([store_lib.Lease(request, annotator, 0.0)])
 
   def _keep(self, standing: store_lib.Standing) -> None:
     self._said.setdefault(standing.request, {})[standing.annotator] = standing
@@ -264,9 +267,13 @@ class Queue:
     return self._answers(request) + others < self._needed[request]
 
   def _lease(self, requests: Sequence[str], annotator: str, now: float) -> None:
-    expires = now + LEASE_SECONDS
+    """Leases what is not leased for long yet."""
+    soon, expires = now + LEASE_SECONDS / 2, now + LEASE_SECONDS
+    leases = []
     for request in requests:
-      self._leases.setdefault(request, {})[annotator] = expires
-    self._store.lease(
-      [store_lib.Lease(request, annotator, expires) for request in requests]
-    )
+      held = self._leases.setdefault(request, {})
+      if held.get(annotator, 0.0) < soon:
+        held[annotator] = expires
+        leases.append(store_lib.Lease(request, annotator, expires))
+    if leases:
+      self._store.lease(leases)

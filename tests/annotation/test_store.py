@@ -410,14 +410,17 @@ def test_requests_in_order_are_the_unanswered_ones_of_a_new_store(three):
   assert three.ordered() == order
 
 
-def test_leases_last_until_they_are_released(three, path):
+def test_leases_outlive_the_process_and_can_be_renewed(three, path):
   one, two = (store_lib.Lease('a-r1-c2', who, 100.5) for who in ('ana', 'ben'))
   three.lease([one, two])
   three.lease([one._replace(expires=200.5)])
   with store_lib.Store(path) as again:
     assert set(again.leases()) == {one._replace(expires=200.5), two}
-    again.release('a-r1-c2', 'ana')
-  assert three.leases() == [two]
+
+
+def test_answers_wait_for_the_disk_after_leases_did_not(three):
+  three.lease([store_lib.Lease('a-r1-c2', 'ana', 100.5)])
+  assert three._query('PRAGMA synchronous') == [(2,)]  # FULL
 
 
 def test_a_store_of_version_1_becomes_one_of_this_version(path):

@@ -34,6 +34,7 @@ let light = 0;
 let span = 0; // training pixels across the magnifier; 0: not chosen yet
 let marksHidden = false;
 let clock = null; // of the point asked
+let historyKey = ''; // of the history on the screen
 const paces = []; // active seconds of the last answers of this window
 
 // ---------------------------------------------------------------- the server
@@ -529,8 +530,13 @@ function timeLeft(open) {
   return `${left} left at your ${middle.toFixed(1)} s a point`;
 }
 
+// Only when it has changed: a button that is replaced loses its click.
 function drawHistory() {
-  const items = history().map((entry) => {
+  const entries = history();
+  const key = JSON.stringify(entries.map((x) => [x.id, x.answer, x.label, x.unsaved]));
+  if (key === historyKey) return;
+  historyKey = key;
+  const items = entries.map((entry) => {
     const item = document.createElement('li');
     const button = document.createElement('button');
     button.type = 'button';
