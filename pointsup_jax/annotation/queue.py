@@ -210,9 +210,10 @@ class Queue:
     self._sort_in(request)
     if reopened and self._wants(request):
       self._lease([request], annotator, now)
-    elif self._leases.get(request, {}).pop(annotator, None) is not None:
-      if self._wants(request):  # skipped: it is anybody's again
-        self._store.lease([store_lib.Lease(request, annotator, 0.0)])
+      return
+    held = self._leases.get(request, {}).pop(annotator, None)
+    if held is not None and self._wants(request):  # it is anybody's again
+      self._store.lease([store_lib.Lease(request, annotator, 0.0)])
 
   def _keep(self, standing: store_lib.Standing) -> None:
     self._said.setdefault(standing.request, {})[standing.annotator] = standing

@@ -20,6 +20,11 @@ def run(run: run_lib.Run) -> None:
       serve(run)
     labels.require(run)
     progress.say('annotation: all points are answered')
+    if run.workdir.started('adapt'):
+      progress.say(
+        'stage 3 has started with fewer labels; delete '
+        f'{run.workdir.stage("adapt")} to train it with all of them'
+      )
     return
   source = run.source('target', labelled=True)
   with store_lib.Store(
