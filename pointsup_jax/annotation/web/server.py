@@ -77,7 +77,7 @@ def serve(
     port = listener.getsockname()[1]
     doors = access.open_secret(folder / 'secret')
     whole = site.Site(work, doors, shown, sizes, names, palette, grid, port)
-    hosts = {'127.0.0.1', 'localhost', options.host}
+    hosts = {'127.0.0.1', 'localhost', options.host.lower()}
     if options.allow_remote:
       hosts |= {socket.gethostname().lower(), socket.getfqdn().lower()}
     server = _Server(

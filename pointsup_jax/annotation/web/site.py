@@ -116,6 +116,7 @@ class Site:
     ]
     return responses.JSONResponse(
       {
+        'run': self.access.run,
         'header': self.access.header,
         'annotator': self._annotator(request),
         'classes': shown,

@@ -253,6 +253,61 @@ def test_search_confirm_and_skip_by_keys_alone(browser, server):
     assert [x.mode for x in store.standing()] == ['blind', 'confirm', 'confirm']
 
 
+def test_the_help_sheet_opens_and_closes_by_keys(browser, server):
+  come_in(browser, server.start())
+  first = shown(browser)
+  press(browser, '?')
+  sheet = browser.find_element(by.By.ID, 'help-sheet')
+  wait(sheet.is_displayed)
+  press(browser, '1')  # it is no answer now
+  press(browser, keys.Keys.ENTER)
+  wait(lambda: not sheet.is_displayed())
+  assert shown(browser) == first
+  assert label(browser, '2') == first
+  wait(lambda: server.answers() == [(first, 1)])
+
+
+def test_what_a_closed_window_could_not_send_is_sent_by_the_next(
+  browser, server
+):
+  link = server.start()
+  come_in(browser, link)
+  server.process.send_signal(signal.SIGKILL)
+  server.process.wait()
+  expected = [(label(browser, '1'), 0), (label(browser, '2'), 1)]
+  browser.get('about:blank')
+  assert server.start() == link
+  browser.get(link)
+  wait(lambda: server.answers() == expected)
+
+
+def test_marks_are_hidden_while_space_is_held(browser, server):
+  come_in(browser, server.start())
+  pixels = "return document.getElementById('magnifier').toDataURL()"
+  marked = browser.execute_script(pixels)
+  held = "document.dispatchEvent(new KeyboardEvent('%s', {key: ' '}));"
+  browser.execute_script(held % 'keydown')
+  assert browser.execute_script(pixels) != marked
+  browser.execute_script(held % 'keyup')
+  assert browser.execute_script(pixels) == marked
+
+
+def test_a_pause_of_more_than_30_seconds_is_not_counted(browser, server):
+  come_in(browser, server.start())
+  browser.execute_script("""
+    const real = performance.now.bind(performance);
+    performance.now = () => real() + 100000;  // 100 s later
+  """)
+  label(browser, '1')
+  wait(lambda: server.answers())
+  with store_lib.Store(server.folder / 'annotations.sqlite') as store:
+    ((seconds, active),) = store._query(
+      'SELECT seconds, active_seconds FROM answers'
+    )
+  assert 100 < seconds < 110
+  assert 29.9 < active < 40
+
+
 def test_an_earlier_answer_can_be_changed_or_left(browser, server):
   come_in(browser, server.start())
   first, second = label(browser, '1'), label(browser, '2')

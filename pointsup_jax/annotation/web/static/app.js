@@ -92,12 +92,28 @@ async function nameGiven(event) {
 
 function begin() {
   $('who').textContent = session.annotator;
-  pending = JSON.parse(localStorage.getItem(storageKey()) || '[]');
+  pending = storedPending();
   take();
 }
 
-const storageKey = () => `points:${session.annotator}`;
-const keepPending = () => localStorage.setItem(storageKey(), JSON.stringify(pending));
+// Runs may follow each other on one port: an answer belongs to its run.
+const storageKey = () => `points:${session.run}:${session.annotator}`;
+
+function storedPending() {
+  try {
+    return JSON.parse(localStorage.getItem(storageKey()) || '[]');
+  } catch {
+    return []; // no storage, as in some private windows
+  }
+}
+
+function keepPending() {
+  try {
+    localStorage.setItem(storageKey(), JSON.stringify(pending));
+  } catch {
+    // They wait in this window alone.
+  }
+}
 
 // Asks for points; what is still unsaved goes first.
 async function take() {
@@ -330,7 +346,7 @@ function picture(number) {
   images.delete(number);
   images.set(number, image);
   for (const old of images.keys()) {
-    if (images.size <= 6) break;
+    if (images.size <= 14) break; // those of the last answers, and what comes
     images.delete(old);
   }
   return image;
@@ -435,7 +451,7 @@ function draw() {
 
 function drawOverview(image, height, width) {
   const canvas = $('overview');
-  const room = $('scene').clientWidth;
+  const room = canvas.parentElement.clientWidth;
   const most = Math.max(innerHeight - 330, 200);
   const scale = Math.min(room / width, most / height);
   canvas.style.width = `${Math.floor(width * scale)}px`;
@@ -533,7 +549,9 @@ function timeLeft(open) {
 // Only when it has changed: a button that is replaced loses its click.
 function drawHistory() {
   const entries = history();
-  const key = JSON.stringify(entries.map((x) => [x.id, x.answer, x.label, x.unsaved]));
+  const key = JSON.stringify(entries.map(
+    (x) => [x.id, x.answer, x.label, x.unsaved, images.get(x.image)?.naturalWidth > 0],
+  ));
   if (key === historyKey) return;
   historyKey = key;
   const items = entries.map((entry) => {
@@ -555,8 +573,10 @@ function drawHistory() {
 function thumbnail(entry) {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = THUMB;
-  const image = images.get(entry.image);
-  if (image?.naturalWidth) {
+  const image = picture(entry.image);
+  if (!image.naturalWidth) {
+    image.addEventListener('load', drawHistory, {once: true});
+  } else {
     const [height, width] = entry.size;
     const context = canvas.getContext('2d');
     const across = span || 32;
@@ -749,7 +769,9 @@ $('magnifier').addEventListener('wheel', (event) => {
   zoom(event.deltaY > 0 ? 1.2 : 1 / 1.2);
 }, {passive: false});
 $('name-form').addEventListener('submit', nameGiven);
-$('name-sheet').addEventListener('cancel', (event) => event.preventDefault());
+$('name-sheet').addEventListener('close', () => {
+  if (!session.annotator) $('name-sheet').showModal();
+});
 $('name').addEventListener('input', () => $('name').setCustomValidity(''));
 $('search').addEventListener('input', searched);
 $('search').addEventListener('keydown', searchKey);
