@@ -6,6 +6,7 @@ two annotators, so that their agreement can be measured.
 """
 
 import bisect
+import itertools
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -71,6 +72,7 @@ class Queue:
       request.id: 1 + asked_twice(request.id, overlap)
       for request in self._order
     }
+    self._total = sum(self._needed.values())
     # What stands, by point and annotator and by annotator and point, each
     # annotator's oldest answer first.
     self._said: dict[str, dict[str, store_lib.Standing]] = {}
@@ -100,7 +102,7 @@ class Queue:
 
   def progress(self) -> Progress:
     """How many answers are needed, and how many there are."""
-    return Progress(sum(self._needed.values()), self._given)
+    return Progress(self._total, self._given)
 
   @property
   def complete(self) -> bool:
@@ -167,7 +169,7 @@ class Queue:
   def history(self, annotator: str, count: int) -> list[store_lib.Standing]:
     """An annotator's last answers, the latest first."""
     mine = self._by.get(annotator, {})
-    return [mine[key] for key in list(reversed(mine))[:count]]
+    return [mine[key] for key in itertools.islice(reversed(mine), count)]
 
   def said(self, request: str) -> list[store_lib.Standing]:
     """What everybody says of a point."""

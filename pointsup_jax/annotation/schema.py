@@ -46,6 +46,27 @@ _SCHEMA = (
     BEGIN SELECT raise(ABORT, 'answers are only ever appended'); END""",
 )
 
+
+def standing(where: str = '') -> str:
+  """The query for what each annotator says of each point.
+
+  Each undo takes back its annotator's answer before it. Read backwards, an undo
+  is +1 and an answer -1; the sum first reaches -1 at the answer that stands.
+
+  Args:
+    where: a WHERE clause on `answers`. SQLite would not see through the view
+      that it can use an index, and read all answers there are.
+  """
+  return f"""
+    SELECT max(seq) AS seq, request_id, annotator, answer, label, seconds,
+      active_seconds, mode, time
+    FROM (
+      SELECT *, sum(CASE answer WHEN 'undo' THEN 1 ELSE -1 END)
+        OVER (PARTITION BY request_id, annotator ORDER BY seq DESC) AS balance
+      FROM answers {where})
+    WHERE balance = -1 GROUP BY request_id, annotator"""
+
+
 # What version 2 adds to version 1; a new store gets both in turn.
 _SINCE_2 = (
   # The part of `seconds` in which somebody was at work.
@@ -65,33 +86,15 @@ _SINCE_2 = (
   ) WITHOUT ROWID""",
   'DROP VIEW IF EXISTS points',
   'DROP VIEW IF EXISTS state',
-  # Each undo takes back its annotator's answer before it. Read backwards, an
-  # undo is +1 and an answer -1; the sum first reaches -1 at the answer that
-  # still stands.
-  """CREATE VIEW standing AS
-    SELECT max(seq) AS seq, request_id, annotator, answer, label, seconds,
-      active_seconds, mode, time
-    FROM (
-      SELECT *, sum(CASE answer WHEN 'undo' THEN 1 ELSE -1 END)
-        OVER (PARTITION BY request_id, annotator ORDER BY seq DESC) AS balance
-      FROM answers)
-    WHERE balance = -1 GROUP BY request_id, annotator""",
+  f'CREATE VIEW standing AS {standing()}',
   # Of the answers that stand one holds: a skipped point may be answered by
   # somebody else, a settled dispute is settled, otherwise the latest counts.
-  # (The inner query is `standing`, of one request: SQLite would not find its
-  # index through the view.)
-  """CREATE VIEW state AS
+  f"""CREATE VIEW state AS
     SELECT requests.rowid AS position, requests.*, images.score AS image_score,
       answer, label, annotator, seconds, time
     FROM requests JOIN images USING (image) LEFT JOIN answers ON seq = (
-      SELECT latest FROM (
-        SELECT max(seq) AS latest, answer, mode FROM (
-          SELECT seq, annotator, answer, mode,
-            sum(CASE answer WHEN 'undo' THEN 1 ELSE -1 END)
-              OVER (PARTITION BY annotator ORDER BY seq DESC) AS balance
-          FROM answers WHERE request_id = requests.id)
-        WHERE balance = -1 GROUP BY annotator)
-      ORDER BY answer = 'skip', mode IS NOT 'adjudicate', latest DESC
+      SELECT seq FROM ({standing('WHERE request_id = requests.id')})
+      ORDER BY answer = 'skip', mode IS NOT 'adjudicate', seq DESC
       LIMIT 1)""",
   """CREATE VIEW points AS
     SELECT image, row, col, patch, score, pseudo_label, label, annotator, time

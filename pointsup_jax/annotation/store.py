@@ -200,7 +200,7 @@ class Store:
     where = '' if request is None else 'WHERE request_id = ?'
     rows = self._query(
       'SELECT seq, request_id, annotator, answer, label, active_seconds, mode'
-      f' FROM standing {where} ORDER BY seq',
+      f' FROM ({schema.standing(where)}) ORDER BY seq',
       *(() if request is None else (request,)),
     )
     return [Standing(*row) for row in rows]

@@ -440,3 +440,12 @@ def test_a_store_of_version_1_becomes_one_of_this_version(path):
     with store_lib.Store(path) as store:
       assert labels(store) == {(1, 2): 4}
       assert store.standing()[0].annotator == 'ana'
+
+
+def test_what_is_said_of_one_point_is_found_without_reading_all_answers(three):
+  plan = three._query(
+    'EXPLAIN QUERY PLAN ' + schema.standing('WHERE request_id = ?'), 'a-r1-c2'
+  )
+  of_answers = [step for *_, step in plan if ' answers ' in step]
+  assert of_answers
+  assert all(step.startswith('SEARCH') for step in of_answers), plan

@@ -90,7 +90,7 @@ def test_other_fields_may_still_change_after_stage_1(claimed, field, value):
 def test_how_people_are_asked_may_change_while_they_answer(claimed):
   start(claimed, 'annotate')
   claim(claimed, changed(annotate__port=80, annotate__overlap=0.5))
-  with pytest.raises(errors.UsageError, match='annotate.oracle'):
+  with pytest.raises(errors.UsageError, match=r'annotate\.oracle'):
     claim(claimed, changed(annotate__oracle='human'))
 
 
