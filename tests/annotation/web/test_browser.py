@@ -336,3 +336,27 @@ def test_hostile_names_are_shown_as_text_and_nothing_goes_wrong(
   assert not browser.find_elements(by.By.CSS_SELECTOR, '#classes img')
   errors = [x for x in browser.get_log('browser') if x['level'] == 'SEVERE']
   assert errors == []
+
+
+def test_disputes_are_settled_on_the_page(browser, server):
+  path = server.folder / 'annotations.sqlite'
+  with store_lib.Store(path) as store:
+    disputed = store.requests()[-1].id
+    store.answer(disputed, 0, 'ben')
+    store.answer(disputed, 2, 'eva')
+  come_in(browser, server.start())
+  first = shown(browser)
+  browser.find_element(by.By.ID, 'agree').click()
+  settle = browser.find_element(by.By.ID, 'settle')
+  wait(settle.is_displayed)
+  assert 'ben, eva' in text(browser, 'pairs')
+  settle.click()
+  wait(lambda: shown(browser) == disputed)
+  assert 'ben says road, eva says sky' in text(browser, 'hint')
+  press(browser, '1')
+  wait(lambda: shown(browser) == first)  # back to what is open
+  wait(lambda: server.answers()[-1] == (disputed, 0))
+  with store_lib.Store(path) as store:
+    assert store.standing()[-1].mode == 'adjudicate'
+  label(browser, '2')
+  wait(lambda: server.answers()[-1] == (first, 1))
