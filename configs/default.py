@@ -120,12 +120,23 @@ def get_config() -> ml_collections.ConfigDict:
   acquire.batch_size = 4
 
   config.annotate = annotate = ml_collections.ConfigDict()
-  # Who answers: 'ground_truth' (simulated from the target's label files) or
-  # 'file' (people, in a tool of theirs: docs/EXCHANGE.md).
+  # Who answers: 'ground_truth' (simulated from the target's label files),
+  # 'human' (people, on the page that --stage=annotate serves) or 'file'
+  # (people, in a tool of theirs: docs/EXCHANGE.md).
   annotate.oracle = 'ground_truth'
   # The answers for 'file': a CSV, a JSON of Label Studio or an XML of CVAT. It
   # may stay '' until stage 2 has asked.
   annotate.answers = ''
+  # Where the page is served: an IPv4 address or name of this machine, and the
+  # port; 0 takes any free one.
+  annotate.host = '127.0.0.1'
+  annotate.port = 8765
+  # Serve a host that other machines can reach. There is no encryption: whoever
+  # sees the traffic can label. `ssh -L` needs none of this.
+  annotate.allow_remote = False
+  # The share of points that two annotators are asked about, to see how far they
+  # agree.
+  annotate.overlap = 0.0
 
   config.adapt = adapt = ml_collections.ConfigDict()
   # Stage 3: which strategy runs beside the point labels: any of stage 1 that
@@ -137,6 +148,8 @@ def get_config() -> ml_collections.ConfigDict:
   adapt.pseudo_labels = 'points'
   # Weight of the cross entropy on the target's labels.
   adapt.target_weight = 1.0
+  # Start although people have points left to label; those are left out.
+  adapt.allow_partial = False
 
   config.evaluate = evaluate = ml_collections.ConfigDict()
   # Images in a forward pass; 1 where their sizes differ.

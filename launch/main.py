@@ -15,6 +15,7 @@ from pointsup_jax.stages import (
   annotate,
   check,
   evaluate,
+  labels,
   record,
   uda,
 )
@@ -54,7 +55,7 @@ def main() -> None:
   workdir = workdir_lib.Workdir(
     pathlib.Path(_WORKDIR.value or f'runs/{command.config_name()}')
   )
-  run = run_lib.open_run(config, workdir)
+  run = run_lib.open_run(config, workdir, _STAGE.value)
   check.check_classes(config, run.classes.names)
   if _OVERWRITE.value:
     record.clear(workdir)
@@ -63,12 +64,16 @@ def main() -> None:
   record.claim(workdir, config, run.classes)
   progress.say(f'workdir {workdir.root}')
   for stage in STAGES if _STAGE.value == 'all' else (_STAGE.value,):
-    workdir.require_before(stage)
+    labels.require_before(run, stage)
     if workdir.done(stage).exists():
       progress.say(f'{stage}: done before')
       continue
     STAGES[stage](run)
-    if stage != 'evaluate':  # it finds out by itself what has been scored
+    # Evaluation finds out by itself what has been scored; people whose labels
+    # the run does without may still give them.
+    if stage != 'evaluate' and not (
+      stage == 'annotate' and labels.do_without(run)
+    ):
       workdir.mark_done(stage)
 
 

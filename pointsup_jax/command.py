@@ -4,6 +4,7 @@ import difflib
 import json
 import pathlib
 import runpy
+import shlex
 import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
@@ -120,6 +121,18 @@ def flatten(config: ml_collections.ConfigDict) -> dict[str, object]:
 
   visit('', json.loads(config.to_json()))
   return flat
+
+
+def again(stage: str) -> str:
+  """The command line that was given, for another stage."""
+  kept, skip = [], False
+  for arg in sys.argv[1:]:
+    name, equals, _ = arg.lstrip('-').partition('=')
+    if skip or name == 'stage':
+      skip = not skip and not equals
+    elif name != 'overwrite':
+      kept.append(arg)
+  return shlex.join(['python', '-m', 'launch.main', *kept, f'--stage={stage}'])
 
 
 def fail(error: errors.UserError) -> NoReturn:

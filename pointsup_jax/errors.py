@@ -13,6 +13,12 @@ class UsageError(UserError):
   exit_code = 2
 
 
+class WaitingForLabels(UserError):
+  """People have points left to label; the run goes on when they are done."""
+
+  exit_code = 3
+
+
 class Stopped(UserError):
   """The run was asked to stop; the same command continues it."""
 

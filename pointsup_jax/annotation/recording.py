@@ -18,30 +18,27 @@ class Said(NamedTuple):
   """Everything a store was told."""
 
   current: dict[str, Answer]  # id -> the answer that holds
-  ever: set[tuple[str, int | None, str]]  # id, label, annotator
+  standing: set[tuple[str, int | None, str]]  # id, label, annotator
 
 
 def said(store: store_lib.Store) -> Said:
-  """Reads the answers that hold, and who ever gave which."""
-  answers = "answer IN ('label', 'unsure')"
-  current = store._query(
-    f'SELECT id, label, annotator, seconds FROM state WHERE {answers}'
-  )
-  ever = store._query(
-    f'SELECT request_id, label, annotator FROM answers WHERE {answers}'
-  )
-  return Said({id_: Answer(*rest) for id_, *rest in current}, set(ever))
+  """Reads the answers that hold, and what each person says."""
+  current = {
+    name: Answer(entry.label, entry.annotator, entry.seconds)
+    for name, entry in store.holding().items()
+  }
+  standing = {
+    (x.request, x.label, x.annotator)
+    for x in store.standing()
+    if x.answer in ('label', 'unsure')
+  }
+  return Said(current, standing)
 
 
 def is_known(said: Said, answered: Answered) -> bool:
-  """Whether an answer holds already and this person has given it."""
+  """Whether this person says so already."""
   request, answer = answered
-  holds = said.current.get(request)
-  return (
-    holds is not None
-    and holds.label == answer.label
-    and (request, answer.label, answer.annotator) in said.ever
-  )
+  return (request, answer.label, answer.annotator) in said.standing
 
 
 def record(store: store_lib.Store, answers: Sequence[Answered]) -> None:
@@ -50,9 +47,9 @@ def record(store: store_lib.Store, answers: Sequence[Answered]) -> None:
   Raises:
     ValueError: there is no such request or label.
   """
-  store._append(
+  store.record(
     [
-      (
+      store_lib.Entry(
         request,
         'unsure' if answer.label is None else 'label',
         answer.label,

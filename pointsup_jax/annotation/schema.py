@@ -5,7 +5,7 @@ import sqlite3
 
 from pointsup_jax import errors
 
-VERSION = 1
+VERSION = 2
 _TABLES = {'images', 'requests', 'answers'}
 _BUSY_SECONDS = 30.0
 
@@ -44,17 +44,58 @@ _SCHEMA = (
     BEGIN SELECT raise(ABORT, 'answers are only ever appended'); END""",
   """CREATE TRIGGER answers_remain BEFORE DELETE ON answers
     BEGIN SELECT raise(ABORT, 'answers are only ever appended'); END""",
-  # Each undo takes back the answer before it. Read backwards, an undo is +1
-  # and an answer -1; the sum first reaches -1 at the answer that still holds.
-  """CREATE VIEW state AS
+)
+
+
+def standing(where: str = '') -> str:
+  """The query for what each annotator says of each point.
+
+  Each undo takes back its annotator's answer before it. Read backwards, an undo
+  is +1 and an answer -1; the sum first reaches -1 at the answer that stands.
+
+  Args:
+    where: a WHERE clause on `answers`. SQLite would not see through the view
+      that it can use an index, and read all answers there are.
+  """
+  return f"""
+    SELECT max(seq) AS seq, request_id, annotator, answer, label, seconds,
+      active_seconds, mode, time
+    FROM (
+      SELECT *, sum(CASE answer WHEN 'undo' THEN 1 ELSE -1 END)
+        OVER (PARTITION BY request_id, annotator ORDER BY seq DESC) AS balance
+      FROM answers {where})
+    WHERE balance = -1 GROUP BY request_id, annotator"""
+
+
+# What version 2 adds to version 1; a new store gets both in turn.
+_SINCE_2 = (
+  # The part of `seconds` in which somebody was at work.
+  'ALTER TABLE answers ADD COLUMN active_seconds REAL',
+  # Whether the model's guess was hidden ('blind') or confirmed ('confirm'), or
+  # a dispute settled ('adjudicate'); NULL: nobody was asked on a page.
+  """ALTER TABLE answers ADD COLUMN mode TEXT
+    CHECK (mode IN ('blind', 'confirm', 'adjudicate'))""",
+  # Chosen by whoever answers: an answer sent twice is recorded once.
+  'ALTER TABLE answers ADD COLUMN key TEXT',
+  'CREATE UNIQUE INDEX answers_by_key ON answers (key)',
+  """CREATE TABLE leases (
+    request_id TEXT NOT NULL REFERENCES requests (id),
+    annotator TEXT NOT NULL,
+    expires REAL NOT NULL,    -- seconds since 1970, UTC
+    PRIMARY KEY (request_id, annotator)
+  ) WITHOUT ROWID""",
+  'DROP VIEW IF EXISTS points',
+  'DROP VIEW IF EXISTS state',
+  f'CREATE VIEW standing AS {standing()}',
+  # Of the answers that stand one holds: a skipped point may be answered by
+  # somebody else, a settled dispute is settled, otherwise the latest counts.
+  f"""CREATE VIEW state AS
     SELECT requests.rowid AS position, requests.*, images.score AS image_score,
       answer, label, annotator, seconds, time
     FROM requests JOIN images USING (image) LEFT JOIN answers ON seq = (
-      SELECT max(seq) FROM (
-        SELECT seq, sum(CASE answer WHEN 'undo' THEN 1 ELSE -1 END)
-          OVER (ORDER BY seq DESC) AS balance
-        FROM answers WHERE request_id = requests.id)
-      WHERE balance = -1)""",
+      SELECT seq FROM ({standing('WHERE request_id = requests.id')})
+      ORDER BY answer = 'skip', mode IS NOT 'adjudicate', seq DESC
+      LIMIT 1)""",
   """CREATE VIEW points AS
     SELECT image, row, col, patch, score, pseudo_label, label, annotator, time
     FROM state ORDER BY position""",
@@ -100,18 +141,19 @@ def _create_or_check(
   connection: sqlite3.Connection, path: pathlib.Path
 ) -> None:
   """Leaves a file with our tables, in one transaction."""
-  if _is_store(connection, path):
+  if _version(connection, path) == VERSION:
     return
   connection.execute('BEGIN IMMEDIATE')
   # Another process may have been faster.
-  if not _is_store(connection, path):
-    for statement in _SCHEMA:
-      connection.execute(statement)
+  version = _version(connection, path)
+  missing = {0: _SCHEMA + _SINCE_2, 1: _SINCE_2, VERSION: ()}[version]
+  for statement in missing:
+    connection.execute(statement)
   connection.execute('COMMIT')
 
 
-def _is_store(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
-  """Whether the tables are there; False for an empty file."""
+def _version(connection: sqlite3.Connection, path: pathlib.Path) -> int:
+  """The version of the tables; 0 for an empty file."""
   (version,) = connection.execute('PRAGMA user_version').fetchone()
   found = {
     name
@@ -120,18 +162,18 @@ def _is_store(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
     )
   }
   if not found and not version:
-    return False
+    return 0
   if not found >= _TABLES:
     raise errors.UserError(
       f'{path} is an SQLite file but not an annotation store (no table '
       f'{min(_TABLES - found)}); move it away or use another workdir'
     )
-  if version != VERSION:
+  if not 1 <= version <= VERSION:
     raise errors.UserError(
       f'{path} has version {version} of the annotation store but this program '
-      f'reads version {VERSION}; use the program that wrote it'
+      f'reads versions up to {VERSION}; use the program that wrote it'
     )
-  return True
+  return version
 
 
 def _unusable(path: pathlib.Path, error: Exception) -> errors.UserError:

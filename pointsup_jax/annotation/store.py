@@ -1,8 +1,9 @@
 """Every requested point and every answer, in one SQLite file.
 
-Answers are only ever appended: what holds is the latest answer that was not
-undone. Each is on disk before its method returns, and several processes may
-have the file open. `SELECT * FROM points` shows where things stand.
+Answers are only ever appended. Of each annotator's answers to a point the
+latest that was not undone stands; of those that stand the latest holds, unless
+a dispute was settled. Each is on disk before its method returns, and several
+processes may have the file open. `SELECT * FROM points` shows what holds.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from pointsup_jax.annotation import schema
 from pointsup_jax.types import IGNORE
 
 _FIELDS = 'id, image, row, col, patch, score, pseudo_label, round, model_step'
+_OF_REQUESTS = _FIELDS.replace('score', 'requests.score')
 
 
 class Request(NamedTuple):
@@ -43,12 +45,56 @@ class Answers(NamedTuple):
   labels: np.ndarray  # [A] uint8; 255: void, or the annotator was unsure
 
 
+class Entry(NamedTuple):
+  """An answer as it is recorded."""
+
+  request: str  # id
+  answer: str  # 'label', 'unsure', 'skip' or 'undo'
+  label: int | None  # 0..C-1 or 255 with 'label', None with the others
+  annotator: str
+  seconds: float | None
+
+
 class Counts(NamedTuple):
   """How far the work is."""
 
   images: int
   requests: int
   answered: int  # labelled or unsure; skipped ones are still open
+
+
+class Standing(NamedTuple):
+  """What an annotator says of a point."""
+
+  seq: int  # a later answer has a higher one
+  request: str  # its id
+  annotator: str
+  answer: str  # 'label', 'unsure' or 'skip'
+  label: int | None
+  active_seconds: float | None
+  mode: str | None
+
+
+class How(NamedTuple):
+  """How an answer on the page came about; nothing of it changes what holds.
+
+  Except that an answer of mode 'adjudicate' holds over all others.
+  """
+
+  active_seconds: float | None = None  # without pauses
+  mode: str | None = None  # 'blind', 'confirm' or 'adjudicate'
+  key: str | None = None  # an answer with a key that is known changes nothing
+
+
+_UNSPECIFIED = How()
+
+
+class Lease(NamedTuple):
+  """A point that is in somebody's hands."""
+
+  request: str  # its id
+  annotator: str
+  expires: float  # seconds since 1970, UTC
 
 
 def request_id(image: str, row: int, col: int) -> str:
@@ -125,10 +171,9 @@ class Store:
 
   def requests(self, image: str | None = None) -> list[Request]:
     """All requests, or those of one image, in the order they were added."""
+    where, values = ('', ()) if image is None else ('WHERE image = ?', (image,))
     rows = self._query(
-      f'SELECT {_FIELDS} FROM requests WHERE ?1 IS NULL OR image = ?1'
-      ' ORDER BY rowid',
-      image,
+      f'SELECT {_FIELDS} FROM requests {where} ORDER BY rowid', *values
     )
     return [Request(*row) for row in rows]
 
@@ -145,6 +190,56 @@ class Store:
       ' score DESC, patch, col, row'
     )
     return [Request(*row) for row in rows]
+
+  def ordered(self) -> list[Request]:
+    """All requests, answered or not, in the order of `unanswered`."""
+    rows = self._query(
+      f'SELECT {_OF_REQUESTS} FROM requests JOIN images USING (image)'
+      ' ORDER BY images.score DESC, image, requests.score DESC, patch, col, row'
+    )
+    return [Request(*row) for row in rows]
+
+  def sizes(self) -> dict[str, tuple[int, int]]:
+    """Height and width in which the requests of each image count."""
+    rows = self._query('SELECT image, height, width FROM images')
+    return {image: (height, width) for image, height, width in rows}
+
+  def standing(self, request: str | None = None) -> list[Standing]:
+    """What every annotator says, of all requests or one; the oldest first."""
+    where = '' if request is None else 'WHERE request_id = ?'
+    rows = self._query(
+      'SELECT seq, request_id, annotator, answer, label, active_seconds, mode'
+      f' FROM ({schema.standing(where)}) ORDER BY seq',
+      *(() if request is None else (request,)),
+    )
+    return [Standing(*row) for row in rows]
+
+  def has_key(self, key: str) -> bool:
+    """Whether an answer with this key was recorded."""
+    return bool(self._query('SELECT 1 FROM answers WHERE key = ?', key))
+
+  def leases(self) -> list[Lease]:
+    """The points in somebody's hands, expired or not."""
+    rows = self._query('SELECT request_id, annotator, expires FROM leases')
+    return [Lease(*row) for row in rows]
+
+  def lease(self, leases: Sequence[Lease]) -> None:
+    """Puts points in somebody's hands, or keeps them there for longer.
+
+    A power cut may lose this, unlike answers, and nothing with it: the point is
+    handed out anew. So nobody waits for the disk.
+    """
+    self._query('PRAGMA synchronous = NORMAL')
+    try:
+      with self._transaction() as connection:
+        connection.executemany(
+          'INSERT INTO leases VALUES (?, ?, ?)'
+          ' ON CONFLICT (request_id, annotator)'
+          ' DO UPDATE SET expires = excluded.expires',
+          leases,
+        )
+    finally:
+      self._query('PRAGMA synchronous = FULL')
 
   def asked_patches(self, image: str) -> set[int]:
     """The patches of an image that have requests."""
@@ -175,7 +270,8 @@ class Store:
     label: int,
     annotator: str,
     seconds: float | None = None,
-  ) -> None:
+    how: How = _UNSPECIFIED,
+  ) -> bool:
     """Records a label; it replaces an earlier one.
 
     Args:
@@ -183,17 +279,35 @@ class Store:
       label: 0..C-1, or 255 where the pixel shows none of the classes.
       annotator: who says so.
       seconds: how long that took.
+      how: what else is known of it.
+
+    Returns:
+      Whether it was recorded; False if an answer with its key was before.
 
     Raises:
       ValueError: there is no such request or label.
     """
-    self._append([(request, 'label', int(label), annotator, seconds)])
+    return self._append(
+      [(request, 'label', int(label), annotator, seconds, how)]
+    )
+
+  def record(self, entries: Sequence[Entry]) -> None:
+    """Records answers of any kind, all of them or none; see `answer`."""
+    self._append([(*entry, _UNSPECIFIED) for entry in entries])
+
+  def holding(self) -> dict[str, Entry]:
+    """The answer that holds for each answered request, by its id."""
+    rows = self._query(
+      'SELECT id, answer, label, annotator, seconds FROM state'
+      " WHERE answer IN ('label', 'unsure')"
+    )
+    return {row[0]: Entry(*row) for row in rows}
 
   def answer_many(self, labels: Mapping[str, int], annotator: str) -> None:
     """Records labels by request id, all of them or none; see `answer`."""
     self._append(
       [
-        (request, 'label', int(label), annotator, None)
+        (request, 'label', int(label), annotator, None, _UNSPECIFIED)
         for request, label in labels.items()
       ]
     )
@@ -204,49 +318,61 @@ class Store:
     answer: str,
     annotator: str,
     seconds: float | None = None,
-  ) -> None:
+    how: How = _UNSPECIFIED,
+  ) -> bool:
     """Records an answer that is no label.
 
     Args:
       request: id of the request.
       answer: 'unsure' (an answer: stage 3 ignores the point), 'skip' (ask
-        again later) or 'undo' (the answer before the current one holds again).
+        again later) or 'undo' (the annotator's answer before the current one
+        stands again).
       annotator: who says so.
       seconds: how long that took.
+      how: what else is known of it.
+
+    Returns:
+      Whether it was recorded; False if an answer with its key was before.
 
     Raises:
       ValueError: there is no such request or answer, or nothing to undo.
     """
     if answer not in ('unsure', 'skip', 'undo'):
       raise ValueError(f'{answer!r} is not one of unsure, skip, undo')
-    self._append([(request, answer, None, annotator, seconds)])
+    return self._append([(request, answer, None, annotator, seconds, how)])
 
-  def _append(self, answers: list[tuple]) -> None:
-    """Adds rows of request id, answer, label, annotator and seconds."""
+  def _append(self, answers: list[tuple]) -> bool:
+    """Adds rows of request id, answer, label, annotator, seconds and How."""
     now = datetime.datetime.now(datetime.UTC)
     time = now.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
     with self._transaction() as connection:
-      for request, answer, label, annotator, seconds in answers:
-        self._check(request, answer, label)
+      for request, answer, label, annotator, seconds, how in answers:
+        if how.key is not None and self.has_key(how.key):
+          return False
+        self._check(request, answer, label, annotator)
         connection.execute(
-          'INSERT INTO answers'
-          ' (request_id, answer, label, annotator, seconds, time)'
-          ' VALUES (?, ?, ?, ?, ?, ?)',
-          (request, answer, label, annotator, seconds, time),
+          'INSERT INTO answers (request_id, answer, label, annotator, seconds,'
+          ' time, active_seconds, mode, key)'
+          ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          (request, answer, label, annotator, seconds, time, *how),
         )
+    return True
 
-  def _check(self, request: str, answer: str, label: int | None) -> None:
+  def _check(
+    self, request: str, answer: str, label: int | None, annotator: str
+  ) -> None:
     """Raises ValueError for what must not be recorded."""
     if label not in (None, IGNORE, *range(self._num_classes)):
       raise ValueError(
         f'label {label} of {request} is neither a class'
         f' (0..{self._num_classes - 1}) nor {IGNORE}'
       )
-    current = self._query('SELECT answer FROM state WHERE id = ?', request)
-    if not current:
+    if not self._query('SELECT 1 FROM requests WHERE id = ?', request):
       raise ValueError(f'{self.path} has no request {request!r}')
-    if answer == 'undo' and current == [(None,)]:
-      raise ValueError(f'{request} has no answer to undo')
+    if answer == 'undo' and not any(
+      standing.annotator == annotator for standing in self.standing(request)
+    ):
+      raise ValueError(f'{annotator} has no answer to undo at {request}')
 
   def _query(self, sql: str, *values: object) -> list[tuple]:
     with self._reported():

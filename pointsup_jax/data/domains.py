@@ -4,10 +4,12 @@ import pathlib
 
 import ml_collections
 
+from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import prepared, sources
 
 NAMES = ('source', 'target', 'evaluation')
+_VIEWED_WIDTH = 1024  # pixels
 
 
 def open_domain(
@@ -48,6 +50,48 @@ def open_domain(
     length=domain.length,
     labelled=labelled,
   )
+
+
+def open_for_viewing(
+  data: ml_collections.ConfigDict,
+  name: str,
+  *,
+  classes: classes_lib.ClassSet,
+  seed: int,
+) -> sources.Source:
+  """Opens the images of a domain as large as a person should see them.
+
+  Files come as they are on disk. Where only their build is at hand, images have
+  the size at which the network sees them. Scenes of Streets are drawn anew, so
+  many times larger that they fill a screen; their layout stays the same.
+
+  Args:
+    data: config.data.
+    name: one of `NAMES`.
+    classes: what the labels tell apart.
+    seed: of the scenes of Streets.
+  """
+  data = data.copy_and_resolve_references()
+  if data[name].dataset.startswith('streets_'):
+    height, width = data[name].size
+    times = max(_VIEWED_WIDTH // width, 1)
+    data[name].size = (height * times, width * times)
+  build = data.prepared
+  data.prepared = ''
+  try:
+    return open_domain(
+      data,
+      name,
+      classes=classes,
+      seed=seed,
+      labelled=False,
+      full_labels=not data[name].dataset.startswith('streets_'),
+    )
+  except errors.UserError:
+    if not build:
+      raise
+    data.prepared = build
+    return open_domain(data, name, classes=classes, seed=seed, labelled=False)
 
 
 def classes_of(data: ml_collections.ConfigDict) -> classes_lib.ClassSet:

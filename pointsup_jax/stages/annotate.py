@@ -1,55 +1,85 @@
-"""The annotator answers: simulated, or people whose answers are in a file."""
+"""The annotators answer: a simulated one, or people, here or elsewhere."""
 
-from pointsup_jax import errors, progress
+from pointsup_jax import progress
 from pointsup_jax.annotation import importing, oracle
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.formats import words
+from pointsup_jax.annotation.web import server
+from pointsup_jax.stages import labels
 from pointsup_jax.stages import run as run_lib
 
 
 def run(run: run_lib.Run) -> None:
-  """Answers open requests, as config.annotate.oracle says."""
+  """Answers every open request, or lets people do it.
+
+  Raises:
+    errors.WaitingForLabels: people have points left. Only a command that asks
+      for this stage serves the page: others may run where nobody looks.
+  """
+  match run.config.annotate.oracle:
+    case 'ground_truth':
+      answer(run)
+      return
+    case 'human' if run.asked == 'annotate':
+      serve(run)
+    case 'file' if run.config.annotate.answers:
+      read(run)
+  if run.asked != 'annotate' and labels.do_without(run):
+    return
+  labels.require(run)
+  progress.say('annotation: all points are answered')
+  if run.workdir.started('adapt'):
+    progress.say(
+      'stage 3 has started with fewer labels; delete '
+      f'{run.workdir.stage("adapt")} to train it with all of them'
+    )
+
+
+def answer(run: run_lib.Run) -> None:
+  """Every open request gets the label at its pixel."""
+  source = run.source('target', labelled=True)
   with store_lib.Store(
     run.workdir.annotations, run.classes.num_classes
   ) as store:
-    _ORACLES[run.config.annotate.oracle](run, store)
-
-
-def _from_labels(run: run_lib.Run, store: store_lib.Store) -> None:
-  """Every open request gets the label at its pixel."""
-  source = run.source('target', labelled=True)
-  answers = oracle.ground_truth(store, source)
+    answers = oracle.ground_truth(store, source)
   progress.say(f'annotation: {answers} points answered from the label files')
 
 
-def _from_file(run: run_lib.Run, store: store_lib.Store) -> None:
-  """People's answers; what they left open stays open."""
-  counts = store.counts()
-  waiting = counts.requests - counts.answered
-  if not run.config.annotate.answers:
-    if not waiting:
-      progress.say('annotation: every point has been answered before')
-      return
-    raise errors.UserError(
-      f'{waiting} points wait for answers: python -m '
-      f'pointsup_jax.annotation.exchange --workdir={run.workdir.root} '
-      '--format=csv --export=FILE (or another format, docs/EXCHANGE.md) writes '
-      'them; then run the same command with --config.annotate.answers=FILE'
-    )
+def read(run: run_lib.Run) -> None:
+  """Records the answers of config.annotate.answers."""
   path, format_name = importing.find(run.config.annotate.answers)
-  done = importing.import_file(
-    store,
-    path,
-    format_name,
-    size=tuple(run.config.data.target.size),
-    words=words.Words(run.classes),
-  )
-  counts = store.counts()
+  with store_lib.Store(
+    run.workdir.annotations, run.classes.num_classes
+  ) as store:
+    done = importing.import_file(
+      store,
+      path,
+      format_name,
+      size=tuple(run.config.data.target.size),
+      words=words.Words(run.classes),
+    )
   progress.say(
     f'annotation: {done.recorded} answers from {path}, {done.known} known '
-    f'before, {done.moved} points moved; {counts.requests - counts.answered} '
-    f'of {counts.requests} points are still open'
+    f'before, {done.moved} points moved'
   )
 
 
-_ORACLES = {'ground_truth': _from_labels, 'file': _from_file}
+def serve(run: run_lib.Run) -> None:
+  """Serves the page until all points are answered or a stop is asked for."""
+  config = run.config.annotate
+  if not labels.missing(run):
+    return
+  server.serve(
+    path=run.workdir.annotations,
+    folder=run.workdir.annotate,
+    images=run.viewed(),
+    names=run.classes.names,
+    palette=run.classes.palette,
+    grid=tuple(run.config.acquire.grid),
+    options=server.Options(
+      host=config.host,
+      port=config.port,
+      allow_remote=config.allow_remote,
+      overlap=config.overlap,
+    ),
+  )

@@ -1,6 +1,7 @@
 """What is wrong with a config, before anything is started."""
 
 import difflib
+import ipaddress
 import math
 
 import ml_collections
@@ -16,7 +17,7 @@ _CHOICES = {
   'adapt.strategy': tuple(uda.STRATEGIES),
   'acquire.strategy': selection.STRATEGIES,
   'acquire.score': scores.NAMES,
-  'annotate.oracle': ('ground_truth', 'file'),
+  'annotate.oracle': ('ground_truth', 'human', 'file'),
   'adapt.pseudo_labels': targets.MODES,
   'model.bn': ('batch', 'global', 'frozen'),
   'model.bn_statistics': ('both', 'target'),
@@ -43,6 +44,8 @@ _RANGES = {
   'losses.aux': (0, math.inf),
   'losses.target_main': (0, math.inf),
   'losses.target_aux': (0, math.inf),
+  'annotate.port': (0, 65535),
+  'annotate.overlap': (0, 1),
   'adapt.target_weight': (0, math.inf),
   'optim.lr': (0, math.inf),
   'optim.head_lr_scale': (0, math.inf),
@@ -91,6 +94,7 @@ def check(config: ml_collections.ConfigDict) -> None:
       f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
     )
   sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
+  check_host(config.annotate.host, config.annotate.allow_remote)
   rows, cols = config.acquire.grid
   grid.check(
     tuple(config.data.target.size),
@@ -99,6 +103,20 @@ def check(config: ml_collections.ConfigDict) -> None:
     config.acquire.k,
     config.acquire.n,
   )
+
+
+def check_host(host: str, allow_remote: bool) -> None:
+  """Refuses to let other machines in unless that was asked for."""
+  try:
+    loopback = ipaddress.IPv4Address(host).is_loopback
+  except ValueError:
+    loopback = host == 'localhost'
+  if not loopback and not allow_remote:
+    raise errors.UsageError(
+      f'annotate.host={host!r} lets other machines in; keep 127.0.0.1 and '
+      'reach it with `ssh -L 8765:localhost:8765`, or set '
+      'annotate.allow_remote=True'
+    )
 
 
 def require_integers(

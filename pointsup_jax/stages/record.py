@@ -19,7 +19,15 @@ _DECIDES: dict[str, str | None] = {
   'acquire': 'acquire',
   'acquire.batch_size': None,
   'annotate': 'annotate',
+  # Answers come in files one after the other; the store keeps them.
+  'annotate.answers': None,
+  'annotate.host': None,
+  'annotate.port': None,
+  'annotate.allow_remote': None,
+  # How many are asked may change while they answer; the answers decide.
+  'annotate.overlap': None,
   'adapt': 'adapt',
+  'adapt.allow_partial': None,
   'evaluate': None,
   'data.evaluation': None,
   'data.root': None,

@@ -22,6 +22,7 @@ class Run:
   workdir: workdir_lib.Workdir
   classes: classes_lib.ClassSet
   mesh: jax.sharding.Mesh
+  asked: str = 'all'  # the stage that was asked for by name
 
   def source(
     self, domain: str, *, labelled: bool, full_labels: bool = False
@@ -34,6 +35,15 @@ class Run:
       seed=self.config.seed,
       labelled=labelled,
       full_labels=full_labels,
+    )
+
+  def viewed(self) -> sources.Source:
+    """The target's images as people should see them."""
+    return domains.open_for_viewing(
+      self.config.data,
+      'target',
+      classes=self.classes,
+      seed=self.config.seed,
     )
 
   def segmenter(self) -> deeplab.DeepLabV2:
@@ -66,12 +76,15 @@ class Run:
 
 
 def open_run(
-  config: ml_collections.ConfigDict, workdir: workdir_lib.Workdir
+  config: ml_collections.ConfigDict,
+  workdir: workdir_lib.Workdir,
+  asked: str = 'all',
 ) -> Run:
-  """A run of a checked config in a workdir."""
+  """A run of a checked config in a workdir, for one stage or 'all'."""
   return Run(
     config=config,
     workdir=workdir,
     classes=domains.classes_of(config.data),
     mesh=sharding.mesh(),
+    asked=asked,
   )

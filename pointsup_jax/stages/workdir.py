@@ -103,6 +103,11 @@ class Workdir:
     """The store of requests and answers."""
     return self.root / 'acquire' / 'annotations.sqlite'
 
+  @property
+  def annotate(self) -> pathlib.Path:
+    """The lock and the secret of the page that people label on."""
+    return self.stage('annotate')
+
   def evaluation(self, stage: str, split: str) -> pathlib.Path:
     """The scores of a stage's model."""
     return self.root / 'evaluate' / f'{stage}-{split}.json'

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pointsup_jax import errors
+from pointsup_jax.annotation import schema
 from pointsup_jax.annotation import store as store_lib
 
 
@@ -246,7 +247,7 @@ def test_other_programs_can_read_the_points(three, path):
   assert second == ('a', 1, 3, 0, 0.5, 3, None, None, None)
   assert third[:8] == ('b', 0, 0, 0, 0.5, 3, None, 'ben')
   assert other.execute('SELECT seconds FROM answers').fetchall()[0] == (1.5,)
-  assert other.execute('PRAGMA user_version').fetchone() == (1,)
+  assert other.execute('PRAGMA user_version').fetchone() == (schema.VERSION,)
   assert other.execute('PRAGMA journal_mode').fetchone() == ('wal',)
   other.close()
 
@@ -304,7 +305,7 @@ def make_foreign(path):
 def make_newer(path):
   store_lib.Store(path).close()
   with sqlite3.connect(path) as other:
-    other.execute('PRAGMA user_version = 2')
+    other.execute(f'PRAGMA user_version = {schema.VERSION + 1}')
   other.close()
 
 
@@ -317,7 +318,7 @@ def make_folder(path):
   [
     (make_text, 'cannot be opened as an annotation store'),
     (make_foreign, 'not an annotation store'),
-    (make_newer, 'version 2'),
+    (make_newer, f'version {schema.VERSION + 1}'),
     (make_folder, 'cannot be opened as an annotation store'),
   ],
 )
@@ -352,3 +353,99 @@ def test_a_damaged_file_is_reported_in_one_line(path):
   ):
     store.unanswered()
   assert '\n' not in str(caught.value)
+
+
+def test_an_undo_takes_back_nobody_elses_answer(three):
+  three.answer('a-r1-c2', 4, 'ana')
+  three.answer('a-r1-c2', 5, 'ben')
+  three.answer('a-r1-c2', 6, 'ana')
+  three.mark('a-r1-c2', 'undo', 'ben')
+  assert labels(three) == {(1, 2): 6}
+  with pytest.raises(ValueError, match='ben has no answer to undo'):
+    three.mark('a-r1-c2', 'undo', 'ben')
+  three.mark('a-r1-c2', 'undo', 'ana')
+  assert labels(three) == {(1, 2): 4}
+
+
+def test_a_skip_leaves_anothers_answer_in_force(three):
+  three.answer('a-r1-c2', 4, 'ana')
+  three.mark('a-r1-c2', 'skip', 'ben')
+  assert labels(three) == {(1, 2): 4}
+  assert [r.id for r in three.unanswered()] == ['b-r0-c0', 'a-r1-c3']
+
+
+def test_a_settled_dispute_stays_settled(three):
+  three.answer('a-r1-c2', 4, 'ana')
+  three.answer('a-r1-c2', 5, 'eva', how=store_lib.How(mode='adjudicate'))
+  three.answer('a-r1-c2', 6, 'ben')
+  assert labels(three) == {(1, 2): 5}
+  three.mark('a-r1-c2', 'undo', 'eva')
+  assert labels(three) == {(1, 2): 6}
+
+
+def test_an_answer_sent_twice_is_recorded_once(three):
+  how = store_lib.How(1.0, 'blind', 'key-1')
+  assert three.answer('a-r1-c2', 4, 'ana', 2.0, how)
+  assert not three.answer('a-r1-c2', 4, 'ana', 2.0, how)
+  assert three.mark('a-r1-c2', 'undo', 'ana', how=how._replace(key='key-2'))
+  assert not three.answer('a-r1-c2', 4, 'ana', 2.0, how)  # it came late
+  assert labels(three) == {}
+
+
+def test_all_that_stands_is_told_the_oldest_first(three):
+  three.answer('a-r1-c2', 4, 'ana', 2.0, store_lib.How(1.5, 'confirm'))
+  three.mark('b-r0-c0', 'unsure', 'ben')
+  three.answer('a-r1-c2', 5, 'ben')
+  assert [standing[1:] for standing in three.standing()] == [
+    ('a-r1-c2', 'ana', 'label', 4, 1.5, 'confirm'),
+    ('b-r0-c0', 'ben', 'unsure', None, None, None),
+    ('a-r1-c2', 'ben', 'label', 5, None, None),
+  ]
+  assert three.standing('b-r0-c0') == three.standing()[1:2]
+
+
+def test_requests_in_order_are_the_unanswered_ones_of_a_new_store(three):
+  order = three.unanswered()
+  three.answer('b-r0-c0', 4, 'ana')
+  assert three.ordered() == order
+
+
+def test_leases_outlive_the_process_and_can_be_renewed(three, path):
+  one, two = (store_lib.Lease('a-r1-c2', who, 100.5) for who in ('ana', 'ben'))
+  three.lease([one, two])
+  three.lease([one._replace(expires=200.5)])
+  with store_lib.Store(path) as again:
+    assert set(again.leases()) == {one._replace(expires=200.5), two}
+
+
+def test_answers_wait_for_the_disk_after_leases_did_not(three):
+  three.lease([store_lib.Lease('a-r1-c2', 'ana', 100.5)])
+  assert three._query('PRAGMA synchronous') == [(2,)]  # FULL
+
+
+def test_a_store_of_version_1_becomes_one_of_this_version(path):
+  with sqlite3.connect(path) as old:
+    for statement in schema._SCHEMA:
+      old.execute(statement)
+    old.execute("INSERT INTO images VALUES ('a', 0.5, 8, 16)")
+    old.execute(
+      "INSERT INTO requests VALUES ('a-r1-c2', 'a', 1, 2, 0, 0.5, 3, 1, 9)"
+    )
+    old.execute(
+      "INSERT INTO answers VALUES (1, 'a-r1-c2', 'label', 4, 'ana', NULL, '')"
+    )
+    old.execute('PRAGMA user_version = 1')
+  old.close()
+  for _ in range(2):
+    with store_lib.Store(path) as store:
+      assert labels(store) == {(1, 2): 4}
+      assert store.standing()[0].annotator == 'ana'
+
+
+def test_what_is_said_of_one_point_is_found_without_reading_all_answers(three):
+  plan = three._query(
+    'EXPLAIN QUERY PLAN ' + schema.standing('WHERE request_id = ?'), 'a-r1-c2'
+  )
+  of_answers = [step for *_, step in plan if ' answers ' in step]
+  assert of_answers
+  assert all(step.startswith('SEARCH') for step in of_answers), plan

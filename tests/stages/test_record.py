@@ -77,11 +77,21 @@ def test_a_field_is_fixed_once_its_stage_has_started(
     ('train__log_every', 1),
     ('data__root', 'elsewhere'),
     ('acquire__batch_size', 1),
+    ('annotate__port', 80),
+    ('annotate__overlap', 0.5),
+    ('adapt__allow_partial', True),
   ],
 )
 def test_other_fields_may_still_change_after_stage_1(claimed, field, value):
   start(claimed, 'uda')
   claim(claimed, changed(**{field: value}))
+
+
+def test_how_people_are_asked_may_change_while_they_answer(claimed):
+  start(claimed, 'annotate')
+  claim(claimed, changed(annotate__port=80, annotate__overlap=0.5))
+  with pytest.raises(errors.UsageError, match=r'annotate\.oracle'):
+    claim(claimed, changed(annotate__oracle='human'))
 
 
 def test_a_damaged_config_file_is_said_so(claimed):

@@ -1,0 +1,76 @@
+"""How far annotators agree who were asked about the same points."""
+
+import collections
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pointsup_jax.annotation import store as store_lib
+
+
+class Pair(NamedTuple):
+  """Two annotators, over the points that both of them labelled."""
+
+  annotators: tuple[str, str]
+  points: int
+  same: int  # of them with the same label
+  kappa: float | None  # None where both always gave one and the same label
+
+
+class Agreement(NamedTuple):
+  """Of all annotators."""
+
+  pairs: list[Pair]
+  disputed: list[str]  # ids of points with different labels, none settled
+
+
+def measure(standing: Iterable[store_lib.Standing]) -> Agreement:
+  """Compares labels; who was unsure or skipped a point is left out.
+
+  255, 'none of the classes', is a label like the others.
+
+  Args:
+    standing: what annotators say, in any order.
+  """
+  labels: dict[str, dict[str, int]] = collections.defaultdict(dict)
+  settled = set()
+  for said in standing:
+    if said.mode == 'adjudicate':
+      settled.add(said.request)
+    elif said.answer == 'label' and said.label is not None:
+      labels[said.request][said.annotator] = said.label
+  both = collections.defaultdict(list)
+  for by in labels.values():
+    for one, two in itertools.combinations(sorted(by), 2):
+      both[one, two].append((by[one], by[two]))
+  pairs = [
+    Pair(who, len(seen), sum(a == b for a, b in seen), kappa(seen))
+    for who, seen in sorted(both.items())
+  ]
+  disputed = [
+    request
+    for request, by in labels.items()
+    if len(set(by.values())) > 1 and request not in settled
+  ]
+  return Agreement(pairs, disputed)
+
+
+def kappa(labels: Sequence[tuple[int, int]]) -> float | None:
+  """Cohen's kappa: (p - e) / (1 - e), e being agreement by chance alone.
+
+  Args:
+    labels: two annotators' labels of each point.
+
+  Returns:
+    1 for full agreement, 0 for no more than chance; None where it is not
+    defined: no points, or only one label ever used.
+  """
+  if not labels:
+    return None
+  count = len(labels)
+  agreed = sum(a == b for a, b in labels) / count
+  ones, twos = (
+    collections.Counter(column) for column in zip(*labels, strict=True)
+  )
+  chance = sum(ones[label] * twos[label] for label in ones) / count**2
+  return None if chance == 1 else (agreed - chance) / (1 - chance)

@@ -1,0 +1,95 @@
+"""What browsers send, checked field by field."""
+
+import json
+from typing import Any
+
+from pointsup_jax.annotation import queue as queue_lib
+from pointsup_jax.annotation import store as store_lib
+
+_ANSWERS = ('label', 'unsure', 'skip', 'undo')
+_MODES = ('blind', 'confirm', 'adjudicate')
+_MOST_SECONDS = 7 * 24 * 3600.0
+MOST_POINTS = 50  # handed out at a time
+
+
+def parse(body: bytes) -> dict[str, Any]:
+  """Reads a JSON object.
+
+  Raises:
+    ValueError: it is something else.
+  """
+  try:
+    found = json.loads(body, parse_constant=_refuse)
+  except RecursionError as error:
+    raise ValueError('nested too deeply') from error
+  if not isinstance(found, dict):
+    raise ValueError('not an object')
+  return found
+
+
+def answer(body: dict[str, Any]) -> queue_lib.Answer:
+  """An answer; whether its point and label exist is for the store to say.
+
+  Raises:
+    ValueError: a field is missing or wrong.
+  """
+  kind = _one_of(body, 'answer', _ANSWERS)
+  label = body.get('label')
+  if (kind == 'label') != (type(label) is int):
+    raise ValueError('label must be an integer, and only where there is one')
+  seconds = _number(body, 'seconds', _MOST_SECONDS)
+  return queue_lib.Answer(
+    request=text(body, 'point', 1000),
+    answer=kind,
+    label=label,
+    seconds=seconds,
+    how=store_lib.How(
+      active_seconds=_number(body, 'active', seconds),
+      mode=_one_of(body, 'mode', _MODES),
+      key=text(body, 'key', 64),
+    ),
+  )
+
+
+def text(body: dict[str, Any], field: str, longest: int) -> str:
+  """A string that is not empty.
+
+  Raises:
+    ValueError: it is something else.
+  """
+  value = body.get(field)
+  if not isinstance(value, str) or not 0 < len(value) <= longest:
+    raise ValueError(f'{field} must be a text of 1 to {longest} characters')
+  return value
+
+
+def want(body: dict[str, Any]) -> int:
+  """How many points a page asks for.
+
+  Raises:
+    ValueError: it is no such number.
+  """
+  value = body.get('want')
+  if type(value) is not int or not 0 <= value <= MOST_POINTS:
+    raise ValueError(f'want must be 0 to {MOST_POINTS}')
+  return value
+
+
+def _one_of(body: dict[str, Any], field: str, choices: tuple[str, ...]) -> str:
+  value = body.get(field)
+  if value not in choices:
+    raise ValueError(f'{field} must be one of {", ".join(choices)}')
+  return value
+
+
+def _number(body: dict[str, Any], field: str, most: float) -> float:
+  value = body.get(field)
+  if isinstance(value, bool) or not isinstance(value, int | float):
+    raise ValueError(f'{field} must be a number')
+  if not 0 <= value <= most:  # nor does NaN lie between them
+    raise ValueError(f'{field} must be 0 to {most:g}')
+  return float(value)
+
+
+def _refuse(constant: str) -> None:
+  raise ValueError(f'{constant} is not JSON')

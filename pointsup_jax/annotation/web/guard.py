@@ -1,0 +1,118 @@
+"""What every request must pass before any of our code sees it.
+
+A page of another site can make a browser send requests here. It cannot set a
+foreign Host that still reaches us by our own name, hide its Origin, send JSON
+with a header of its choice, or read an answer.
+"""
+
+import ipaddress
+from collections.abc import Collection
+
+from starlette import datastructures, responses, types
+
+MAX_BODY = 64 * 1024  # bytes
+_HEADERS = {
+  'content-security-policy': (
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+  ),
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+}
+
+
+class Guard:
+  """ASGI middleware: Host, Origin, size of bodies, and headers of replies."""
+
+  def __init__(
+    self,
+    app: types.ASGIApp,
+    hosts: Collection[str],
+    any_address: bool = False,
+  ) -> None:
+    """Wraps an application.
+
+    Args:
+      app: which sees only what is allowed.
+      hosts: names under which we may be addressed.
+      any_address: also under every IP address. DNS rebinding needs a name.
+    """
+    self._app, self._hosts, self._any = app, frozenset(hosts), any_address
+
+  async def __call__(
+    self, scope: types.Scope, receive: types.Receive, send: types.Send
+  ) -> None:
+    """Answers a request, or hands it on."""
+    if scope['type'] != 'http':
+      return  # no lifespan of ours, no websockets
+    refusal = self._refusal(datastructures.Headers(scope=scope))
+
+    async def send_with_headers(message: types.Message) -> None:
+      if message['type'] == 'http.response.start':
+        headers = datastructures.MutableHeaders(scope=message)
+        headers.update(_HEADERS)
+        headers.setdefault('cache-control', 'no-store')
+      await send(message)
+
+    if refusal is None:
+      body = await _read(receive)
+      if body is None:
+        refusal = (413, f'a request has at most {MAX_BODY} bytes')
+    if refusal is not None:
+      code, why = refusal
+      # Whatever of the body is still to come must not be taken for a request.
+      reply = responses.PlainTextResponse(why, code, {'connection': 'close'})
+      await reply(scope, receive, send_with_headers)
+      return
+    messages = [{'type': 'http.request', 'body': body, 'more_body': False}]
+
+    async def replay() -> types.Message:
+      return messages.pop() if messages else await receive()
+
+    await self._app(scope, replay, send_with_headers)
+
+  def _refusal(self, headers: datastructures.Headers) -> tuple[int, str] | None:
+    """Status and reason, or None for what may pass."""
+    hosts = headers.getlist('host')
+    if len(hosts) != 1 or not self._is_ours(hosts[0]):
+      return 400, 'this host is not served here'
+    origin = headers.get('origin')
+    if origin is not None and origin != f'http://{hosts[0]}':
+      return 403, 'requests of other sites are refused'
+    length = headers.get('content-length', '0')
+    if not length.isdecimal():
+      return 400, 'the length of the body is no number'
+    if len(length) > 12 or int(length) > MAX_BODY:
+      return 413, f'a request has at most {MAX_BODY} bytes'
+    return None
+
+  def _is_ours(self, host: str) -> bool:
+    name, _, port = host.partition(':')
+    if port and not port.isdecimal():
+      return False
+    return name.lower() in self._hosts or (self._any and _is_address(name))
+
+
+async def _read(receive: types.Receive) -> bytes | None:
+  """The whole body; None if it is too long, whatever its length says."""
+  body = b''
+  while True:
+    message = await receive()
+    if message['type'] == 'http.disconnect':
+      return body
+    body += message.get('body', b'')
+    if len(body) > MAX_BODY:
+      return None
+    if not message.get('more_body', False):
+      return body
+
+
+def _is_address(name: str) -> bool:
+  try:
+    ipaddress.IPv4Address(name)
+  except ValueError:
+    return False
+  return True

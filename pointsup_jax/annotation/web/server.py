@@ -1,0 +1,138 @@
+"""Serves the page until every point is answered or somebody stops it."""
+
+import asyncio
+import contextlib
+import dataclasses
+import pathlib
+import socket
+import time
+from collections.abc import Iterator, Sequence
+
+import uvicorn
+
+from pointsup_jax import errors, progress, stop
+from pointsup_jax.annotation.web import access, desk, lock, pictures, site
+
+# After the last answer: time to see that it is done, or to take it back.
+_GRACE_SECONDS = 10.0
+_LOOK_EVERY = 0.2  # seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """How the page is served.
+
+  Attributes:
+    host: IPv4 address or name to listen on.
+    port: to listen on; 0 for any free one.
+    allow_remote: whether other machines may come.
+    overlap: the share of points that two annotators are asked about.
+  """
+
+  host: str
+  port: int
+  allow_remote: bool
+  overlap: float
+
+
+def serve(
+  path: pathlib.Path,
+  folder: pathlib.Path,
+  images: pictures.Images,
+  names: Sequence[str],
+  palette: Sequence[tuple[int, int, int]],
+  grid: tuple[int, int],
+  options: Options,
+) -> None:
+  """Serves a store's points.
+
+  Args:
+    path: the store.
+    folder: for the lock and the secret.
+    images: those of the requests.
+    names: of the classes.
+    palette: their colours, RGB.
+    grid: rows and columns of patches.
+    options: how.
+
+  Raises:
+    errors.UserError: it is served already, the port is taken, or images are
+      missing.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  with contextlib.ExitStack() as stack:
+    stack.enter_context(lock.held(folder / 'server.lock'))
+    work = desk.Desk(path, len(names), options.overlap)
+    stack.callback(work.close)
+    shown = pictures.Pictures(images)
+    sizes = work.sizes()
+    missing = sizes.keys() - shown.number.keys()
+    if missing:
+      raise errors.UserError(
+        f'{path} asks about image {min(missing)!r}, which is not among the '
+        f'{len(images.names)} target images; restore them or use another '
+        'workdir'
+      )
+    listener = stack.enter_context(_listen(options))
+    port = listener.getsockname()[1]
+    doors = access.open_secret(folder / 'secret')
+    whole = site.Site(work, doors, shown, sizes, names, palette, grid, port)
+    hosts = {'127.0.0.1', 'localhost', options.host.lower()}
+    if options.allow_remote:
+      hosts |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    server = _Server(
+      uvicorn.Config(
+        whole.app(hosts, options.allow_remote),
+        http='h11',
+        ws='none',
+        lifespan='off',
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+      )
+    )
+    name = options.host if options.host != '0.0.0.0' else socket.gethostname()
+    progress.say(f'label points at http://{name}:{port}/?token={doors.token}')
+    progress.say(
+      'Ctrl-C stops; whatever was answered is saved, and the link stays valid'
+    )
+    asyncio.run(_until_done(server, listener, work))
+
+
+class _Server(uvicorn.Server):
+  """Leaves signals to `pointsup_jax.stop`."""
+
+  @contextlib.contextmanager
+  def capture_signals(self) -> Iterator[None]:
+    """Captures none."""
+    yield
+
+
+async def _until_done(
+  server: uvicorn.Server, listener: socket.socket, work: desk.Desk
+) -> None:
+  serving = asyncio.create_task(server.serve(sockets=[listener]))
+  complete_since: float | None = None
+  while not serving.done():
+    now = time.monotonic()
+    if not await work.do(lambda queue: queue.complete):
+      complete_since = None
+    elif complete_since is None:
+      complete_since = now
+    over = complete_since is not None and now > complete_since + _GRACE_SECONDS
+    if over or stop.requested():
+      server.should_exit = True
+    await asyncio.wait([serving], timeout=_LOOK_EVERY)
+  await serving
+
+
+def _listen(options: Options) -> socket.socket:
+  try:
+    return socket.create_server((options.host, options.port))
+  except (OSError, OverflowError) as error:
+    raise errors.UserError(
+      f'cannot listen on {options.host}:{options.port}: {error}; choose '
+      'another --config.annotate.port'
+    ) from error

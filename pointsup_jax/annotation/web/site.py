@@ -1,0 +1,302 @@
+"""The routes of the page: what a browser may ask for and what it gets."""
+
+import dataclasses
+import pathlib
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from starlette import applications, concurrency, requests, responses, routing
+from starlette import types as asgi
+
+from pointsup_jax import errors
+from pointsup_jax.annotation import queue as queue_lib
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.web import access as access_lib
+from pointsup_jax.annotation.web import desk as desk_lib
+from pointsup_jax.annotation.web import fields, guard, keys, pictures
+
+_STATIC = pathlib.Path(__file__).parent / 'static'
+_FILES = {'app.js': 'text/javascript', 'app.css': 'text/css'}
+_HISTORY = 10
+_DAYS_30 = 30 * 24 * 3600
+# Reloads without the token. A redirect would do, but browsers withhold strict
+# cookies from redirects that a click on another site began.
+_WELCOME = (
+  '<!doctype html><meta charset="utf-8"><title>Points</title>'
+  '<meta http-equiv="refresh" content="0;url=/"><a href="/">Continue</a>'
+)
+
+Handler = Callable[[requests.Request, dict[str, Any]], Awaitable[dict]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+  """Everything that the routes need.
+
+  Attributes:
+    desk: with the store.
+    access: who may come in.
+    pictures: the images of all requests.
+    sizes: height and width in which the requests of an image count.
+    names: of the classes.
+    palette: their colours, RGB.
+    grid: rows and columns of patches.
+    port: on which this is served; cookies are named for it.
+    windows: annotator -> the browser window that labels under that name. Two
+      would be handed the same points.
+  """
+
+  desk: desk_lib.Desk
+  access: access_lib.Access
+  pictures: pictures.Pictures
+  sizes: Mapping[str, tuple[int, int]]
+  names: Sequence[str]
+  palette: Sequence[tuple[int, int, int]]
+  grid: tuple[int, int]
+  port: int
+  windows: dict[str, str] = dataclasses.field(default_factory=dict)
+
+  def app(
+    self, hosts: Collection[str], any_address: bool = False
+  ) -> asgi.ASGIApp:
+    """The whole application, guarded; see `guard.Guard`."""
+    routes = [
+      routing.Route('/', self.page),
+      routing.Route('/favicon.ico', self.icon),
+      routing.Route('/static/{name}', self.static),
+      routing.Route('/api/session', self.session),
+      routing.Route('/api/agreement', self.agreement),
+      routing.Route('/image/{number:int}', self.image),
+      *(
+        routing.Route(
+          f'/api/{handler.__name__}', self._post(handler), methods=['POST']
+        )
+        for handler in (self.name, self.points, self.answer, self.disputes)
+      ),
+    ]
+    return guard.Guard(
+      applications.Starlette(routes=routes), hosts, any_address
+    )
+
+  async def page(self, request: requests.Request) -> responses.Response:
+    """The page, once the link with the token has left its cookie."""
+    token = request.query_params.get('token')
+    if token is not None and self.access.is_token(token):
+      reply = responses.HTMLResponse(_WELCOME)
+      self._set_cookie(reply, 'key', self.access.cookie)
+      return reply
+    if not self._admitted(request):
+      return responses.PlainTextResponse(
+        'Open the link that the program has printed: it carries the key.', 403
+      )
+    return responses.FileResponse(_STATIC / 'index.html')
+
+  async def icon(self, request: requests.Request) -> responses.Response:
+    """Browsers ask for one; there is none."""
+    return responses.Response(status_code=204)
+
+  async def static(self, request: requests.Request) -> responses.Response:
+    """The script and the style sheet."""
+    name = request.path_params['name']
+    if not self._admitted(request):
+      return _refused(403, 'no key')
+    if name not in _FILES:
+      return _refused(404, 'no such file')
+    return responses.FileResponse(_STATIC / name, media_type=_FILES[name])
+
+  async def session(self, request: requests.Request) -> responses.Response:
+    """What a page needs to know when it is opened."""
+    if not self._admitted(request):
+      return _refused(403, 'no key')
+    shown = [
+      {'name': name, 'color': list(color), 'key': key}
+      for name, color, key in zip(
+        self.names, self.palette, keys.assign(self.names), strict=True
+      )
+    ]
+    return responses.JSONResponse(
+      {
+        'run': self.access.run,
+        'header': self.access.header,
+        'annotator': self._annotator(request),
+        'classes': shown,
+      }
+    )
+
+  async def image(self, request: requests.Request) -> responses.Response:
+    """An image by its number, which says nothing about any file."""
+    if not self._admitted(request):
+      return _refused(403, 'no key')
+    number = request.path_params['number']
+    try:
+      png = await concurrency.run_in_threadpool(self.pictures.png, number)
+    except KeyError:
+      return _refused(404, 'no such image')
+    except errors.UserError as error:
+      return _refused(500, str(error))
+    return responses.Response(
+      png,
+      media_type='image/png',
+      headers={'cache-control': 'private, max-age=3600'},
+    )
+
+  async def agreement(self, request: requests.Request) -> responses.Response:
+    """How far annotators agree."""
+    if not self._admitted(request):
+      return _refused(403, 'no key')
+    found = await self.desk.do(lambda queue: queue.agreement())
+    pairs = [
+      pair._asdict() | {'annotators': list(pair.annotators)}
+      for pair in found.pairs
+    ]
+    return responses.JSONResponse(
+      {'pairs': pairs, 'disputed': len(found.disputed)}
+    )
+
+  async def name(
+    self, request: requests.Request, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Takes an annotator's name; `_post` puts it into a cookie."""
+    if not access_lib.is_name(body.get('name')):
+      raise ValueError('a name has 1 to 40 letters, digits or _ . -')
+    return {'annotator': body['name']}
+
+  async def points(
+    self, request: requests.Request, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Hands out points; the window that asks becomes the annotator's."""
+    annotator, want = self._named(request), fields.want(body)
+    self.windows[annotator] = fields.text(body, 'window', 64)
+    return await self.desk.do(lambda queue: self._state(queue, annotator, want))
+
+  async def answer(
+    self, request: requests.Request, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Records an answer and hands out what comes next."""
+    annotator, want = self._named(request), fields.want(body)
+    answer = fields.answer(body)
+    window = fields.text(body, 'window', 64)
+    if self.windows.setdefault(annotator, window) != window:
+      raise _Refused(409, 'window')
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      queue.record(annotator, answer)
+      return self._state(queue, annotator, want)
+
+    try:
+      return await self.desk.do(work)
+    except queue_lib.Taken as error:
+      raise _Refused(409, 'taken') from error
+
+  async def disputes(
+    self, request: requests.Request, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """The points with different labels, with what everybody says."""
+    self._named(request)
+    want = fields.want(body)
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      points = []
+      for one in queue.agreement().disputed[:want]:
+        said = {x.annotator: x.label for x in queue.said(one)}
+        points.append(self._point(queue.request(one)) | {'said': said})
+      return {'points': points}
+
+    return await self.desk.do(work)
+
+  def _state(
+    self, queue: queue_lib.Queue, annotator: str, want: int
+  ) -> dict[str, Any]:
+    """Where an annotator stands."""
+    history = [
+      self._point(queue.request(said.request))
+      | {'answer': said.answer, 'label': said.label}
+      for said in queue.history(annotator, _HISTORY)
+    ]
+    return {
+      'points': [self._point(x) for x in queue.hand_out(annotator, want)],
+      'history': history,
+      'progress': queue.progress()._asdict(),
+      'complete': queue.complete,
+    }
+
+  def _point(self, request: store_lib.Request) -> dict[str, Any]:
+    """A request as the page draws it."""
+    height, width = self.sizes[request.image]
+    rows, cols = height // self.grid[0], width // self.grid[1]
+    row, col = divmod(request.patch, self.grid[1])
+    return {
+      'id': request.id,
+      'image': self.pictures.number[request.image],
+      'name': request.image,
+      'size': [height, width],
+      'row': request.row,
+      'col': request.col,
+      'box': [row * rows, col * cols, (row + 1) * rows, (col + 1) * cols],
+      'guess': request.pseudo_label,
+    }
+
+  def _post(self, handler: Handler) -> Callable:
+    """A route that takes JSON from our own page and from nobody else."""
+
+    async def route(request: requests.Request) -> responses.Response:
+      if not self._admitted(request) or not self.access.is_header(
+        request.headers.get('x-points')
+      ):
+        return _refused(403, 'no key')
+      kind = request.headers.get('content-type', '').partition(';')[0]
+      if kind.strip().lower() != 'application/json':
+        return _refused(415, 'only application/json is taken')
+      try:
+        body = fields.parse(await request.body())
+      except ValueError as error:
+        return _refused(400, f'malformed JSON: {error}')
+      try:
+        reply = responses.JSONResponse(await handler(request, body))
+      except _Refused as error:
+        return _refused(error.code, error.why)
+      except ValueError as error:
+        return _refused(422, str(error))
+      except errors.UserError as error:  # such as a full disk
+        return _refused(503, str(error))
+      if handler == self.name:
+        signed = self.access.signed_name(body['name'])
+        self._set_cookie(reply, 'name', signed)
+      return reply
+
+    return route
+
+  def _admitted(self, request: requests.Request) -> bool:
+    return self.access.is_cookie(request.cookies.get(f'points-key-{self.port}'))
+
+  def _annotator(self, request: requests.Request) -> str | None:
+    return self.access.name(request.cookies.get(f'points-name-{self.port}'))
+
+  def _named(self, request: requests.Request) -> str:
+    annotator = self._annotator(request)
+    if annotator is None:
+      raise _Refused(403, 'say who you are first')
+    return annotator
+
+  def _set_cookie(
+    self, reply: responses.Response, name: str, value: str
+  ) -> None:
+    reply.set_cookie(
+      f'points-{name}-{self.port}',
+      value,
+      max_age=_DAYS_30,
+      httponly=True,
+      samesite='strict',
+    )
+
+
+class _Refused(Exception):
+  """A reply other than 200."""
+
+  def __init__(self, code: int, why: str) -> None:
+    super().__init__(why)
+    self.code, self.why = code, why
+
+
+def _refused(code: int, why: str) -> responses.Response:
+  return responses.JSONResponse({'error': why}, code)

@@ -1,0 +1,107 @@
+"""A store with a few points, and a browser that has come in to label them."""
+
+import itertools
+
+import numpy as np
+from starlette import testclient
+
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.web import access, desk, pictures, site
+from pointsup_jax.types import Example
+
+NAMES = ('road', 'car', 'sky')
+PALETTE = ((128, 64, 128), (0, 0, 142), (70, 130, 180))
+GRID = (2, 4)
+PORT = 8765
+_KEYS = itertools.count()
+URL = f'http://127.0.0.1:{PORT}'
+
+
+class Images:
+  """Small images, twice as large as the size at which points count."""
+
+  def __init__(self, count: int = 2) -> None:
+    self.names = tuple(f'town/{i:03}' for i in range(count))
+
+  def __getitem__(self, index: int) -> Example:
+    rng = np.random.default_rng(index)
+    image = rng.integers(0, 256, (32, 64, 3)).astype(np.uint8)
+    return Example(self.names[index], image, np.zeros((32, 64), np.uint8))
+
+
+def fill(path, images=2, per_image=6):
+  """Makes a store: images of 16 x 32 pixels with points in their patches."""
+  with store_lib.Store(path) as store:
+    for i, name in enumerate(Images(images).names):
+      requests = [
+        store_lib.Request(
+          id=store_lib.request_id(name, j, 2 * j),
+          image=name,
+          row=j,
+          col=2 * j,
+          patch=(j // 8) * 4 + 2 * j // 8,
+          score=0.5,
+          pseudo_label=1,
+          round=1,
+          model_step=1,
+        )
+        for j in range(per_image)
+      ]
+      store.add_image(name, (16, 32), 0.9 - 0.1 * i, requests)
+
+
+def open_site(path, overlap=0.0, images=2):
+  """The site of a store that `fill` made; close its desk."""
+  work = desk.Desk(path, len(NAMES), overlap)
+  return site.Site(
+    desk=work,
+    access=access.Access('s' * 64),
+    pictures=pictures.Pictures(Images(images)),
+    sizes=work.sizes(),
+    names=NAMES,
+    palette=PALETTE,
+    grid=GRID,
+    port=PORT,
+  )
+
+
+class Page:
+  """What app.js does, without the drawing."""
+
+  def __init__(self, site, name='ana', window='w1'):
+    self.client = testclient.TestClient(
+      site.app({'127.0.0.1', 'localhost'}),
+      base_url=URL,
+      follow_redirects=False,
+    )
+    self.window = window
+    self.client.get(f'/?token={site.access.token}')
+    self.client.headers['x-points'] = site.access.header
+    if name:
+      assert self.post('name', name=name).status_code == 200
+
+  def post(self, route, **body):
+    return self.client.post(f'/api/{route}', json=body)
+
+  def points(self, want=3):
+    """Ids of what is handed out."""
+    reply = self.post('points', window=self.window, want=want)
+    assert reply.status_code == 200, reply.text
+    return [point['id'] for point in reply.json()['points']]
+
+  def body(self, point, /, **fields):
+    """An answer as the page would send it."""
+    return {
+      'point': point,
+      'answer': 'label',
+      'label': 1,
+      'seconds': 2.5,
+      'active': 1.5,
+      'mode': 'blind',
+      'key': f'key-{next(_KEYS)}',
+      'window': self.window,
+      'want': 3,
+    } | fields
+
+  def answer(self, point, /, **fields):
+    return self.post('answer', **self.body(point, **fields))

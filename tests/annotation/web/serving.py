@@ -1,0 +1,28 @@
+"""Serves the points of `pages` in a process of its own: FOLDER PORT IMAGES."""
+
+import pathlib
+import sys
+
+import pages
+
+from pointsup_jax import stop
+from pointsup_jax.annotation.web import server
+
+
+def main() -> None:
+  folder, port, images = sys.argv[1:]
+  stop.install()
+  server._GRACE_SECONDS = 1.0
+  server.serve(
+    path=pathlib.Path(folder, 'annotations.sqlite'),
+    folder=pathlib.Path(folder, 'annotate'),
+    images=pages.Images(int(images)),
+    names=pages.NAMES,
+    palette=pages.PALETTE,
+    grid=pages.GRID,
+    options=server.Options('127.0.0.1', int(port), False, 0.0),
+  )
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,405 @@
+"""What the page's server refuses; and that nothing changes when it does."""
+
+import dataclasses
+import pathlib
+import socket
+import threading
+
+import pages
+import pytest
+import uvicorn
+
+from configs import default
+from pointsup_jax import errors
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.web import access, lock
+from pointsup_jax.stages import check
+
+
+@pytest.fixture
+def path(tmp_path):
+  path = tmp_path / 'annotations.sqlite'
+  pages.fill(path)
+  return path
+
+
+@pytest.fixture
+def site(path):
+  site = pages.open_site(path)
+  yield site
+  site.desk.close()
+
+
+@pytest.fixture
+def page(site):
+  return pages.Page(site)
+
+
+@pytest.fixture
+def unchanged(path):
+  """After the test the store is as it was before."""
+
+  def content():
+    with store_lib.Store(path) as store:
+      return store.requests(), store.standing(), store.counts()
+
+  before = content()
+  yield
+  assert content() == before
+
+
+pytestmark = pytest.mark.usefixtures('unchanged')
+ROUTES = ['/', '/static/app.js', '/api/session', '/api/agreement', '/image/0']
+
+
+@pytest.mark.parametrize('route', ROUTES)
+@pytest.mark.parametrize('token', ['', '?token=', '?token=' + 'a' * 64])
+def test_without_the_link_nothing_is_shown(site, route, token):
+  stranger = pages.Page(site, name=None).client
+  stranger.cookies.clear()
+  assert stranger.get(route + token).status_code == 403
+
+
+def test_the_link_leaves_a_strict_cookie_that_scripts_cannot_read(site):
+  client = pages.Page(site, name=None).client
+  reply = client.get(f'/?token={site.access.token}')
+  (cookie,) = reply.headers.get_list('set-cookie')
+  assert 'HttpOnly' in cookie
+  assert 'samesite=strict' in cookie.lower()
+  assert site.access.token not in cookie
+  # It goes on at an address without the token, and is not kept on the way.
+  assert 'url=/"' in reply.text
+  assert site.access.token not in reply.text
+  assert reply.headers['referrer-policy'] == 'no-referrer'
+  assert reply.headers['cache-control'] == 'no-store'
+
+
+@pytest.mark.parametrize('route', [*ROUTES, '/api/points'])
+@pytest.mark.parametrize(
+  'host',
+  ['evil.com', '127.0.0.1.evil.com:8765', 'evil.com:127.0.0.1', '10.0.0.1', ''],
+)
+def test_a_foreign_host_is_refused(page, route, host):
+  reply = page.client.get(route, headers={'host': host})
+  assert reply.status_code == 400
+  assert page.client.get(route, headers={'host': 'localhost'}).status_code in (
+    200,
+    405,
+  )
+
+
+@pytest.mark.parametrize(
+  'origin', ['http://evil.com', 'null', 'http://127.0.0.1:1', 'https://127.0.0.1:8765']
+)  # fmt: skip
+def test_a_foreign_origin_is_refused(page, origin):
+  (point, *_) = page.points()
+  body = page.body(point)
+  reply = page.client.post('/api/answer', json=body, headers={'origin': origin})
+  assert reply.status_code == 403
+  assert not [k for k in reply.headers if k.startswith('access-control')]
+
+
+def test_our_own_origin_is_let_in(page):
+  reply = page.client.post(
+    '/api/points',
+    json={'window': 'w1', 'want': 1},
+    headers={'origin': pages.URL},
+  )
+  assert reply.status_code == 200
+
+
+def test_nothing_is_changed_by_get(page):
+  for route in ('points', 'answer', 'name', 'disputes'):
+    assert page.client.get(f'/api/{route}').status_code == 405
+
+
+@pytest.mark.parametrize(
+  'kind',
+  [
+    'application/x-www-form-urlencoded',
+    'multipart/form-data',
+    'text/plain',
+    '',
+  ],
+)
+def test_a_form_is_refused(page, kind):
+  (point, *_) = page.points()
+  reply = page.client.post(
+    '/api/answer',
+    content=str(page.body(point)).replace("'", '"'),
+    headers={'content-type': kind},
+  )
+  assert reply.status_code == 415
+
+
+@pytest.mark.parametrize('header', ['', 'a' * 64])
+def test_a_post_without_our_header_is_refused(page, header):
+  (point, *_) = page.points()
+  page.client.headers['x-points'] = header
+  assert page.answer(point).status_code == 403
+
+
+def test_a_post_without_the_cookie_is_refused(page):
+  (point, *_) = page.points()
+  page.client.cookies.clear()
+  assert page.answer(point).status_code == 403
+
+
+@pytest.mark.parametrize('route', [*ROUTES, '/nowhere'])
+def test_every_reply_forbids_foreign_content(page, route):
+  headers = page.client.get(route).headers
+  policy = headers['content-security-policy']
+  assert "default-src 'none'" in policy
+  assert "script-src 'self'" in policy
+  assert 'unsafe' not in policy
+  assert headers['x-content-type-options'] == 'nosniff'
+
+
+def test_the_page_has_no_script_or_style_of_its_own_and_asks_nobody_else(page):
+  static = pathlib.Path(pages.site.__file__).parent / 'static'
+  html = (static / 'index.html').read_text()
+  assert '<script src="/static/app.js" defer></script>' in html
+  assert html.count('<script') == 1
+  assert '<style' not in html
+  for name in ('index.html', 'app.js', 'app.css'):
+    text = (static / name).read_text()
+    for word in (
+      'http:',
+      'https:',
+      '//cdn',
+      'onclick=',
+      'style="',
+      'innerHTML',
+    ):
+      assert word not in text.replace("'http://", ''), (name, word)
+
+
+@pytest.mark.parametrize(
+  'route',
+  [
+    '/static/../site.py',
+    '/static/..%2fsite.py',
+    '/static/%2e%2e/site.py',
+    '/static/%2e%2e%2f%2e%2e%2fsite.py',
+    '/static/..\\site.py',
+    '/static//etc/passwd',
+    '/static/index.html%00.js',
+    '/image/..%2f..%2fannotations.sqlite',
+    '/image/%2e%2e/secret',
+    '/image/town/000',
+    '/image/-1',
+    '/image/2',
+    '/image/99999999999999999999999999',
+    '/image/0.png',
+  ],
+)
+def test_only_known_files_and_images_can_be_had(page, route):
+  assert page.client.get(route).status_code == 404
+
+
+HOSTILE = [
+  "'; DROP TABLE answers; --",
+  '" OR 1=1 --',
+  '<img src=x onerror=alert(1)>',
+  '../../etc/passwd',
+  'a\x00b',
+  '\ud800',
+  'x' * 2000,
+  '',
+  None,
+  7,
+  ['town/000-r0-c0'],
+  {'$ne': 1},
+]
+
+
+@pytest.mark.parametrize('value', HOSTILE, ids=lambda x: repr(x)[:20])
+@pytest.mark.parametrize('field', ['point', 'answer', 'mode'])
+def test_hostile_fields_are_refused(page, field, value):
+  (point, *_) = page.points()
+  assert send(page, 'answer', page.body(point, **{field: value})) == 422
+
+
+@pytest.mark.parametrize('value', HOSTILE, ids=lambda x: repr(x)[:20])
+def test_hostile_names_are_refused(page, value):
+  assert send(page, 'name', {'name': value}) == 422
+
+
+@pytest.mark.parametrize(
+  'label', [3, 254, 256, -1, 10**30, 1.0, '1', True, None, [1]]
+)
+def test_labels_of_no_class_are_refused(page, label):
+  (point, *_) = page.points()
+  assert send(page, 'answer', page.body(point, label=label)) == 422
+
+
+@pytest.mark.parametrize(
+  ('field', 'value'),
+  [
+    ('seconds', -1),
+    ('seconds', '2'),
+    ('seconds', 1e12),
+    ('active', 99.0),  # more than `seconds`
+    ('active', None),
+    ('want', 10**9),
+    ('want', -1),
+    ('want', 1.5),
+    ('key', ''),
+    ('window', None),
+  ],
+)
+def test_numbers_that_cannot_be_are_refused(page, field, value):
+  (point, *_) = page.points()
+  assert send(page, 'answer', page.body(point, **{field: value})) == 422
+
+
+def send(page, route, body):
+  import json
+
+  reply = page.client.post(
+    f'/api/{route}',
+    content=json.dumps(body),
+    headers={'content-type': 'application/json'},
+  )
+  return reply.status_code
+
+
+@pytest.mark.parametrize(
+  'content',
+  [
+    b'',
+    b'{',
+    b'[]',
+    b'"label"',
+    b'nul',
+    b'{"want": NaN}',
+    b'\xff\xfe{',
+    b'[' * 60_000,
+    b'{"want": ' + b'9' * 60_000 + b'}',
+  ],
+  ids=lambda x: repr(x[:12]),
+)
+@pytest.mark.parametrize('route', ['points', 'answer', 'name', 'disputes'])
+def test_malformed_json_is_refused(page, route, content):
+  reply = page.client.post(
+    f'/api/{route}',
+    content=content,
+    headers={'content-type': 'application/json'},
+  )
+  assert reply.status_code == 400
+
+
+def test_nothing_is_handed_out_before_a_name_is_given(site):
+  page = pages.Page(site, name=None)
+  reply = page.post('points', window='w1', want=3)
+  assert reply.status_code == 403
+
+
+def test_a_body_of_more_than_64_kib_is_refused(page):
+  for size, code in ((64 * 1024, 400), (64 * 1024 + 1, 413)):
+    reply = page.client.post(
+      '/api/answer',
+      content=b'x' * size,
+      headers={'content-type': 'application/json'},
+    )
+    assert reply.status_code == code
+
+
+@pytest.fixture
+def port(site):
+  """Of the site behind a real socket."""
+  listener = socket.create_server(('127.0.0.1', 0))
+  server = uvicorn.Server(
+    uvicorn.Config(
+      site.app({'127.0.0.1'}), http='h11', lifespan='off', log_config=None
+    )
+  )
+  thread = threading.Thread(target=server.run, args=([listener],))
+  thread.start()
+  yield listener.getsockname()[1]
+  server.should_exit = True
+  thread.join()
+  listener.close()
+
+
+@pytest.mark.parametrize('chunked', [False, True])
+def test_100_megabytes_are_refused_and_not_read(port, chunked):
+  head = (
+    'POST /api/answer HTTP/1.1\r\nHost: 127.0.0.1\r\n'
+    'Content-Type: application/json\r\n'
+  )
+  size = 100 << 20
+  framing = (
+    'Transfer-Encoding: chunked' if chunked else f'Content-Length: {size}'
+  )
+  sent = 0
+  with socket.create_connection(('127.0.0.1', port), timeout=30) as connection:
+    connection.sendall(f'{head}{framing}\r\n\r\n'.encode())
+    block = b'x' * 65536
+    piece = b'10000\r\n' + block + b'\r\n' if chunked else block
+    try:
+      while sent < size:
+        connection.sendall(piece)
+        sent += len(block)
+    except OSError:  # the server has hung up
+      pass
+    try:
+      reply = connection.recv(4096)
+    except ConnectionResetError:
+      reply = b''
+  assert sent < size
+  assert not reply or reply.startswith(b'HTTP/1.1 413')
+
+
+def test_a_second_server_on_the_same_store_is_refused(tmp_path):
+  path = tmp_path / 'server.lock'
+  with (
+    lock.held(path),
+    pytest.raises(errors.UserError, match=r'process \d+'),
+    lock.held(path),
+  ):
+    pass
+  with lock.held(path):
+    pass  # it is free again
+
+
+def test_the_secret_stays_and_is_the_owners_alone(tmp_path):
+  first = access.open_secret(tmp_path / 'secret')
+  assert (tmp_path / 'secret').stat().st_mode & 0o777 == 0o600
+  assert access.open_secret(tmp_path / 'secret').token == first.token
+  other = access.open_secret(tmp_path / 'other')
+  assert other.token != first.token
+  assert len({first.token, first.cookie, first.header}) == 3
+  (tmp_path / 'secret').write_text('')  # a start that was killed
+  assert access.open_secret(tmp_path / 'secret').token != first.token
+
+
+@pytest.mark.parametrize(
+  'host', ['0.0.0.0', '192.168.1.7', '::', '', 'my-host']
+)
+def test_other_machines_are_let_in_only_when_asked(host):
+  config = default.get_config()
+  config.annotate.host = host
+  with pytest.raises(errors.UsageError, match='ssh -L'):
+    check.check(config)
+  if host:
+    config.annotate.allow_remote = True
+    check.check(config)
+
+
+def test_with_remote_access_addresses_and_our_names_are_hosts(site):
+  page = pages.Page(site)
+  page.client.app = site.app({'my-host'}, any_address=True)
+  client = pages.testclient.TestClient(page.client.app, base_url=pages.URL)
+  for host, code in (
+    ('192.168.1.7:8765', 403),
+    ('my-host', 403),  # let in, but without the key
+    ('evil.com', 400),
+    ('192.168.1.7.evil.com', 400),
+  ):
+    assert client.get('/', headers={'host': host}).status_code == code
+
+
+def test_a_site_keeps_no_secret_in_what_it_shows(site):
+  assert dataclasses.is_dataclass(site)
+  assert site.access.token not in site.access.signed_name('ana')

@@ -1,0 +1,191 @@
+"""What the page's server hands out, records and says."""
+
+import io
+import sqlite3
+
+import numpy as np
+import pages
+import pytest
+from PIL import Image
+
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.types import IGNORE
+
+
+@pytest.fixture
+def path(tmp_path):
+  path = tmp_path / 'annotations.sqlite'
+  pages.fill(path)
+  return path
+
+
+@pytest.fixture
+def site(path):
+  site = pages.open_site(path)
+  yield site
+  site.desk.close()
+
+
+@pytest.fixture
+def page(site):
+  return pages.Page(site)
+
+
+def answers(path):
+  """All that was ever recorded."""
+  database = sqlite3.connect(path)
+  rows = database.execute(
+    'SELECT request_id, answer, label, annotator, seconds, active_seconds, mode'
+    ' FROM answers ORDER BY seq'
+  ).fetchall()
+  database.close()
+  return rows
+
+
+def test_an_answer_is_in_the_file_before_the_reply(page, path):
+  (point, *_) = page.points()
+  reply = page.answer(point, label=2, mode='confirm')
+  assert reply.status_code == 200
+  assert answers(path) == [(point, 'label', 2, 'ana', 2.5, 1.5, 'confirm')]
+  assert reply.json()['progress'] == {'needed': 12, 'given': 1}
+  assert point not in [x['id'] for x in reply.json()['points']]
+
+
+def test_points_come_in_the_order_of_the_store(page, path):
+  with store_lib.Store(path) as store:
+    expected = [request.id for request in store.unanswered()]
+  assert page.points(want=12) == expected
+
+
+def test_a_point_says_all_that_the_page_draws(page):
+  reply = page.post('points', window='w1', want=5).json()
+  point = reply['points'][4]
+  assert point == {
+    'id': 'town/000-r4-c8',
+    'image': 0,
+    'name': 'town/000',
+    'size': [16, 32],
+    'row': 4,
+    'col': 8,
+    'box': [0, 8, 8, 16],
+    'guess': 1,
+  }
+
+
+def test_an_image_comes_without_loss(page):
+  reply = page.client.get('/image/1')
+  assert reply.headers['content-type'] == 'image/png'
+  np.testing.assert_array_equal(
+    np.asarray(Image.open(io.BytesIO(reply.content))), pages.Images()[1].image
+  )
+
+
+def test_everything_else_than_a_label_is_recorded_as_such(page, path):
+  one, two, three = page.points()
+  page.answer(one, answer='unsure', label=None)
+  page.answer(two, answer='skip', label=None)
+  page.answer(three, label=IGNORE)
+  page.answer(one, answer='undo', label=None)
+  assert [row[:3] for row in answers(path)] == [
+    (one, 'unsure', None),
+    (two, 'skip', None),
+    (three, 'label', IGNORE),
+    (one, 'undo', None),
+  ]
+
+
+def test_what_was_taken_back_is_asked_again_and_leaves_the_history(page):
+  one, two, _ = page.points()
+  page.answer(one)
+  reply = page.answer(two, label=2).json()
+  assert [(x['id'], x['label']) for x in reply['history']] == [
+    (two, 2),
+    (one, 1),
+  ]
+  reply = page.answer(two, answer='undo', label=None).json()
+  assert [x['id'] for x in reply['history']] == [one]
+  assert reply['points'][0]['id'] == two
+  assert reply['progress']['given'] == 1
+
+
+def test_an_answer_sent_twice_counts_once(page, path):
+  (point, *_) = page.points()
+  body = page.body(point)
+  for _ in range(2):
+    reply = page.post('answer', **body)
+    assert reply.status_code == 200
+    assert reply.json()['progress']['given'] == 1
+  assert len(answers(path)) == 1
+
+
+def test_all_is_there_after_the_server_was_started_again(path):
+  site = pages.open_site(path)
+  page = pages.Page(site)
+  one, two, three = page.points()
+  page.answer(one)
+  site.desk.close()
+  site = pages.open_site(path)
+  page = pages.Page(site)
+  assert page.points()[:2] == [two, three]
+  assert page.answer(two).json()['progress']['given'] == 2
+  site.desk.close()
+
+
+def test_the_end_is_said(page):
+  for _ in range(12):
+    (point,) = page.points(want=1)
+    reply = page.answer(point)
+  assert reply.json()['complete']
+  assert reply.json()['points'] == []
+
+
+def test_a_second_window_takes_over(site):
+  first = pages.Page(site, window='w1')
+  (point, *_) = first.points()
+  second = pages.Page(site, window='w2')
+  assert second.points()[0] == point
+  assert first.answer(point).json() == {'error': 'window'}
+  assert second.answer(point).status_code == 200
+
+
+def test_the_name_is_kept_by_the_browser_and_nobody_can_take_anothers(site):
+  page = pages.Page(site, name='ana')
+  session = page.client.get('/api/session').json()
+  assert session['annotator'] == 'ana'
+  assert [x['key'] for x in session['classes']] == ['1', '2', '3']
+  cookies = page.client.cookies
+  cookie = f'points-name-{pages.PORT}'
+  forged = cookies[cookie].strip('"').replace('ana:', 'ben:')
+  cookies.clear()
+  assert page.client.get('/api/session').status_code == 403
+  page.client.get(f'/?token={site.access.token}')
+  page.client.cookies.set(cookie, forged)
+  assert page.client.get('/api/session').json()['annotator'] is None
+
+
+def test_disputes_are_told_and_settled(tmp_path):
+  path = tmp_path / 'annotations.sqlite'
+  pages.fill(path, images=1)
+  site = pages.open_site(path, overlap=1.0, images=1)
+  ana, ben, eva = (pages.Page(site, name) for name in ('ana', 'ben', 'eva'))
+  first, *rest = points = ana.points(want=6)
+  assert ben.points(want=6) == points
+  assert eva.points(want=6) == []
+  for page, label in ((ana, 1), (ben, 2)):
+    page.answer(first, label=label)
+    for point in rest:
+      page.answer(point, label=0)
+  found = eva.client.get('/api/agreement').json()
+  assert found['disputed'] == 1
+  (pair,) = found['pairs']
+  assert pair['annotators'] == ['ana', 'ben']
+  assert (pair['points'], pair['same']) == (6, 5)
+  # By hand: 5/6 the same, by chance 5/6 * 5/6.
+  assert pair['kappa'] == pytest.approx((5 / 6 - 25 / 36) / (1 - 25 / 36))
+  (dispute,) = eva.post('disputes', want=9).json()['points']
+  assert dispute['said'] == {'ana': 1, 'ben': 2}
+  eva.answer(first, label=1, mode='adjudicate')
+  assert eva.post('disputes', want=9).json()['points'] == []
+  site.desk.close()
+  with store_lib.Store(path) as store:
+    assert store.answered('town/000').labels.tolist() == [1, 0, 0, 0, 0, 0]

@@ -1,0 +1,48 @@
+"""Images as people see them: larger than the network's, of the same things."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import camvid_dusk, streets_active
+from pointsup_jax import errors
+from pointsup_jax.data import classes, domains, transforms
+
+
+def viewed(config):
+  return domains.open_for_viewing(
+    config.data, 'target', classes=domains.classes_of(config.data), seed=0
+  )
+
+
+def test_scenes_are_drawn_larger_with_the_same_layout():
+  config = streets_active.get_config()
+  config.data.target.length = 2
+  small = domains.open_domain(
+    config.data, 'target', classes=classes.CITYSCAPES, seed=0, labelled=False
+  )
+  large = viewed(config)
+  assert large.names == small.names
+  assert large[1].image.shape == (480, 960, 3)
+  shrunk = transforms.resize_image(large[1].image, (96, 192)).astype(float)
+  assert np.abs(shrunk - small[1].image).mean() < 12
+  assert np.abs(shrunk - small[0].image).mean() > 24
+  assert config.data.target.size == (96, 192)
+
+
+def test_files_are_shown_as_they_are_on_disk(tmp_path):
+  rng = np.random.default_rng(0)
+  image = rng.integers(0, 256, (70, 90, 3)).astype(np.uint8)
+  (tmp_path / 'images').mkdir()
+  Image.fromarray(image).save(tmp_path / 'images' / 'a.png')
+  (tmp_path / 'classes.json').write_text('{"classes": ["a", "b"]}')
+  config = camvid_dusk.get_config()
+  config.data.root = str(tmp_path)
+  config.data.target.root = ''
+  config.data.target.split = ''
+  config.data.target.size = (32, 64)
+  np.testing.assert_array_equal(viewed(config)[0].image, image)
+  config.data.root = str(tmp_path / 'images')
+  config.data.classes = 'cityscapes'
+  with pytest.raises(errors.UserError):
+    viewed(config)
