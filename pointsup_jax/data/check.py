@@ -83,8 +83,7 @@ def find(
   """Lists the files of a domain, whether or not they fit together."""
   domain = config.data[name]
   root = pathlib.Path(config.data.root, domain.root)
-  # The target's labels are for the simulated annotator alone.
-  labelled = name != 'target' or config.annotate.oracle == 'ground_truth'
+  labelled = domains.needs_labels(config, name)
   source, pairs, leaves_out = None, {}, False
   labelling = image_folder.labelling_of(classes)
   if domain.dataset in official.LAYOUTS:

@@ -12,6 +12,14 @@ NAMES = ('source', 'target', 'evaluation')
 _VIEWED_WIDTH = 1024  # pixels
 
 
+def needs_labels(config: ml_collections.ConfigDict, name: str) -> bool:
+  """Whether a run reads the labels of a domain.
+
+  Those of the target are for the simulated annotator alone.
+  """
+  return name != 'target' or config.annotate.oracle == 'ground_truth'
+
+
 def open_domain(
   data: ml_collections.ConfigDict,
   name: str,
@@ -34,7 +42,7 @@ def open_domain(
   """
   domain = data[name]
   size = tuple(domain.size)
-  on_disk = not domain.dataset.startswith('streets_')
+  on_disk = sources.is_on_disk(domain.dataset)
   if on_disk and data.prepared:
     return prepared.open_build(
       prepared.folder(data.prepared, domain, classes, full_labels),
@@ -72,7 +80,8 @@ def open_for_viewing(
     seed: of the scenes of Streets.
   """
   data = data.copy_and_resolve_references()
-  if data[name].dataset.startswith('streets_'):
+  on_disk = sources.is_on_disk(data[name].dataset)
+  if not on_disk:
     height, width = data[name].size
     times = max(_VIEWED_WIDTH // width, 1)
     data[name].size = (height * times, width * times)
@@ -85,7 +94,7 @@ def open_for_viewing(
       classes=classes,
       seed=seed,
       labelled=False,
-      full_labels=not data[name].dataset.startswith('streets_'),
+      full_labels=on_disk,
     )
   except errors.UserError:
     if not build:

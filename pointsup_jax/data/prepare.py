@@ -6,6 +6,7 @@ GTA5 and Cityscapes are unpacked first where they lie.
 """
 
 import contextlib
+import dataclasses
 import io
 import pathlib
 import shutil
@@ -61,16 +62,10 @@ def orders_of(
 ) -> list[Order]:
   """The builds that a run of this config opens."""
   data = config.data
-  # The target's labels are for the simulated annotator alone.
-  labelled = {
-    'source': True,
-    'target': config.annotate.oracle == 'ground_truth',
-    'evaluation': True,
-  }
   orders = []
   for name in domains.NAMES:
     domain, full = data[name], name == 'evaluation'
-    if domain.dataset.startswith('streets_'):
+    if not sources.is_on_disk(domain.dataset):
       continue
     orders.append(
       Order(
@@ -80,7 +75,7 @@ def orders_of(
         split=domain.split,
         size=tuple(domain.size),
         full_labels=full,
-        labelled=labelled[name],
+        labelled=domains.needs_labels(config, name),
       )
     )
   return list(dict.fromkeys(orders))
@@ -111,12 +106,6 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
 
   from pointsup_jax.data.builders import BUILDERS, segmentation
 
-  files = open_files(order, classes)
-  # Of other files there may be parts too: they are not those of this build.
-  parts = order.folder.with_name(f'{order.folder.name}.{names_of(files)}.parts')
-  for other in order.folder.parent.glob('*.parts'):
-    if other != parts:
-      shutil.rmtree(other)
   part = segmentation.Part(
     name=order.folder.parent.name,
     split=order.split,
@@ -124,10 +113,15 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
     full_labels=order.full_labels,
     labelled=order.labelled,
     classes=classes,
-    names=tuple(files.names),
-    parts=parts,
   )
-  encode(order, segmentation.open_part(order.dataset, order.root, part), parts)
+  files = segmentation.open_part(order.dataset, order.root, part)
+  # Of other files there may be parts too: they are not those of this build.
+  parts = order.folder.with_name(f'{order.folder.name}.{names_of(files)}.parts')
+  for other in order.folder.parent.glob('*.parts'):
+    if other != parts:
+      shutil.rmtree(other)
+  encode(order, files, parts)
+  part = dataclasses.replace(part, names=tuple(files.names), parts=parts)
   for leftover in order.folder.parent.glob(f'{order.folder.name}.incomplete*'):
     shutil.rmtree(leftover)
   tfds.disable_progress_bar()

@@ -14,12 +14,8 @@ from pointsup_jax.data import image_folder, official, transforms
 from pointsup_jax.data.streets import source as streets
 from pointsup_jax.types import IGNORE, Example
 
-NAMES = (
-  'streets_game',
-  'streets_camera',
-  'image_folder',
-  *official.LAYOUTS,
-)
+_STREETS = ('streets_game', 'streets_camera')
+NAMES = (*_STREETS, 'image_folder', *official.LAYOUTS)
 
 
 class Source(Protocol):
@@ -32,6 +28,11 @@ class Source(Protocol):
   def __len__(self) -> int: ...
 
   def __getitem__(self, index: int) -> Example: ...
+
+
+def is_on_disk(dataset: str) -> bool:
+  """Whether a data set consists of files; scenes of Streets are drawn."""
+  return dataset not in _STREETS
 
 
 def open_source(
@@ -64,19 +65,16 @@ def open_source(
     return image_folder.open_split(
       root, split, classes, size, labelled=labelled
     )
-  if (
-    dataset.startswith('streets_')
-    and classes.names != classes_lib.CITYSCAPES.names
-  ):
-    raise errors.UsageError(
-      f'{dataset} has the classes of Cityscapes but data.classes has '
-      f"{classes.num_classes} others; set data.classes='cityscapes'"
-    )
   if dataset in official.LAYOUTS:
     return official.open_split(
       dataset, pathlib.Path(root), split, classes, size, labelled=labelled
     )
-  if dataset in ('streets_game', 'streets_camera'):
+  if dataset in _STREETS:
+    if classes.names != classes_lib.CITYSCAPES.names:
+      raise errors.UsageError(
+        f'{dataset} has the classes of Cityscapes but data.classes has '
+        f"{classes.num_classes} others; set data.classes='cityscapes'"
+      )
     if size is None:
       raise errors.UsageError(f'{dataset} has no native size: give one')
     scenes = streets.Streets(

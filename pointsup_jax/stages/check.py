@@ -9,6 +9,7 @@ import ml_collections
 from pointsup_jax import errors, uda
 from pointsup_jax.acquisition import grid, scores, selection, targets
 from pointsup_jax.annotation import importing
+from pointsup_jax.data import domains
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.training import sharding
 
@@ -142,8 +143,9 @@ def check_data(run: run_lib.Run) -> None:
   if run.config.annotate.answers:
     importing.find(run.config.annotate.answers)
   run.source('source', labelled=True)
-  simulated = run.config.annotate.oracle == 'ground_truth'
-  target = run.source('target', labelled=simulated)
+  target = run.source(
+    'target', labelled=domains.needs_labels(run.config, 'target')
+  )
   run.source('evaluation', labelled=True, full_labels=True)
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = int(len(target) * run.config.uda.easy_share)

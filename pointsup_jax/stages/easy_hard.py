@@ -25,7 +25,6 @@ class Judged(NamedTuple):
 
   mean_entropy: jax.Array  # [B]
   pseudo_labels: jax.Array  # [B, H, W] uint8
-  predicted: jax.Array  # [B, C] bool, whether a class is predicted anywhere
 
 
 def split(
@@ -90,7 +89,7 @@ def rank(
           )
         hardness[name] = intrada.hardness(
           mean_entropy,
-          int(judged.predicted[i, rare].sum()),
+          int(np.isin(rare, judged.pseudo_labels[i]).sum()),
           len(rare),
         )
         image_files.write_labels(
@@ -111,12 +110,9 @@ def judge_batch(
   """Entropy and prediction of the main head, images [B, H, W, 3] uint8."""
   size = (images.shape[1], images.shape[2])
   logits = predict.logits(segmenter, variables, images, size)
-  labels = jnp.argmax(logits, -1)
-  classes = jnp.arange(logits.shape[-1])
   return Judged(
     mean_entropy=jnp.mean(entropy.entropy(logits), axis=(1, 2)),
-    pseudo_labels=labels.astype(jnp.uint8),
-    predicted=jnp.any(labels[..., None] == classes, axis=(1, 2)),
+    pseudo_labels=jnp.argmax(logits, -1).astype(jnp.uint8),
   )
 
 
@@ -135,4 +131,4 @@ class PseudoLabelled:
   def __getitem__(self, index: int) -> Example:
     example = self._images[index]
     labels = image_files.read_labels(self._workdir.easy_label(example.name))
-    return example._replace(labels=np.asarray(labels))
+    return example._replace(labels=labels)

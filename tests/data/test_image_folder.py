@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from saying import message
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes, image_folder
@@ -46,15 +47,6 @@ def root(tmp_path):
 
 def folder(root, split='', size=None, **options):
   return image_folder.open_split(root, split, THREE, size, **options)
-
-
-def message(call):
-  """The one line that a user sees."""
-  with pytest.raises(errors.UserError) as caught:
-    call()
-  text = str(caught.value)
-  assert '\n' not in text
-  return text
 
 
 # What it reads.

@@ -5,19 +5,11 @@ import numpy as np
 import pytest
 import trees
 from PIL import Image
+from saying import message
 
-from pointsup_jax import errors
 from pointsup_jax.data import classes, official
 
 SIZE = (64, 96)
-
-
-def message(call):
-  with pytest.raises(errors.UserError) as caught:
-    call()
-  text = str(caught.value)
-  assert '\n' not in text
-  return text
 
 
 @pytest.fixture

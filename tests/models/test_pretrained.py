@@ -8,8 +8,8 @@ import sys
 import jax
 import numpy as np
 import pytest
+from saying import message
 
-from pointsup_jax import errors
 from pointsup_jax.models import deeplab, pretrained, weight_files
 
 CLASSES = 7
@@ -38,14 +38,6 @@ def assert_same(one, two):
   assert one.keys() == two.keys()
   for name in one:
     np.testing.assert_array_equal(one[name], two[name], err_msg=name)
-
-
-def message(call):
-  with pytest.raises(errors.UserError) as caught:
-    call()
-  text = str(caught.value)
-  assert '\n' not in text
-  return text
 
 
 @pytest.fixture

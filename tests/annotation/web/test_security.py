@@ -17,25 +17,6 @@ from pointsup_jax.stages import check
 
 
 @pytest.fixture
-def path(tmp_path):
-  path = tmp_path / 'annotations.sqlite'
-  pages.fill(path)
-  return path
-
-
-@pytest.fixture
-def site(path):
-  site = pages.open_site(path)
-  yield site
-  site.desk.close()
-
-
-@pytest.fixture
-def page(site):
-  return pages.Page(site)
-
-
-@pytest.fixture
 def unchanged(path):
   """After the test the store is as it was before."""
 

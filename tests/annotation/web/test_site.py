@@ -12,25 +12,6 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.types import IGNORE
 
 
-@pytest.fixture
-def path(tmp_path):
-  path = tmp_path / 'annotations.sqlite'
-  pages.fill(path)
-  return path
-
-
-@pytest.fixture
-def site(path):
-  site = pages.open_site(path)
-  yield site
-  site.desk.close()
-
-
-@pytest.fixture
-def page(site):
-  return pages.Page(site)
-
-
 def answers(path):
   """All that was ever recorded."""
   database = sqlite3.connect(path)
