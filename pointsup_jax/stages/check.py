@@ -9,11 +9,12 @@ import ml_collections
 from pointsup_jax import errors, uda
 from pointsup_jax.acquisition import grid, scores, selection, targets
 from pointsup_jax.annotation import importing
-from pointsup_jax.data import domains
+from pointsup_jax.data import domains, sources
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.training import sharding
 
 _CHOICES = {
+  **{f'data.{name}.dataset': sources.NAMES for name in domains.NAMES},
   'uda.strategy': uda.names(),
   'adapt.strategy': tuple(uda.STRATEGIES),
   'acquire.strategy': selection.STRATEGIES,

@@ -27,6 +27,7 @@ def test_our_own_configs_are_right(config):
     ('adapt.pseudo_labels', 'point', ["'points'"]),
     ('model.bn', 'instance', ['batch', 'global', 'frozen']),
     ('model.blocks', (1, 1, 1), ['(1, 1, 1)']),
+    ('data.source.dataset', 'gta6', ["'gta5'"]),
     ('data.target.size', (96, 20), ['(96, 20)']),
     ('train.batch_size', 0, ['0']),
     ('uda.steps', 9999, ['optim.decay_steps', '9999']),
