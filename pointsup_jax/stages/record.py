@@ -38,6 +38,9 @@ _DECIDES: dict[str, str | None] = {
   'train.log_every': None,
   'train.checkpoint_every': None,
   'train.keep': None,
+  'train.keep_every': None,
+  # It only decides how a run goes on that would otherwise have no result.
+  'train.on_nan': None,
 }
 _PACKAGES = (
   'jax',

@@ -27,6 +27,11 @@ class Phase:
     """One JSON object a line: step, losses, seconds."""
     return self.root / 'metrics.jsonl'
 
+  @property
+  def skipped(self) -> pathlib.Path:
+    """The steps left out because their batches broke the model."""
+    return self.root / 'skipped.json'
+
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:

@@ -75,6 +75,8 @@ def test_a_field_is_fixed_once_its_stage_has_started(
     ('adapt__steps', 5),
     ('data__evaluation__split', 'val'),
     ('train__log_every', 1),
+    ('train__keep_every', 200),
+    ('train__on_nan', 'rollback'),
     ('data__root', 'elsewhere'),
     ('acquire__batch_size', 1),
     ('annotate__port', 80),
