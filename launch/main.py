@@ -3,6 +3,7 @@
 Running the same command again continues where it stopped.
 """
 
+import contextlib
 import os
 import pathlib
 
@@ -57,24 +58,28 @@ def main() -> None:
   )
   run = run_lib.open_run(config, workdir, _STAGE.value)
   check.check_classes(config, run.classes.names)
-  if _OVERWRITE.value:
-    record.clear(workdir)
-  if not workdir.started('uda'):
+  if _OVERWRITE.value or not workdir.started('uda'):
     check.check_data(run)
-  record.claim(workdir, config, run.classes)
-  progress.say(f'workdir {workdir.root}')
-  for stage in STAGES if _STAGE.value == 'all' else (_STAGE.value,):
-    labels.require_before(run, stage)
-    if workdir.done(stage).exists():
-      progress.say(f'{stage}: done before')
-      continue
-    STAGES[stage](run)
-    # Evaluation finds out by itself what has been scored; people whose labels
-    # the run does without may still give them.
-    if stage != 'evaluate' and not (
-      stage == 'annotate' and labels.do_without(run)
-    ):
-      workdir.mark_done(stage)
+  with contextlib.ExitStack() as held:
+    held.enter_context(record.locked(workdir))
+    if _OVERWRITE.value:
+      record.clear(workdir)
+    record.claim(workdir, config, run.classes)
+    progress.say(f'workdir {workdir.root}')
+    for stage in STAGES if _STAGE.value == 'all' else (_STAGE.value,):
+      labels.require_before(run, stage)
+      if workdir.done(stage).exists():
+        progress.say(f'{stage}: done before')
+        continue
+      if labels.serves_page(run, stage):
+        held.close()  # for days, during which other stages may run
+      STAGES[stage](run)
+      # Evaluation finds out by itself what has been scored; people whose labels
+      # the run does without may still give them.
+      if stage != 'evaluate' and not (
+        stage == 'annotate' and labels.do_without(run)
+      ):
+        workdir.mark_done(stage)
 
 
 def use_compilation_cache(folder: str) -> None:

@@ -12,6 +12,7 @@ FREE = {
   'progress',
   'command',
   'stop',
+  'lock',
 }  # anything may use these
 ALLOWED = {
   'types': set(),
@@ -19,6 +20,7 @@ ALLOWED = {
   'progress': set(),
   'command': set(),
   'stop': set(),
+  'lock': set(),
   'models': set(),
   'losses': set(),
   'data': set(),

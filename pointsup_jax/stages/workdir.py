@@ -72,6 +72,11 @@ class Workdir:
     return self.root / 'config.json'
 
   @property
+  def lock(self) -> pathlib.Path:
+    """Held by the one command that may change the run."""
+    return self.root / 'run.lock'
+
+  @property
   def source_only(self) -> Phase:
     """The source-only phase before stage 1, where there is one."""
     return self.uda_phase('source_only')
