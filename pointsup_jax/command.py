@@ -6,6 +6,7 @@ import pathlib
 import runpy
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
@@ -41,6 +42,7 @@ def run(main: Callable[[], None]) -> None:
     logging.set_verbosity(logging.FATAL)
     # Writes that were under way when another failed cannot raise any more.
     sys.unraisablehook = lambda unused: None
+    warnings.filterwarnings('ignore', 'coroutine .* was never awaited')
     try:
       if len(argv) > 1:
         raise errors.UsageError(f'{argv[1]!r} is not a flag; see --help')
