@@ -2,35 +2,53 @@
 
 import functools
 import json
+import pathlib
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pointsup_jax import errors, progress, stop
-from pointsup_jax.data import image_files, official, pipeline, sources
+from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
 from pointsup_jax.reporting import tables
+from pointsup_jax.stages import batches
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
 from pointsup_jax.types import Batch, Variables
 
-# The phases that leave a model: name of its scores, column of the table.
-MODELS = (
-  ('source_only', 'no adaptation'),
-  ('uda', 'UDA'),
-  ('adapt', 'points'),
-)
+
+class Model(NamedTuple):
+  """A model that a phase leaves."""
+
+  name: str  # of its scores' file
+  column: str  # of the table
+  phase: workdir_lib.Phase
+
+
+def models(workdir: workdir_lib.Workdir) -> list[Model]:
+  """All models that there are, in the order in which they are made."""
+  last = workdir.rounds
+  phases = [
+    Model('source_only', 'no adaptation', workdir.source_only),
+    Model('uda', 'UDA', workdir.uda),
+    *(
+      Model(f'adapt_round_{r}', f'round {r}', workdir.at(r).adapt)
+      for r in range(1, last)
+    ),
+    Model('adapt', 'points', workdir.at(last).adapt),
+  ]
+  return [model for model in phases if model.phase.checkpoints.is_dir()]
 
 
 def run(run: run_lib.Run) -> None:
   """Evaluates what has been trained, unless it has been already."""
-  columns = {}
-  for name, column in MODELS:
-    phase = getattr(run.workdir, name)
-    if phase.checkpoints.is_dir():
-      columns[column] = np.array(scores_of(run, name)['iou'], float)
+  columns = {
+    model.column: np.array(scores_of(run, model)['iou'], float)
+    for model in models(run.workdir)
+  }
   if not columns:
     raise errors.UsageError(
       f'--stage=evaluate: no model has been trained in {run.workdir.root}; run '
@@ -41,24 +59,21 @@ def run(run: run_lib.Run) -> None:
   )
 
 
-def scores_of(run: run_lib.Run, name: str) -> dict:
+def scores_of(run: run_lib.Run, model: Model) -> dict:
   """The scores of a phase's last model, from its file or computed."""
   evaluation = run.config.data.evaluation
-  step, variables = run.trained(getattr(run.workdir, name))
-  path = run.workdir.evaluation(name, evaluation.split)
+  step, variables = run.trained(model.phase)
+  path = run.workdir.evaluation(model.name, evaluation.split)
   about = {
     'step': step,
     **json.loads(evaluation.to_json()),
     'data_root': run.config.data.root,
     'classes': list(run.classes.names),
   }
-  if path.exists():
-    known = json.loads(path.read_text())
-    if all(known.get(field) == value for field, value in about.items()) and (
-      known.get('predictions_saved') or not run.config.evaluate.save_predictions
-    ):
-      return known
-  matrix, images = confusion_of(run, variables, name)
+  known = _known(path, about, run.config.evaluate.save_predictions)
+  if processes.agree(known is not None):
+    return known or json.loads(path.read_text())
+  matrix, images = confusion_of(run, variables, model.name)
   iou = confusion.iou(matrix)
   found = {
     **about,
@@ -72,8 +87,20 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
     'confusion': matrix.tolist(),
     'predictions_saved': run.config.evaluate.save_predictions,
   }
-  workdir_lib.write_json(path, found)
+  if processes.is_first():
+    workdir_lib.write_json(path, found)
   return found
+
+
+def _known(path: pathlib.Path, about: dict, predictions: bool) -> dict | None:
+  """The scores in a file, if they are those of this model and these images."""
+  if not path.exists():
+    return None
+  known = json.loads(path.read_text())
+  fits = all(known.get(field) == value for field, value in about.items())
+  if not fits or (predictions and not known.get('predictions_saved')):
+    return None
+  return known
 
 
 def confusion_of(
@@ -87,29 +114,27 @@ def confusion_of(
   config = run.config
   native = run.source('evaluation', labelled=True, full_labels=True)
   source = sources.ResizedImages(native, tuple(config.data.evaluation.size))
-  count = jax.jit(
+  count = batches.compiled(
+    run,
     functools.partial(
       count_batch,
       segmenter=run.segmenter(),
       num_classes=run.classes.num_classes,
-    )
+    ),
   )
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
-  batches = pipeline.in_order(
-    source,
-    batch_size=config.evaluate.batch_size,
-    num_threads=config.data.threads,
-  )
   done = 0
   with progress.Progress(
     f'evaluation of {name}', len(source), start=0, unit='image'
   ) as bar:
-    for names, batch, valid in batches:
+    for names, batch, valid in batches.every_image(
+      run, source, config.evaluate.batch_size
+    ):
       matrix, predictions = count(
-        variables, batch, jnp.arange(len(batch.labels)) < valid
+        variables, batch, np.arange(len(names)) < valid
       )
       total += np.asarray(matrix)
-      if config.evaluate.save_predictions:
+      if config.evaluate.save_predictions and processes.is_first():
         save(run, name, names[:valid], np.asarray(predictions))
       done += valid
       bar.update(done)
