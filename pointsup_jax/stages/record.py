@@ -125,10 +125,15 @@ def _holds_something(workdir: workdir_lib.Workdir) -> bool:
   )
 
 
-def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
+def decides(field: str) -> str | None:
+  """The first stage whose result a field decides; None: that of none."""
   parts = field.split('.')
   prefixes = ('.'.join(parts[:n]) for n in range(len(parts), -1, -1))
-  stage = next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
+  return next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
+
+
+def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
+  stage = decides(field)
   return stage is not None and workdir.started(stage)
 
 
