@@ -8,7 +8,7 @@ import pathlib
 
 from absl import flags
 
-from pointsup_jax import command, progress, stop
+from pointsup_jax import command, errors, progress, stop
 from pointsup_jax.stages import (
   acquire,
   adapt,
@@ -16,6 +16,7 @@ from pointsup_jax.stages import (
   check,
   evaluate,
   labels,
+  plan,
   record,
   uda,
 )
@@ -35,6 +36,9 @@ _WORKDIR = flags.DEFINE_string(
 )
 _STAGE = flags.DEFINE_enum(
   'stage', 'all', ('all', *STAGES), 'Which stage to run.'
+)
+_DRY_RUN = flags.DEFINE_bool(
+  'dry_run', False, 'Only say what would be done; write nothing.'
 )
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Delete what the workdir holds and start anew.'
@@ -57,13 +61,22 @@ def main() -> None:
   )
   run = run_lib.open_run(config, workdir, _STAGE.value)
   check.check_classes(config, run.classes.names)
+  stages = tuple(STAGES) if _STAGE.value == 'all' else (_STAGE.value,)
+  if _DRY_RUN.value:
+    if _OVERWRITE.value:
+      raise errors.UsageError(
+        '--dry_run deletes nothing: leave --overwrite out'
+      )
+    plan.show(run, stages)
+    return
+  check.check_devices(config)
   if _OVERWRITE.value:
     record.clear(workdir)
   if not workdir.started('uda'):
     check.check_data(run)
   record.claim(workdir, config, run.classes)
   progress.say(f'workdir {workdir.root}')
-  for stage in STAGES if _STAGE.value == 'all' else (_STAGE.value,):
+  for stage in stages:
     labels.require_before(run, stage)
     if workdir.done(stage).exists():
       progress.say(f'{stage}: done before')

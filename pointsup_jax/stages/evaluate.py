@@ -43,25 +43,14 @@ def run(run: run_lib.Run) -> None:
 
 def scores_of(run: run_lib.Run, name: str) -> dict:
   """The scores of a phase's last model, from its file or computed."""
-  evaluation = run.config.data.evaluation
   step, variables = run.trained(getattr(run.workdir, name))
-  path = run.workdir.evaluation(name, evaluation.split)
-  about = {
-    'step': step,
-    **json.loads(evaluation.to_json()),
-    'data_root': run.config.data.root,
-    'classes': list(run.classes.names),
-  }
-  if path.exists():
-    known = json.loads(path.read_text())
-    if all(known.get(field) == value for field, value in about.items()) and (
-      known.get('predictions_saved') or not run.config.evaluate.save_predictions
-    ):
-      return known
+  known = known_scores(run, name, step)
+  if known is not None:
+    return known
   matrix, images = confusion_of(run, variables, name)
   iou = confusion.iou(matrix)
   found = {
-    **about,
+    **about(run, step),
     'images': images,
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
@@ -72,8 +61,33 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
     'confusion': matrix.tolist(),
     'predictions_saved': run.config.evaluate.save_predictions,
   }
-  workdir_lib.write_json(path, found)
+  split = run.config.data.evaluation.split
+  workdir_lib.write_json(run.workdir.evaluation(name, split), found)
   return found
+
+
+def known_scores(run: run_lib.Run, name: str, step: int) -> dict | None:
+  """The scores of a phase's model at a step, if they are there."""
+  path = run.workdir.evaluation(name, run.config.data.evaluation.split)
+  if not path.exists():
+    return None
+  known = json.loads(path.read_text())
+  expected = about(run, step)
+  if all(known.get(field) == value for field, value in expected.items()) and (
+    known.get('predictions_saved') or not run.config.evaluate.save_predictions
+  ):
+    return known
+  return None
+
+
+def about(run: run_lib.Run, step: int) -> dict:
+  """What scores depend on, beside the model's phase."""
+  return {
+    'step': step,
+    **json.loads(run.config.data.evaluation.to_json()),
+    'data_root': run.config.data.root,
+    'classes': list(run.classes.names),
+  }
 
 
 def confusion_of(
