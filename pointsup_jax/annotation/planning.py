@@ -1,8 +1,8 @@
 """What the points cost in hours, and which of them a smaller budget keeps.
 
 Points are asked in order of worth (`store.Store.ordered`), so that a budget is
-how far down that order people get: whenever they stop, they have answered the
-best of that many points.
+how far down that order people get: whenever they stop, what they leave out are
+the images of which the model is surest.
 """
 
 import math
