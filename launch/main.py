@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from absl import flags
 
 from launch import multihost
-from pointsup_jax import command, processes, progress, stop
+from pointsup_jax import command, errors, processes, progress, stop
 from pointsup_jax.stages import (
   acquire,
   adapt,
@@ -19,6 +19,7 @@ from pointsup_jax.stages import (
   check,
   evaluate,
   labels,
+  plan,
   record,
   uda,
 )
@@ -38,6 +39,9 @@ _WORKDIR = flags.DEFINE_string(
 )
 _STAGE = flags.DEFINE_enum(
   'stage', 'all', ('all', *STAGES), 'Which stage to run.'
+)
+_DRY_RUN = flags.DEFINE_bool(
+  'dry_run', False, 'Only say what would be done; write nothing.'
 )
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Delete what the workdir holds and start anew.'
@@ -68,6 +72,14 @@ def main() -> None:
   )
   run = run_lib.open_run(config, workdir, _STAGE.value)
   check.check_classes(config, run.classes.names)
+  if _DRY_RUN.value:
+    if _OVERWRITE.value:
+      raise errors.UsageError(
+        '--dry_run deletes nothing: leave --overwrite out'
+      )
+    plan.show(run, list(in_order(_STAGE.value, workdir)))
+    return
+  check.check_devices(config)
   if _OVERWRITE.value and processes.is_first():
     record.clear(workdir)
   if not processes.agree(workdir.started('uda')):

@@ -283,11 +283,10 @@ def forwarded(words: Sequence[str]) -> list[str]:
   for word in words:
     name = word.lstrip('-').partition('=')[0]
     is_flag = word.startswith('-')
-    if takes_value and not is_flag:
+    of_config = is_flag and name.removeprefix('no').split('.')[0] == 'config'
+    if of_config or (takes_value and not is_flag):
       kept.append(word)
-    elif is_flag and name.removeprefix('no').split('.')[0] == 'config':
-      kept.append(word)
-    takes_value = is_flag and word in kept and '=' not in word
+    takes_value = of_config and '=' not in word
   return kept
 
 

@@ -99,7 +99,6 @@ def check(config: ml_collections.ConfigDict) -> None:
       f'annotate.answers={config.annotate.answers!r} is only read with '
       f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
     )
-  sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
   check_host(config.annotate.host, config.annotate.allow_remote)
   rows, cols = config.acquire.grid
   grid.check(
@@ -132,6 +131,11 @@ def check_rounds(acquire: ml_collections.ConfigDict) -> None:
     )
 
 
+def check_devices(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError where the devices cannot share the batches."""
+  sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
+
+
 def check_host(host: str, allow_remote: bool) -> None:
   """Refuses to let other machines in unless that was asked for."""
   try:
@@ -160,19 +164,22 @@ def require_integers(
     )
 
 
-def check_data(run: run_lib.Run) -> None:
+def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
   """Opens every domain, so that no stage finds a fault after days of another.
+
+  Returns:
+    The images of each.
 
   Raises:
     errors.UserError: data are missing, do not fit together or are too few.
   """
   if run.config.annotate.answers:
     importing.find(run.config.annotate.answers)
-  run.source('source', labelled=True)
+  source = run.source('source', labelled=True)
   target = run.source(
     'target', labelled=domains.needs_labels(run.config, 'target')
   )
-  run.source('evaluation', labelled=True, full_labels=True)
+  evaluation = run.source('evaluation', labelled=True, full_labels=True)
   rows, cols = run.config.acquire.grid
   most = len(target) * rows * cols * run.config.acquire.n
   if run.config.acquire.budget > most:
@@ -187,6 +194,7 @@ def check_data(run: run_lib.Run) -> None:
         f'uda.easy_share={run.config.uda.easy_share} of {len(target)} target '
         f'images are {easy} easy ones; there must be easy and hard ones'
       )
+  return {'source': source, 'target': target, 'evaluation': evaluation}
 
 
 def check_classes(

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import pathlib
 from typing import NamedTuple
 
 import jax
@@ -29,9 +28,9 @@ class Model(NamedTuple):
 
 
 def models(workdir: workdir_lib.Workdir) -> list[Model]:
-  """All models that there are, in the order in which they are made."""
+  """All models that there may be, in the order in which they are made."""
   last = workdir.rounds
-  phases = [
+  return [
     Model('source_only', 'no adaptation', workdir.source_only),
     Model('uda', 'UDA', workdir.uda),
     *(
@@ -40,7 +39,6 @@ def models(workdir: workdir_lib.Workdir) -> list[Model]:
     ),
     Model('adapt', 'points', workdir.at(last).adapt),
   ]
-  return [model for model in phases if model.phase.checkpoints.is_dir()]
 
 
 def run(run: run_lib.Run) -> None:
@@ -48,6 +46,7 @@ def run(run: run_lib.Run) -> None:
   columns = {
     model.column: np.array(scores_of(run, model)['iou'], float)
     for model in models(run.workdir)
+    if model.phase.checkpoints.is_dir()
   }
   if not columns:
     raise errors.UsageError(
@@ -61,22 +60,15 @@ def run(run: run_lib.Run) -> None:
 
 def scores_of(run: run_lib.Run, model: Model) -> dict:
   """The scores of a phase's last model, from its file or computed."""
-  evaluation = run.config.data.evaluation
   step, variables = run.trained(model.phase)
-  path = run.workdir.evaluation(model.name, evaluation.split)
-  about = {
-    'step': step,
-    **json.loads(evaluation.to_json()),
-    'data_root': run.config.data.root,
-    'classes': list(run.classes.names),
-  }
-  known = _known(path, about, run.config.evaluate.save_predictions)
+  known = known_scores(run, model.name, step)
+  path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
   if processes.agree(known is not None):
     return known or json.loads(path.read_text())
   matrix, images = confusion_of(run, variables, model.name)
   iou = confusion.iou(matrix)
   found = {
-    **about,
+    **about(run, step),
     'images': images,
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
@@ -92,15 +84,28 @@ def scores_of(run: run_lib.Run, model: Model) -> dict:
   return found
 
 
-def _known(path: pathlib.Path, about: dict, predictions: bool) -> dict | None:
-  """The scores in a file, if they are those of this model and these images."""
+def known_scores(run: run_lib.Run, name: str, step: int) -> dict | None:
+  """The scores of a phase's model at a step, if they are there."""
+  path = run.workdir.evaluation(name, run.config.data.evaluation.split)
   if not path.exists():
     return None
   known = json.loads(path.read_text())
-  fits = all(known.get(field) == value for field, value in about.items())
-  if not fits or (predictions and not known.get('predictions_saved')):
-    return None
-  return known
+  expected = about(run, step)
+  if all(known.get(field) == value for field, value in expected.items()) and (
+    known.get('predictions_saved') or not run.config.evaluate.save_predictions
+  ):
+    return known
+  return None
+
+
+def about(run: run_lib.Run, step: int) -> dict:
+  """What scores depend on, beside the model's phase."""
+  return {
+    'step': step,
+    **json.loads(run.config.data.evaluation.to_json()),
+    'data_root': run.config.data.root,
+    'classes': list(run.classes.names),
+  }
 
 
 def confusion_of(

@@ -45,10 +45,9 @@ def require_before(run: run_lib.Run, stage: str) -> None:
     errors.UsageError: another stage has not finished.
     errors.WaitingForLabels: people have not.
   """
+  require_finished_before(run, stage)
   if stage != 'adapt' or not from_people(run):
-    run.workdir.require_before(stage)
     return
-  run.workdir.require_before('annotate')
   if do_without(run):
     progress.say(
       f'adapt.allow_partial: {missing(run)} labels are missing; stage 3 leaves '
@@ -56,6 +55,18 @@ def require_before(run: run_lib.Run, stage: str) -> None:
     )
   else:
     require(run)
+
+
+def require_finished_before(run: run_lib.Run, stage: str) -> None:
+  """Refuses a stage before which another has to be finished.
+
+  People may label until stage 3 starts: it waits for acquisition alone.
+
+  Raises:
+    errors.UsageError: that stage has not finished.
+  """
+  people = stage == 'adapt' and from_people(run)
+  run.workdir.require_before('annotate' if people else stage)
 
 
 def missing(run: run_lib.Run) -> int:

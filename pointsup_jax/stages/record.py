@@ -55,10 +55,26 @@ def claim(
   config: ml_collections.ConfigDict,
   classes: classes_lib.ClassSet,
 ) -> None:
-  """Makes the workdir this config's, or refuses.
+  """Makes the workdir this config's, or refuses; see `require_same`."""
+  fields = require_same(workdir, config, classes)
+  workdir_lib.write_json(
+    workdir.config,
+    {'config': fields, 'versions': _versions(), 'git': _revision()},
+  )
+
+
+def require_same(
+  workdir: workdir_lib.Workdir,
+  config: ml_collections.ConfigDict,
+  classes: classes_lib.ClassSet,
+) -> dict[str, object]:
+  """Refuses a config that the workdir cannot go on with.
 
   A field may still change as long as the first stage whose result it decides
   has not started.
+
+  Returns:
+    What config.json says of it: every field, and the classes.
 
   Raises:
     errors.UsageError: the workdir belongs to another config, or to something
@@ -91,10 +107,7 @@ def claim(
     raise errors.UsageError(
       f'{workdir.root} is not empty and holds no run; choose another --workdir'
     )
-  workdir_lib.write_json(
-    workdir.config,
-    {'config': fields, 'versions': _versions(), 'git': _revision()},
-  )
+  return fields
 
 
 def clear(workdir: workdir_lib.Workdir) -> None:

@@ -113,6 +113,17 @@ class Checkpoints:
     )
 
 
+def newest_step(directory: pathlib.Path) -> int | None:
+  """The newest complete step in a folder, None where there is none.
+
+  For those who only look: `Checkpoints` makes the folder and clears it of what
+  was not finished, and starts the devices.
+  """
+  if not directory.is_dir():
+    return None
+  return max(ocp.utils.checkpoint_steps(directory), default=None)
+
+
 class _Restored(dict):
   """The items of one step."""
 
