@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsup_jax.annotation import planning, schema
+from pointsup_jax.annotation import oracle, planning, schema
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 
@@ -90,7 +90,7 @@ def test_the_pace_is_the_median_of_the_active_time(store):
 
 def test_simulated_answers_and_skips_have_no_pace(store):
   order = store.ordered()
-  store.answer_many({r.id: 1 for r in order[:30]}, 'ground_truth')
+  store.answer_many({r.id: 1 for r in order[:30]}, oracle.NAME, 2.5)
   for request in order[30:60]:
     store.mark(request.id, 'skip', 'ana', 9.0, store_lib.How(9.0, 'blind'))
   assert plan(store).pace == planning.ASSUMED
