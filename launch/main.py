@@ -3,6 +3,7 @@
 Running the same command again continues where it stopped.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -80,15 +81,18 @@ def main() -> None:
     plan.show(run, list(in_order(_STAGE.value, workdir)))
     return
   check.check_devices(config)
-  if _OVERWRITE.value and processes.is_first():
-    record.clear(workdir)
-  if not processes.agree(workdir.started('uda')):
+  if _OVERWRITE.value or not processes.agree(workdir.started('uda')):
     check.check_data(run)
-  if processes.is_first():
-    record.claim(workdir, config, run.classes)
-  progress.say(f'workdir {workdir.root}')
-  for stage, at in in_order(_STAGE.value, workdir):
-    run_stage(stage, dataclasses.replace(run, workdir=at))
+  with contextlib.ExitStack() as held:
+    held.enter_context(record.locked(workdir))
+    if processes.is_first():
+      if _OVERWRITE.value:
+        record.clear(workdir)
+      record.claim(workdir, config, run.classes)
+    processes.wait('the workdir')
+    progress.say(f'workdir {workdir.root}')
+    for stage, at in in_order(_STAGE.value, workdir):
+      run_stage(stage, dataclasses.replace(run, workdir=at), held)
 
 
 def in_order(
@@ -105,14 +109,16 @@ def in_order(
   yield 'evaluate', workdir.at(workdir.rounds)
 
 
-def run_stage(stage: str, run: run_lib.Run) -> None:
-  """Runs one stage unless it has finished."""
+def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
+  """Runs one stage unless it has finished; `lock` keeps others away."""
   workdir = run.workdir
   labels.require_before(run, stage)
   if processes.agree(workdir.done(stage).exists()):
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
     return
+  if labels.serves_page(run, stage):
+    lock.close()  # for days, during which other stages may run
   STAGES[stage](run)
   # Evaluation finds out by itself what has been scored; people whose labels
   # the run does without may still give them.

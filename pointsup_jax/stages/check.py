@@ -21,6 +21,7 @@ _CHOICES = {
   'acquire.score': (*scores.NAMES, 'random'),
   'annotate.oracle': ('ground_truth', 'human', 'file'),
   'adapt.pseudo_labels': targets.MODES,
+  'train.on_nan': ('stop', 'rollback'),
   'model.bn': ('batch', 'global', 'frozen'),
   'model.bn_statistics': ('both', 'target'),
 }
@@ -43,6 +44,7 @@ _COUNTS = (
 _RANGES = {
   'seed': (0, 2**32 - 1),
   'uda.source_only_steps': (0, math.inf),
+  'train.keep_every': (0, math.inf),
   'uda.easy_share': (0, 1),
   'losses.aux': (0, math.inf),
   'losses.target_main': (0, math.inf),
@@ -93,6 +95,12 @@ def check(config: ml_collections.ConfigDict) -> None:
     raise errors.UsageError(
       f'optim.decay_steps={config.optim.decay_steps} is less than the {steps} '
       'steps of a phase: its learning rate would be 0 at the end'
+    )
+  if config.train.keep_every % config.train.checkpoint_every:
+    raise errors.UsageError(
+      f'train.keep_every={config.train.keep_every} must be a multiple of '
+      f'train.checkpoint_every={config.train.checkpoint_every}: no other step '
+      'is saved'
     )
   if config.annotate.answers and config.annotate.oracle != 'file':
     raise errors.UsageError(

@@ -11,6 +11,13 @@ def from_people(run: run_lib.Run) -> bool:
   return run.config.annotate.oracle != 'ground_truth'
 
 
+def serves_page(run: run_lib.Run, stage: str) -> bool:
+  """Whether a stage is to wait at the page for people to label."""
+  return (
+    stage == run.asked == 'annotate' and run.config.annotate.oracle == 'human'
+  )
+
+
 def require(run: run_lib.Run) -> None:
   """Raises errors.WaitingForLabels as long as people have points left."""
   left, needed = _count(run)

@@ -29,6 +29,11 @@ class Phase:
     """One JSON object a line: step, losses, seconds."""
     return self.root / 'metrics.jsonl'
 
+  @property
+  def skipped(self) -> pathlib.Path:
+    """The steps left out because their batches broke the model."""
+    return self.root / 'skipped.json'
+
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
@@ -91,6 +96,11 @@ class Workdir:
   def config(self) -> pathlib.Path:
     """The resolved config and the versions that ran it."""
     return self.root / 'config.json'
+
+  @property
+  def lock(self) -> pathlib.Path:
+    """Held by the one command that may change the run."""
+    return self.root / 'run.lock'
 
   @property
   def source_only(self) -> Phase:
