@@ -6,7 +6,7 @@ import numpy as np
 
 def is_first() -> bool:
   """Whether this process writes what there is one of."""
-  return jax.process_index() == 0
+  return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 
 def from_first(value: np.ndarray) -> np.ndarray:
@@ -16,7 +16,7 @@ def from_first(value: np.ndarray) -> np.ndarray:
     value: of the same shape and type everywhere; only the first one's content
       counts. All processes have to call this.
   """
-  if jax.process_count() == 1:
+  if not jax.distributed.is_initialized():
     return value
   from jax.experimental import multihost_utils
 
@@ -30,7 +30,7 @@ def agree(first_says: bool) -> bool:
 
 def wait(what: str) -> None:
   """Waits until all processes are here; `what` names the place."""
-  if jax.process_count() > 1:
+  if jax.distributed.is_initialized():
     from jax.experimental import multihost_utils
 
     multihost_utils.sync_global_devices(what)

@@ -203,8 +203,16 @@ def find_points(
 def record(
   run: run_lib.Run, store: store_lib.Store, name: str, found: Found, step: int
 ) -> None:
-  """Writes one image's pseudo labels, then its requests in one transaction."""
-  image_files.write_labels(run.workdir.pseudo_label(name), found.pseudo_labels)
+  """Writes one image's pseudo labels, then its requests in one transaction.
+
+  The pseudo labels stay those of stage 1 in all rounds: a model that learned
+  from them would only confirm them (docs/RESULTS.md, 'Several rounds').
+  """
+  path = run.workdir.pseudo_label(name)
+  if run.workdir.round == 1:
+    image_files.write_labels(path, found.pseudo_labels)
+  else:
+    found = found._replace(pseudo_labels=image_files.read_labels(path))
   requests = [
     request
     for patch in found.patches

@@ -1,5 +1,10 @@
 """Stage 3: trains G2 on the source and the target's point labels."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from pointsup_jax import processes
 from pointsup_jax.acquisition import targets
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
@@ -35,24 +40,54 @@ class PointLabelled:
     self._run, self._images = run, images
     self.names = images.names
     self._points = points.draw_all(run, images.names)
-    with store_lib.Store(run.workdir.annotations) as store:
-      self._asked = {name: store.asked_patches(name) for name in images.names}
-      self._answers = {name: store.answered(name) for name in images.names}
+    asked, answers = said(run, images.names)
+    self._asked, self._answers = asked, answers
+    # Where each image's answers begin.
+    self._begin = np.searchsorted(answers[:, 0], np.arange(len(images) + 1))
 
   def __len__(self) -> int:
     return len(self._images)
 
   def __getitem__(self, index: int) -> Example:
     example = self._images[index]
+    answers = self._answers[self._begin[index] : self._begin[index + 1]]
     pseudo = image_files.read_labels(
       self._run.workdir.pseudo_label(example.name)
     )
     labels = targets.target_labels(
       pseudo,
       points=self._points[index],
-      asked=self._asked[example.name],
-      answers=self._answers[example.name],
+      asked=np.flatnonzero(self._asked[index]),
+      answers=(answers[:, 1], answers[:, 2], answers[:, 3].astype(np.uint8)),
       mode=self._run.config.adapt.pseudo_labels,
       grid=tuple(self._run.config.acquire.grid),
     )
     return example._replace(labels=labels)
+
+
+def said(
+  run: run_lib.Run, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+  """What the first process reads of the store, for all processes.
+
+  Returns:
+    The patches that were asked about, [N, P] bool; and every answer, [A, 4]
+    int32: number of the image, in order; row, column and label, 255 where
+    nothing is known.
+  """
+  rows, cols = run.config.acquire.grid
+  asked = np.zeros((len(names), rows * cols), bool)
+  answers = np.zeros((0, 4), np.int32)
+  if processes.is_first():
+    with store_lib.Store(run.workdir.annotations) as store:
+      found = []
+      for i, name in enumerate(names):
+        asked[i, list(store.asked_patches(name))] = True
+        labelled = store.answered(name)
+        number = np.full(len(labelled.labels), i)
+        found.append(np.stack([number, *labelled], axis=1))
+    answers = np.concatenate(found).astype(np.int32)
+  count = int(processes.from_first(np.array(len(answers))))
+  if not processes.is_first():
+    answers = np.zeros((count, 4), np.int32)
+  return processes.from_first(asked), processes.from_first(answers)

@@ -1,6 +1,8 @@
 """How many labels are missing, and who must wait for them."""
 
-from pointsup_jax import command, errors, progress
+import numpy as np
+
+from pointsup_jax import command, errors, processes, progress
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.stages import run as run_lib
@@ -83,8 +85,12 @@ def missing(run: run_lib.Run) -> int:
 
 def _count(run: run_lib.Run) -> tuple[int, int]:
   """Answers that are missing, and that are needed."""
-  with store_lib.Store(run.workdir.annotations) as store:
-    needed, given = queue_lib.Queue(
-      store, run.config.annotate.overlap
-    ).progress()
-  return needed - given, needed
+  counts = np.zeros(2, np.int64)
+  if processes.is_first():
+    with store_lib.Store(run.workdir.annotations) as store:
+      needed, given = queue_lib.Queue(
+        store, run.config.annotate.overlap
+      ).progress()
+    counts[:] = needed - given, needed
+  missing, needed = processes.from_first(counts).tolist()
+  return missing, needed

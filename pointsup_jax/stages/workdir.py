@@ -136,7 +136,7 @@ class Workdir:
     return self.uda if self.round == 1 else self.at(self.round - 1).adapt
 
   def pseudo_label(self, image: str) -> pathlib.Path:
-    """The argmax of the model that asks, train ids, at the training size."""
+    """Stage 1's argmax for an image, train ids, at the training size."""
     return self.root / 'acquire' / 'pseudo_labels' / f'{image}.png'
 
   @property
