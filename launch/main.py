@@ -15,8 +15,10 @@ from pointsup_jax.stages import (
   annotate,
   check,
   evaluate,
+  history,
   labels,
   record,
+  report,
   uda,
 )
 from pointsup_jax.stages import run as run_lib
@@ -28,7 +30,9 @@ STAGES = {
   'annotate': annotate.run,
   'adapt': adapt.run,
   'evaluate': evaluate.run,
+  'report': report.run,
 }
+
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run; runs/<config name> if not given.'
@@ -68,7 +72,11 @@ def main() -> None:
     if workdir.done(stage).exists():
       progress.say(f'{stage}: done before')
       continue
-    STAGES[stage](run)
+    if stage == 'report':  # it tells of all the others
+      report.run(run)
+      continue
+    with history.recorded(workdir, stage):
+      STAGES[stage](run)
     # Evaluation finds out by itself what has been scored; people whose labels
     # the run does without may still give them.
     if stage != 'evaluate' and not (

@@ -12,25 +12,18 @@ from pointsup_jax.data import image_files, official, pipeline, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
 from pointsup_jax.reporting import tables
+from pointsup_jax.stages import models
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
 from pointsup_jax.types import Batch, Variables
-
-# The phases that leave a model: name of its scores, column of the table.
-MODELS = (
-  ('source_only', 'no adaptation'),
-  ('uda', 'UDA'),
-  ('adapt', 'points'),
-)
 
 
 def run(run: run_lib.Run) -> None:
   """Evaluates what has been trained, unless it has been already."""
   columns = {}
-  for name, column in MODELS:
-    phase = getattr(run.workdir, name)
-    if phase.checkpoints.is_dir():
-      columns[column] = np.array(scores_of(run, name)['iou'], float)
+  for model in models.of(run.workdir):
+    if model.phase.checkpoints.is_dir():
+      columns[model.column] = np.array(scores_of(run, model)['iou'], float)
   if not columns:
     raise errors.UsageError(
       f'--stage=evaluate: no model has been trained in {run.workdir.root}; run '
@@ -41,11 +34,11 @@ def run(run: run_lib.Run) -> None:
   )
 
 
-def scores_of(run: run_lib.Run, name: str) -> dict:
+def scores_of(run: run_lib.Run, model: models.Model) -> dict:
   """The scores of a phase's last model, from its file or computed."""
   evaluation = run.config.data.evaluation
-  step, variables = run.trained(getattr(run.workdir, name))
-  path = run.workdir.evaluation(name, evaluation.split)
+  step, variables = run.trained(model.phase)
+  path = run.workdir.evaluation(model.name, evaluation.split)
   about = {
     'step': step,
     **json.loads(evaluation.to_json()),
@@ -54,15 +47,20 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
   }
   if path.exists():
     known = json.loads(path.read_text())
-    if all(known.get(field) == value for field, value in about.items()) and (
-      known.get('predictions_saved') or not run.config.evaluate.save_predictions
+    if (
+      all(known.get(field) == value for field, value in about.items())
+      and (
+        known.get('predictions_saved')
+        or not run.config.evaluate.save_predictions
+      )
+      and 'image_miou' in known
     ):
       return known
-  matrix, images = confusion_of(run, variables, name)
+  matrix, image_miou = confusion_of(run, variables, model.name)
   iou = confusion.iou(matrix)
   found = {
     **about,
-    'images': images,
+    'images': len(image_miou),
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
       subset: _or_none(confusion.mean_iou(matrix, indices))
@@ -70,6 +68,7 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
     },
     'iou': [_or_none(x) for x in iou],
     'confusion': matrix.tolist(),
+    'image_miou': {name: _or_none(x) for name, x in image_miou.items()},
     'predictions_saved': run.config.evaluate.save_predictions,
   }
   workdir_lib.write_json(path, found)
@@ -78,8 +77,8 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
 
 def confusion_of(
   run: run_lib.Run, variables: Variables, name: str
-) -> tuple[np.ndarray, int]:
-  """Confusion matrix [C, C] over all evaluation images, and their number.
+) -> tuple[np.ndarray, dict[str, float]]:
+  """Confusion matrix [C, C] over all evaluation images, and the mIoU of each.
 
   The network sees the images at config.data.evaluation.size; its logits are
   enlarged to the size of the labels, which is theirs on disk.
@@ -95,46 +94,46 @@ def confusion_of(
     )
   )
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
+  image_miou: dict[str, float] = {}
   batches = pipeline.in_order(
     source,
     batch_size=config.evaluate.batch_size,
     num_threads=config.data.threads,
   )
-  done = 0
   with progress.Progress(
     f'evaluation of {name}', len(source), start=0, unit='image'
   ) as bar:
     for names, batch, valid in batches:
-      matrix, predictions = count(
-        variables, batch, jnp.arange(len(batch.labels)) < valid
-      )
-      total += np.asarray(matrix)
+      matrices, predictions = count(variables, batch)
+      for image, matrix in zip(
+        names[:valid], np.asarray(matrices, np.int64), strict=False
+      ):
+        total += matrix
+        image_miou[image] = confusion.mean_iou(matrix)
       if config.evaluate.save_predictions:
         save(run, name, names[:valid], np.asarray(predictions))
-      done += valid
-      bar.update(done)
+      bar.update(len(image_miou))
       stop.check()
-  return total, done
+  return total, image_miou
 
 
 def count_batch(
   variables: Variables,
   batch: Batch,
-  valid: jax.Array,
   *,
   segmenter: deeplab.DeepLabV2,
   num_classes: int,
 ) -> tuple[jax.Array, jax.Array]:
-  """Confusion matrix of a batch, and its predictions [B, H, W] uint8.
-
-  Images that are not valid do not count.
-  """
+  """Confusion matrices [B, C, C], and predictions [B, H, W] uint8."""
   height, width = batch.labels.shape[1:]
   logits = predict.logits(segmenter, variables, batch.images, (height, width))
-  labels = jnp.where(valid[:, None, None], batch.labels, 255)
   predictions = jnp.argmax(logits, -1)
-  matrix = confusion.confusion_matrix(labels, predictions, num_classes)
-  return matrix, predictions.astype(jnp.uint8)
+  matrices = jax.vmap(
+    lambda labels, predicted: confusion.confusion_matrix(
+      labels, predicted, num_classes
+    )
+  )(batch.labels, predictions)
+  return matrices, predictions.astype(jnp.uint8)
 
 
 def save(

@@ -67,6 +67,11 @@ class Workdir:
     return self.root / 'config.json'
 
   @property
+  def history(self) -> pathlib.Path:
+    """One JSON object a line: a stage that a command has run."""
+    return self.root / 'history.jsonl'
+
+  @property
   def source_only(self) -> Phase:
     """The source-only phase before stage 1, where there is one."""
     return self.uda_phase('source_only')
@@ -115,6 +120,11 @@ class Workdir:
   def prediction(self, stage: str, split: str, image: str) -> pathlib.Path:
     """What a stage's model says of an evaluation image, ids of label files."""
     return self.root / 'evaluate' / f'{stage}-{split}' / f'{image}.png'
+
+  @property
+  def report(self) -> pathlib.Path:
+    """What is shown of the run."""
+    return self.stage('report')
 
 
 def write_json(path: pathlib.Path, value: dict) -> None:
