@@ -21,6 +21,11 @@ class Picture(NamedTuple):
   alt: str
 
   @property
+  def width(self) -> int:
+    """In pixels, as the file's header has it."""
+    return int.from_bytes(self.png[16:20], 'big')
+
+  @property
   def uri(self) -> str:
     """The picture itself, as an address."""
     return 'data:image/png;base64,' + base64.b64encode(self.png).decode()

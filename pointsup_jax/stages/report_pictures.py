@@ -41,7 +41,7 @@ def draw(
       pictures[place] = page.Picture(
         f'{place}.png',
         strips.draw(found.strips, run.classes),
-        f'{what}: ' + '; '.join(strip.title for strip in found.strips),
+        f'{what}: ' + '; '.join(f'{x.title}, {x.name}' for x in found.strips),
       )
   return pictures, missing
 

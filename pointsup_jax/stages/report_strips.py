@@ -40,7 +40,8 @@ def evaluated(run: run_lib.Run) -> Strips:
   examples = find(sources.ResizedImages(native, size), chosen)
   shown = {
     title: strips.Strip(
-      f'{title} ({100 * of_image[example.name]:.1f}): {example.name}',
+      f'{title}, mIoU {100 * of_image[example.name]:.1f}',
+      example.name,
       {
         'image': strips.Tile(image=example.image),
         'truth': strips.Tile(
@@ -81,7 +82,7 @@ def asked(run: run_lib.Run) -> Strips:
   examples = find(run.source('target', labelled=False), chosen)
   shown = {
     title: strips.Strip(
-      f'{title}: {example.name}', {'image': strips.Tile(image=example.image)}
+      title, example.name, {'image': strips.Tile(image=example.image)}
     )
     for title, example in examples.items()
   }

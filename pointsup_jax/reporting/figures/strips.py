@@ -13,7 +13,9 @@ from pointsup_jax.types import IGNORE
 
 # In inches.
 _HIGHEST = 8.2  # all pictures above each other, so that they fit a page
-_LEFT, _BAR = 0.25, 0.5  # room for what the pictures show, and for the scale
+_LEFT, _BAR = 0.22, 0.4  # room for what the pictures show, and for the scale
+_TOP, _LINE = 0.36, 0.16  # of the titles, and of a line of the legend
+_LEGEND = 1.15  # width of an entry
 _GAP = 0.04
 
 
@@ -43,6 +45,7 @@ class Strip(NamedTuple):
   """One image and what is known of it."""
 
   title: str
+  name: str  # the image's
   tiles: dict[str, Tile]  # what it shows -> the picture
 
 
@@ -54,53 +57,60 @@ def draw(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> bytes:
     classes: whose colours the labels get; those that occur are explained.
   """
   kinds = list(dict.fromkeys(kind for strip in strips for kind in strip.tiles))
-  first = next(iter(strips[0].tiles.values()))
-  height, width = _array(first).shape[:2]
-  scored = {
-    kind
-    for strip in strips
-    for kind, tile in strip.tiles.items()
-    if tile.scores is not None
-  }
-  room = canvas.WIDTH - _LEFT - (_BAR if scored else 0)
-  tile_width = room / max(len(strips), 2) - _GAP
-  tile_height = min(tile_width * height / width, _HIGHEST / len(kinds))
   used = _used(strips)
-  legend_lines = -(-len(used) // 6) + 2
+  columns = max(len(strips), 2)  # one alone would be enormous
+  room = (canvas.WIDTH - _LEFT - _BAR) / columns - _GAP
+  height, width = _array(next(iter(strips[0].tiles.values()))).shape[:2]
+  tile_height = min(room * height / width, _HIGHEST / len(kinds))
+  tile_width = tile_height * width / height
+  fig_width = _LEFT + columns * (tile_width + _GAP) + _BAR
+  across = max(int(fig_width / _LEGEND), 1)
+  handles = _legend(strips, used, classes)
+  bottom = _LINE * -(-len(handles) // across) + 2 * _GAP
+  fig_height = bottom + len(kinds) * (tile_height + _GAP) + _TOP
   with canvas.look():
-    fig = canvas.new(
-      (tile_height + _GAP) * len(kinds) + 0.25 + 0.15 * legend_lines
-    )
-    fig.set_layout_engine(
-      'constrained', w_pad=_GAP / 2, h_pad=_GAP / 2, wspace=0, hspace=0
-    )
-    grid = fig.subplots(len(kinds), len(strips), squeeze=False)
-    for column, strip in zip(grid.T, strips, strict=True):
-      column[0].set_title(canvas.short(strip.title, 44), fontsize=7)
-      for ax, kind in zip(column, kinds, strict=True):
+    fig = canvas.new(fig_height, fig_width)
+    fig.set_layout_engine('none')
+
+    def place(row: int, left: float, width: float) -> axes.Axes:
+      """Axes in a row of pictures; inches from the left."""
+      above = _TOP + row * (tile_height + _GAP)
+      low = fig_height - above - tile_height
+      rectangle = (left, low, width, tile_height)
+      sides = (fig_width, fig_height, fig_width, fig_height)
+      (x, y, w, h) = (a / b for a, b in zip(rectangle, sides, strict=True))
+      return fig.add_axes((x, y, w, h))
+
+    for column, strip in enumerate(strips):
+      left = _LEFT + column * (tile_width + _GAP)
+      for row, kind in enumerate(kinds):
+        ax = place(row, left, tile_width)
         ax.set_xticks([])
         ax.set_yticks([])
         ax.spines[:].set_visible(False)
+        if row == 0:
+          length = int(tile_width * 16)  # characters that fit above
+          # Names of images differ at their ends.
+          name = canvas.short(strip.name[::-1], length)[::-1]
+          ax.set_title(f'{strip.title}\n{name}', fontsize=7)
+        if column == 0:
+          ax.set_ylabel(kind, fontsize=7)
         if kind in strip.tiles:
           _draw_tile(ax, strip.tiles[kind], classes)
-    for ax, kind in zip(grid[:, 0], kinds, strict=True):
-      ax.set_ylabel(kind, fontsize=7)
-    for row, kind in zip(grid, kinds, strict=True):
-      if kind in scored:
-        bar = fig.colorbar(
-          cm.ScalarMappable(colors.Normalize(0, 1), 'magma'),
-          ax=list(row),
-          pad=0.01,
-          aspect=12,
-        )
+    for row, kind in enumerate(kinds):
+      shown = [strip.tiles[kind] for strip in strips if kind in strip.tiles]
+      if any(tile.scores is not None for tile in shown):
+        scale = cm.ScalarMappable(colors.Normalize(0, 1), 'magma')
+        bar = fig.colorbar(scale, cax=place(row, fig_width - _BAR, 0.1))
         bar.outline.set_visible(False)
     fig.legend(
-      handles=_legend(strips, used, classes),
-      loc='outside lower center',
-      ncols=6,
+      handles=handles,
+      loc='lower center',
+      ncols=across,
       handlelength=1.0,
       handleheight=1.0,
       columnspacing=1.2,
+      borderaxespad=0.2,
     )
     return canvas.png(fig)
 
@@ -112,7 +122,8 @@ def _draw_tile(
   if tile.labels is not None:
     array = colored(tile.labels, classes)
   elif tile.dots or tile.asked:  # they alone shall be bright and coloured
-    array = np.repeat(0.75 / 255 * array.mean(axis=2, keepdims=True), 3, axis=2)
+    grey = 0.2 + 0.4 * array.mean(axis=2, keepdims=True) / 255
+    array = np.repeat(grey, 3, axis=2)
   elif tile.scores is not None:
     array = matplotlib.colormaps['magma'](np.clip(array, 0, 1))[..., :3]
   height, width = array.shape[:2]
