@@ -1,5 +1,6 @@
 """One training phase: everything it needs, wired, and the loop run."""
 
+import contextlib
 import functools
 from collections.abc import Iterator
 
@@ -67,25 +68,26 @@ def train(
       return
     if start:
       progress.say(f'{title}: continues at step {start}')
-    log = metrics_log.MetricsLog(phase.metrics, start_step=start)
-    loop.train(
-      train_step,
-      state,
-      pair_batches(
-        run,
-        sources.CachedSource(source),
-        sources.CachedSource(target),
-        start,
-        title,
-      ),
-      title=title,
-      steps=steps,
-      checkpoints=checkpoints,
-      checkpoint_every=config.train.checkpoint_every,
-      log=log,
-      log_every=config.train.log_every,
-    )
-    log.close()
+    with contextlib.closing(
+      metrics_log.MetricsLog(phase.metrics, start_step=start)
+    ) as log:
+      loop.train(
+        train_step,
+        state,
+        pair_batches(
+          run,
+          sources.CachedSource(source),
+          sources.CachedSource(target),
+          start,
+          title,
+        ),
+        title=title,
+        steps=steps,
+        checkpoints=checkpoints,
+        checkpoint_every=config.train.checkpoint_every,
+        log=log,
+        log_every=config.train.log_every,
+      )
 
 
 def pair_batches(
