@@ -3,12 +3,15 @@
 Running the same command again continues where it stopped.
 """
 
+import dataclasses
 import os
 import pathlib
+from collections.abc import Iterator
 
 from absl import flags
 
-from pointsup_jax import command, progress, stop
+from launch import multihost
+from pointsup_jax import command, processes, progress, stop
 from pointsup_jax.stages import (
   acquire,
   adapt,
@@ -32,7 +35,8 @@ STAGES = {
   'evaluate': evaluate.run,
   'report': report.run,
 }
-
+# These find out by themselves what there is to do.
+_NEVER_DONE = ('evaluate', 'report')
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run; runs/<config name> if not given.'
@@ -42,6 +46,12 @@ _STAGE = flags.DEFINE_enum(
 )
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Delete what the workdir holds and start anew.'
+)
+_MULTIHOST = flags.DEFINE_string(
+  'multihost',
+  'off',
+  'off; auto (a TPU pod, Slurm or Kubernetes); or ADDRESS:PORT,N,I: where '
+  'process 0 listens, the number of processes, and which of them this is.',
 )
 _CACHE = flags.DEFINE_string(
   'compilation_cache',
@@ -54,35 +64,58 @@ def main() -> None:
   """Runs the chosen stages; finished ones are skipped."""
   config = command.config()
   stop.install()
+  multihost.start(_MULTIHOST.value)
   use_compilation_cache(_CACHE.value)
   check.check(config)
   workdir = workdir_lib.Workdir(
-    pathlib.Path(_WORKDIR.value or f'runs/{command.config_name()}')
+    pathlib.Path(_WORKDIR.value or f'runs/{command.config_name()}'),
+    rounds=config.acquire.rounds,
   )
   run = run_lib.open_run(config, workdir, _STAGE.value)
   check.check_classes(config, run.classes.names)
-  if _OVERWRITE.value:
+  if _OVERWRITE.value and processes.is_first():
     record.clear(workdir)
-  if not workdir.started('uda'):
+  if not processes.agree(workdir.started('uda')):
     check.check_data(run)
-  record.claim(workdir, config, run.classes)
+  if processes.is_first():
+    record.claim(workdir, config, run.classes)
   progress.say(f'workdir {workdir.root}')
-  for stage in STAGES if _STAGE.value == 'all' else (_STAGE.value,):
-    labels.require_before(run, stage)
-    if workdir.done(stage).exists():
-      progress.say(f'{stage}: done before')
-      continue
-    if stage == 'report':  # it tells of all the others
-      report.run(run)
-      continue
-    with history.recorded(workdir, stage):
-      STAGES[stage](run)
-    # Evaluation finds out by itself what has been scored; people whose labels
-    # the run does without may still give them.
-    if stage != 'evaluate' and not (
-      stage == 'annotate' and labels.do_without(run)
-    ):
+  for stage, at in in_order(_STAGE.value, workdir):
+    run_stage(stage, dataclasses.replace(run, workdir=at))
+
+
+def in_order(
+  asked: str, workdir: workdir_lib.Workdir
+) -> Iterator[tuple[str, workdir_lib.Workdir]]:
+  """The stages to run, each with the workdir at its round of questions."""
+  if asked != 'all':
+    yield asked, workdir.current()
+    return
+  yield 'uda', workdir
+  for round in range(1, workdir.rounds + 1):
+    for stage in workdir_lib.REPEATED:
+      yield stage, workdir.at(round)
+  yield 'evaluate', workdir.at(workdir.rounds)
+  yield 'report', workdir.at(workdir.rounds)
+
+
+def run_stage(stage: str, run: run_lib.Run) -> None:
+  """Runs one stage unless it has finished."""
+  workdir = run.workdir
+  labels.require_before(run, stage)
+  if processes.agree(workdir.done(stage).exists()):
+    which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
+    progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
+    return
+  with history.recorded(workdir, stage):
+    STAGES[stage](run)
+  # People whose labels the run does without may still give them.
+  if stage not in _NEVER_DONE and not (
+    stage == 'annotate' and labels.do_without(run)
+  ):
+    if processes.is_first():
       workdir.mark_done(stage)
+    processes.wait(f'the end of {stage}')
 
 
 def use_compilation_cache(folder: str) -> None:

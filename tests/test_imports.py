@@ -12,6 +12,7 @@ FREE = {
   'progress',
   'command',
   'stop',
+  'processes',
 }  # anything may use these
 ALLOWED = {
   'types': set(),
@@ -19,6 +20,7 @@ ALLOWED = {
   'progress': set(),
   'command': set(),
   'stop': set(),
+  'processes': set(),
   'models': set(),
   'losses': set(),
   'data': set(),

@@ -41,7 +41,7 @@ class Setting(NamedTuple):
 class Provenance(NamedTuple):
   """How the run came about."""
 
-  command: str | None  # the last one that ran a stage
+  commands: Sequence[str]  # that ran a stage, the first one first
   revision: str | None
   versions: Mapping[str, str]
   times: Sequence[StageTime]

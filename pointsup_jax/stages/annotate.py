@@ -28,10 +28,11 @@ def run(run: run_lib.Run) -> None:
     return
   labels.require(run)
   progress.say('annotation: all points are answered')
-  if run.workdir.started('adapt'):
+  adapt = run.workdir.adapt
+  if adapt.checkpoints.exists():
     progress.say(
-      'stage 3 has started with fewer labels; delete '
-      f'{run.workdir.stage("adapt")} to train it with all of them'
+      f'stage 3 has started with fewer labels; delete {adapt.root} to train it '
+      'with all of them'
     )
 
 
@@ -41,8 +42,23 @@ def answer(run: run_lib.Run) -> None:
   with store_lib.Store(
     run.workdir.annotations, run.classes.num_classes
   ) as store:
-    answers = oracle.ground_truth(store, source)
+    answers = oracle.answer(store, source, simulated(run))
   progress.say(f'annotation: {answers} points answered from the label files')
+
+
+def simulated(run: run_lib.Run) -> oracle.Annotator:
+  """The annotator that config.annotate describes."""
+  config, names = run.config.annotate, run.classes.names
+  return oracle.Annotator(
+    num_classes=len(names),
+    error_rate=config.error_rate,
+    confusable=[
+      [names.index(name) for name in group.split('/')]
+      for group in config.confusable
+    ],
+    seconds=config.seconds,
+    seed=run.seed('annotator'),
+  )
 
 
 def read(run: run_lib.Run) -> None:

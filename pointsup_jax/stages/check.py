@@ -18,7 +18,7 @@ _CHOICES = {
   'uda.strategy': uda.names(),
   'adapt.strategy': tuple(uda.STRATEGIES),
   'acquire.strategy': selection.STRATEGIES,
-  'acquire.score': scores.NAMES,
+  'acquire.score': (*scores.NAMES, 'random'),
   'annotate.oracle': ('ground_truth', 'human', 'file'),
   'adapt.pseudo_labels': targets.MODES,
   'model.bn': ('batch', 'global', 'frozen'),
@@ -31,6 +31,7 @@ _COUNTS = (
   'train.keep',
   'uda.steps',
   'adapt.steps',
+  'acquire.rounds',
   'acquire.batch_size',
   'evaluate.batch_size',
   'model.width',
@@ -47,6 +48,9 @@ _RANGES = {
   'losses.target_main': (0, math.inf),
   'losses.target_aux': (0, math.inf),
   'annotate.port': (0, 65535),
+  'acquire.budget': (0, math.inf),
+  'annotate.error_rate': (0, 1),
+  'annotate.seconds': (0, math.inf),
   'annotate.overlap': (0, 1),
   'adapt.target_weight': (0, math.inf),
   'optim.lr': (0, math.inf),
@@ -105,6 +109,27 @@ def check(config: ml_collections.ConfigDict) -> None:
     config.acquire.k,
     config.acquire.n,
   )
+  check_rounds(config.acquire)
+
+
+def check_rounds(acquire: ml_collections.ConfigDict) -> None:
+  """Refuses rounds and budgets that ask nothing."""
+  strategy, budget, rounds = acquire.strategy, acquire.budget, acquire.rounds
+  if strategy not in ('active', 'random') and (budget or rounds > 1):
+    raise errors.UsageError(
+      f'acquire.strategy={strategy!r} has neither budget nor rounds; set '
+      'acquire.budget=0 and acquire.rounds=1'
+    )
+  if budget and budget < rounds * acquire.n:
+    raise errors.UsageError(
+      f'acquire.budget={budget} must be at least {rounds * acquire.n}: a patch '
+      f'of acquire.n={acquire.n} points in each of acquire.rounds={rounds}'
+    )
+  if rounds > 1 and not budget and acquire.k < rounds:
+    raise errors.UsageError(
+      f'acquire.k={acquire.k} must be at least acquire.rounds={rounds}, a '
+      'patch of every image in each round; or set acquire.budget'
+    )
 
 
 def check_host(host: str, allow_remote: bool) -> None:
@@ -148,6 +173,13 @@ def check_data(run: run_lib.Run) -> None:
     'target', labelled=domains.needs_labels(run.config, 'target')
   )
   run.source('evaluation', labelled=True, full_labels=True)
+  rows, cols = run.config.acquire.grid
+  most = len(target) * rows * cols * run.config.acquire.n
+  if run.config.acquire.budget > most:
+    raise errors.UsageError(
+      f'acquire.budget={run.config.acquire.budget} is more than the {most} '
+      f'points of {len(target)} target images'
+    )
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = int(len(target) * run.config.uda.easy_share)
     if not 0 < easy < len(target):
@@ -163,6 +195,9 @@ def check_classes(
   """Raises errors.UsageError for fields that name no class of the data."""
   for name in config.uda.rare_classes:
     require_choice('uda.rare_classes', str(name), names)
+  for group in config.annotate.confusable:
+    for name in str(group).split('/'):
+      require_choice('annotate.confusable', name, names)
 
 
 def require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:

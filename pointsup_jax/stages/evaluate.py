@@ -2,17 +2,18 @@
 
 import functools
 import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pointsup_jax import errors, progress, stop
-from pointsup_jax.data import image_files, official, pipeline, sources
+from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
 from pointsup_jax.reporting import tables
-from pointsup_jax.stages import models
+from pointsup_jax.stages import batches, models
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
 from pointsup_jax.types import Batch, Variables
@@ -20,10 +21,11 @@ from pointsup_jax.types import Batch, Variables
 
 def run(run: run_lib.Run) -> None:
   """Evaluates what has been trained, unless it has been already."""
-  columns = {}
-  for model in models.of(run.workdir):
-    if model.phase.checkpoints.is_dir():
-      columns[model.column] = np.array(scores_of(run, model)['iou'], float)
+  columns = {
+    model.column: np.array(scores_of(run, model)['iou'], float)
+    for model in models.of(run.workdir)
+    if model.phase.checkpoints.is_dir()
+  }
   if not columns:
     raise errors.UsageError(
       f'--stage=evaluate: no model has been trained in {run.workdir.root}; run '
@@ -45,17 +47,9 @@ def scores_of(run: run_lib.Run, model: models.Model) -> dict:
     'data_root': run.config.data.root,
     'classes': list(run.classes.names),
   }
-  if path.exists():
-    known = json.loads(path.read_text())
-    if (
-      all(known.get(field) == value for field, value in about.items())
-      and (
-        known.get('predictions_saved')
-        or not run.config.evaluate.save_predictions
-      )
-      and 'image_miou' in known
-    ):
-      return known
+  known = _known(path, about, run.config.evaluate.save_predictions)
+  if processes.agree(known is not None):
+    return known or json.loads(path.read_text())
   matrix, image_miou = confusion_of(run, variables, model.name)
   iou = confusion.iou(matrix)
   found = {
@@ -68,11 +62,23 @@ def scores_of(run: run_lib.Run, model: models.Model) -> dict:
     },
     'iou': [_or_none(x) for x in iou],
     'confusion': matrix.tolist(),
-    'image_miou': {name: _or_none(x) for name, x in image_miou.items()},
+    'image_miou': {image: _or_none(x) for image, x in image_miou.items()},
     'predictions_saved': run.config.evaluate.save_predictions,
   }
-  workdir_lib.write_json(path, found)
+  if processes.is_first():
+    workdir_lib.write_json(path, found)
   return found
+
+
+def _known(path: pathlib.Path, about: dict, predictions: bool) -> dict | None:
+  """The scores in a file, if they are those of this model and these images."""
+  if not path.exists():
+    return None
+  known = json.loads(path.read_text())
+  fits = all(known.get(field) == value for field, value in about.items())
+  whole = 'image_miou' in known  # earlier versions did not write it
+  saved = known.get('predictions_saved') or not predictions
+  return known if fits and whole and saved else None
 
 
 def confusion_of(
@@ -86,31 +92,29 @@ def confusion_of(
   config = run.config
   native = run.source('evaluation', labelled=True, full_labels=True)
   source = sources.ResizedImages(native, tuple(config.data.evaluation.size))
-  count = jax.jit(
+  count = batches.compiled(
+    run,
     functools.partial(
       count_batch,
       segmenter=run.segmenter(),
       num_classes=run.classes.num_classes,
-    )
+    ),
   )
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
   image_miou: dict[str, float] = {}
-  batches = pipeline.in_order(
-    source,
-    batch_size=config.evaluate.batch_size,
-    num_threads=config.data.threads,
-  )
   with progress.Progress(
     f'evaluation of {name}', len(source), start=0, unit='image'
   ) as bar:
-    for names, batch, valid in batches:
+    for names, batch, valid in batches.every_image(
+      run, source, config.evaluate.batch_size
+    ):
       matrices, predictions = count(variables, batch)
       for image, matrix in zip(
         names[:valid], np.asarray(matrices, np.int64), strict=False
       ):
         total += matrix
         image_miou[image] = confusion.mean_iou(matrix)
-      if config.evaluate.save_predictions:
+      if config.evaluate.save_predictions and processes.is_first():
         save(run, name, names[:valid], np.asarray(predictions))
       bar.update(len(image_miou))
       stop.check()

@@ -7,9 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import jax
-
-from pointsup_jax import command
+from pointsup_jax import command, processes
 from pointsup_jax.stages import workdir as workdir_lib
 
 
@@ -44,7 +42,7 @@ def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
       outcome=outcome,
       command=command.given(),
     )
-    if jax.process_index() == 0:
+    if processes.is_first():
       with workdir.history.open('a', encoding='utf-8') as file:
         file.write(json.dumps(session._asdict()) + '\n')
 

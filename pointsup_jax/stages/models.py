@@ -14,22 +14,21 @@ class Model(NamedTuple):
 
 
 def of(workdir: workdir_lib.Workdir) -> list[Model]:
-  """All models that there may be, trained or not."""
-  rounds = sorted(
-    int(path.name.removeprefix('round_'))
-    for path in workdir.adapt.root.glob('round_*')
-    if path.name.removeprefix('round_').isdecimal()
-  )
+  """All models of a run, whether or not they are trained already."""
   return [
     Model('source_only', 'no adaptation', workdir.source_only),
     Model('uda', 'UDA', workdir.uda),
+    *of_points(workdir),
+  ]
+
+
+def of_points(workdir: workdir_lib.Workdir) -> list[Model]:
+  """Those of them that have learned from points, one a round."""
+  last = workdir.rounds
+  return [
     *(
-      Model(
-        f'adapt_round_{number}',
-        f'points, round {number}',
-        workdir_lib.Phase(workdir.adapt.root / f'round_{number}'),
-      )
-      for number in rounds
+      Model(f'adapt_round_{r}', f'round {r}', workdir.at(r).adapt)
+      for r in range(1, last)
     ),
-    Model('adapt', 'points', workdir.adapt),
+    Model('adapt', 'points', workdir.at(last).adapt),
   ]

@@ -3,9 +3,7 @@
 import datetime
 import os
 
-import jax
-
-from pointsup_jax import errors, progress
+from pointsup_jax import errors, processes, progress
 from pointsup_jax.reporting import facts as facts_lib
 from pointsup_jax.reporting import paper
 from pointsup_jax.stages import report_facts
@@ -52,7 +50,7 @@ def write(run: run_lib.Run) -> None:
     notes=[*facts.missing, *missing],
     written=datetime.datetime.now(datetime.UTC),
   )
-  if jax.process_index():
+  if not processes.is_first():
     return
   folder = run.workdir.report
   folder.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,11 @@ def gather(run: run_lib.Run) -> facts_lib.Facts:
   elif len(found) == 1:
     missing.append(f'Differences: only {found[0].column!r} was evaluated.')
   if labelling is None:
-    missing.append('Clicks: no points have been asked (--stage=acquire).')
+    missing.append(
+      'Clicks: stage 2 asked for no points.'
+      if run.workdir.done('acquire').exists()
+      else 'Clicks: no points have been asked for (--stage=acquire).'
+    )
   return facts_lib.Facts(
     title=run.workdir.root.resolve().name,
     domains={
@@ -63,10 +67,8 @@ def _phases(run: run_lib.Run) -> list[curves.Phase]:
   for part in uda.phases(config.uda.strategy):
     title = f'stage 1: {config.uda.strategy} {part.name}'.strip()
     titles[title] = run.workdir.uda_phase(part.name)
-  for model in models.of(run.workdir):
-    if model.name.startswith('adapt'):
-      title = f'stage 3: {config.adapt.strategy} + {model.column}'
-      titles[title] = model.phase
+  for model in models.of_points(run.workdir):
+    titles[f'stage 3: {config.adapt.strategy}, {model.column}'] = model.phase
   logs = {
     title: metrics_log.read(phase.metrics) for title, phase in titles.items()
   }
@@ -103,13 +105,13 @@ def _labelling(run: run_lib.Run) -> facts_lib.Labelling | None:
 
 def _provenance(run: run_lib.Run) -> facts_lib.Provenance:
   known = json.loads(run.workdir.config.read_text())
-  sessions = history.read(run.workdir)
+  sessions = [x for x in history.read(run.workdir) if x.stage != 'report']
   seconds: dict[str, list[float]] = collections.defaultdict(list)
   for session in sessions:
     seconds[session.stage].append(session.seconds)
   usual = command.flatten(default.get_config())
   return facts_lib.Provenance(
-    command=sessions[-1].command if sessions else None,
+    commands=list(dict.fromkeys(session.command for session in sessions)),
     revision=known['git'],
     versions=known['versions'],
     times=[

@@ -14,7 +14,7 @@ from pointsup_jax.data import image_files, sources, transforms
 from pointsup_jax.evaluation import predict
 from pointsup_jax.reporting import scores
 from pointsup_jax.reporting.figures import strips
-from pointsup_jax.stages import report_facts
+from pointsup_jax.stages import batches, models, report_facts
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.types import IGNORE, Array, Example, Variables
 
@@ -79,6 +79,8 @@ def asked(run: run_lib.Run) -> Strips:
       for title, name in scores.extremes(ranks).items()
     }
     requests = {title: store.requests(name) for title, name in chosen.items()}
+  if not chosen:
+    return Strips([], [])
   examples = find(run.source('target', labelled=False), chosen)
   shown = {
     title: strips.Strip(
@@ -87,14 +89,17 @@ def asked(run: run_lib.Run) -> Strips:
     for title, example in examples.items()
   }
   missing, look = [], looker(run)
-  if run.workdir.uda.checkpoints.is_dir():
-    _, variables = run.trained(run.workdir.uda)
+  # All that is on disk of the model that asks is of the newest round.
+  newest = max(x.round for of_image in requests.values() for x in of_image)
+  asks = run.workdir.at(newest).newest
+  if asks.checkpoints.is_dir():
+    _, variables = run.trained(asks)
     kind = run.config.acquire.score.replace('_', ' ')
     for title, example in examples.items():
       seen = look(variables, example.image)
       shown[title].tiles[kind] = strips.Tile(scores=seen.score)
   else:
-    missing.append('Uncertainty of target images: no checkpoint of stage 1.')
+    missing.append('Uncertainty of target images: no checkpoint.')
   for title, example in examples.items():
     tiles = shown[title].tiles
     tiles['patches, points'] = with_points(
@@ -107,8 +112,13 @@ def asked(run: run_lib.Run) -> Strips:
     if path.exists():
       labels = image_files.read_labels(path)
       tiles['pseudo label'] = strips.Tile(labels=labels)
-  if run.workdir.adapt.checkpoints.is_dir():
-    _, variables = run.trained(run.workdir.adapt)
+  trained = [
+    model.phase
+    for model in models.of_points(run.workdir)
+    if model.phase.checkpoints.is_dir()
+  ]
+  if trained:
+    _, variables = run.trained(trained[-1])
     for title, example in examples.items():
       seen = look(variables, example.image)
       shown[title].tiles['after points'] = strips.Tile(labels=seen.prediction)
@@ -160,7 +170,6 @@ def looker(run: run_lib.Run) -> Callable[[Variables, np.ndarray], Seen]:
   segmenter = run.segmenter()
   score = getattr(acquisition_scores, run.config.acquire.score)
 
-  @jax.jit
   def look(variables: Variables, image: Array) -> tuple[jax.Array, ...]:
     height, width, _ = image.shape
     logits = predict.logits(segmenter, variables, image[None], (height, width))
@@ -170,7 +179,10 @@ def looker(run: run_lib.Run) -> Callable[[Variables, np.ndarray], Seen]:
       score(logits)[0],
     )
 
-  return lambda variables, image: Seen(*map(np.asarray, look(variables, image)))
+  compiled = batches.compiled(run, look)
+  return lambda variables, image: Seen(
+    *map(np.asarray, compiled(variables, image))
+  )
 
 
 def find(

@@ -9,9 +9,7 @@ import functools
 import pathlib
 from collections.abc import Iterable, Mapping
 
-import jax
-
-from pointsup_jax import progress
+from pointsup_jax import processes, progress
 
 _FLUSH_SECONDS = 10
 
@@ -28,7 +26,7 @@ class Events:
     """
     self._writer = None
     tensorboardx = _library()
-    if tensorboardx is None or jax.process_index():
+    if tensorboardx is None or not processes.is_first():
       return
     for old in folder.glob('events.out.tfevents.*'):
       old.unlink()

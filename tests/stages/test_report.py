@@ -51,9 +51,8 @@ def open_run(tmp_path, data, asked='report', **fields):
   config.acquire.grid = (2, 4)
   config.acquire.k = 2
   config.update_from_flattened_dict(fields)
-  opened = run.open_run(
-    config, workdir.Workdir(tmp_path / 'a & <b>'), asked=asked
-  )
+  folder = workdir.Workdir(tmp_path / 'a & <b>', rounds=config.acquire.rounds)
+  opened = run.open_run(config, folder, asked=asked)
   record.claim(opened.workdir, config, opened.classes)
   return opened
 
@@ -91,8 +90,8 @@ def score(opened, model, scale=1):
   )
 
 
-def ask(opened, answers=('label', 'unsure')):
-  """Records a point in each image and answers some."""
+def ask(opened, answers=('label', 'unsure'), points=1):
+  """Records a point in each image, or none, and answers some."""
   path = opened.workdir.annotations
   path.parent.mkdir(parents=True, exist_ok=True)
   with store_lib.Store(path) as store:
@@ -101,7 +100,9 @@ def ask(opened, answers=('label', 'unsure')):
       point = store_lib.Request(
         store_lib.request_id(name, i, i), name, i, i, 0, 0.5, 1, 1, 2
       )
-      store.add_image(name, SIZE, 0.1 * i, [point])
+      store.add_image(name, SIZE, 0.1 * i, [point] * points)
+      if not points:
+        continue
       if i < len(answers) and answers[i] == 'label':
         store.answer(point.id, 0, '<b>ana</b>', 2.0, store_lib.How(1.5))
       elif i < len(answers):
@@ -216,6 +217,18 @@ def test_of_stage_1_alone(tmp_path, data):
   assert not opened.workdir.annotations.exists()
 
 
+def test_self_training_asked_nobody(tmp_path, data):
+  opened = open_run(tmp_path, data)
+  score(opened, 'uda')
+  ask(opened, points=0)
+  opened.workdir.mark_done('acquire')
+  report.run(opened)
+  text = written(opened)
+  assert 'stage 2 asked for no points' in text
+  assert "only 'UDA' was evaluated" in text.replace('&#39;', "'")
+  assert not (opened.workdir.report / 'asked.png').exists()
+
+
 def test_without_a_single_answer(tmp_path, data):
   opened = open_run(tmp_path, data, **{'annotate.oracle': 'human'})
   ask(opened, answers=())
@@ -248,18 +261,17 @@ def test_where_the_images_are_gone_the_rest_is_told(tmp_path, data):
 
 
 def test_rounds_stand_beside_each_other_in_their_order(tmp_path, data):
-  opened = open_run(tmp_path, data)
+  opened = open_run(tmp_path, data, **{'acquire.rounds': 3})
   whole(opened)
-  for number in (10, 2):
-    (opened.workdir.adapt.root / f'round_{number}').mkdir()
+  for number in (2, 1):
     score(opened, f'adapt_round_{number}')
   report.run(opened)
   with (opened.workdir.report / 'iou.csv').open() as file:
     assert [row[0] for row in csv.reader(file)][1:] == [
       'no adaptation',
       'UDA',
-      'points, round 2',
-      'points, round 10',
+      'round 1',
+      'round 2',
       'points',
     ]
 
