@@ -48,6 +48,11 @@ def test_the_worst_confusions_are_those_that_most_of_a_class_is_lost_to():
   assert scores.worst_confusions(np.diag([5, 3])) == []
 
 
+def test_a_rare_class_that_is_lost_comes_before_many_pixels():
+  matrix = np.array([[900, 100], [3, 1]])
+  assert [x.truth for x in scores.worst_confusions(matrix)] == [1, 0]
+
+
 def test_equal_shares_go_by_their_pixels():
   matrix = np.array([[1, 1, 0], [0, 10, 10], [0, 0, 1]])
   assert [x.truth for x in scores.worst_confusions(matrix)] == [1, 0]
