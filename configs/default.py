@@ -87,6 +87,11 @@ def get_config() -> ml_collections.ConfigDict:
   # Steps between two checkpoints, and how many of the last ones are kept.
   train.checkpoint_every = 2_000
   train.keep = 2
+  # Checkpoints at multiples of so many steps are kept besides; 0: none.
+  train.keep_every = 0
+  # When a loss or the model is not finite: 'stop', or 'rollback': go back to
+  # the last checkpoint and leave out the batch that did it.
+  train.on_nan = 'stop'
 
   config.uda = uda = ml_collections.ConfigDict()
   # Stage 1: 'source_only', 'minent', 'advent', 'adaptsegnet' or 'intrada'.

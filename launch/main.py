@@ -3,6 +3,7 @@
 Running the same command again continues where it stopped.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from absl import flags
 
 from launch import multihost
-from pointsup_jax import command, processes, progress, stop
+from pointsup_jax import command, errors, processes, progress, stop
 from pointsup_jax.stages import (
   acquire,
   adapt,
@@ -20,6 +21,7 @@ from pointsup_jax.stages import (
   evaluate,
   history,
   labels,
+  plan,
   record,
   report,
   uda,
@@ -43,6 +45,9 @@ _WORKDIR = flags.DEFINE_string(
 )
 _STAGE = flags.DEFINE_enum(
   'stage', 'all', ('all', *STAGES), 'Which stage to run.'
+)
+_DRY_RUN = flags.DEFINE_bool(
+  'dry_run', False, 'Only say what would be done; write nothing.'
 )
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Delete what the workdir holds and start anew.'
@@ -73,15 +78,26 @@ def main() -> None:
   )
   run = run_lib.open_run(config, workdir, _STAGE.value)
   check.check_classes(config, run.classes.names)
-  if _OVERWRITE.value and processes.is_first():
-    record.clear(workdir)
-  if not processes.agree(workdir.started('uda')):
+  if _DRY_RUN.value:
+    if _OVERWRITE.value:
+      raise errors.UsageError(
+        '--dry_run deletes nothing: leave --overwrite out'
+      )
+    plan.show(run, list(in_order(_STAGE.value, workdir)))
+    return
+  check.check_devices(config)
+  if _OVERWRITE.value or not processes.agree(workdir.started('uda')):
     check.check_data(run)
-  if processes.is_first():
-    record.claim(workdir, config, run.classes)
-  progress.say(f'workdir {workdir.root}')
-  for stage, at in in_order(_STAGE.value, workdir):
-    run_stage(stage, dataclasses.replace(run, workdir=at))
+  with contextlib.ExitStack() as held:
+    held.enter_context(record.locked(workdir))
+    if processes.is_first():
+      if _OVERWRITE.value:
+        record.clear(workdir)
+      record.claim(workdir, config, run.classes)
+    processes.wait('the workdir')
+    progress.say(f'workdir {workdir.root}')
+    for stage, at in in_order(_STAGE.value, workdir):
+      run_stage(stage, dataclasses.replace(run, workdir=at), held)
 
 
 def in_order(
@@ -99,14 +115,16 @@ def in_order(
   yield 'report', workdir.at(workdir.rounds)
 
 
-def run_stage(stage: str, run: run_lib.Run) -> None:
-  """Runs one stage unless it has finished."""
+def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
+  """Runs one stage unless it has finished; `lock` keeps others away."""
   workdir = run.workdir
   labels.require_before(run, stage)
   if processes.agree(workdir.done(stage).exists()):
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
     return
+  if labels.serves_page(run, stage):
+    lock.close()  # for days, during which other stages may run
   with history.recorded(workdir, stage):
     STAGES[stage](run)
   # People whose labels the run does without may still give them.

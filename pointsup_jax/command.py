@@ -37,7 +37,10 @@ def run(main: Callable[[], None]) -> None:
   """Parses the flags and runs a program."""
 
   def guarded(argv: Sequence[str]) -> None:
-    logging.set_verbosity(logging.WARNING)
+    # What libraries log as errors they raise as well; the user reads one line.
+    logging.set_verbosity(logging.FATAL)
+    # Writes that were under way when another failed cannot raise any more.
+    sys.unraisablehook = lambda unused: None
     try:
       if len(argv) > 1:
         raise errors.UsageError(f'{argv[1]!r} is not a flag; see --help')
@@ -45,7 +48,9 @@ def run(main: Callable[[], None]) -> None:
     except errors.UserError as error:
       fail(error)
     except OSError as error:  # a full disk, a folder that cannot be written
-      fail(errors.UserError(str(error)))
+      fail(
+        errors.UserError(f'{error}; mend that and run the same command again')
+      )
     except KeyboardInterrupt:
       fail(errors.Stopped('stopped; run the same command again to continue'))
 

@@ -13,6 +13,7 @@ FREE = {
   'command',
   'stop',
   'processes',
+  'lock',
 }  # anything may use these
 ALLOWED = {
   'types': set(),
@@ -21,6 +22,7 @@ ALLOWED = {
   'command': set(),
   'stop': set(),
   'processes': set(),
+  'lock': set(),
   'models': set(),
   'losses': set(),
   'data': set(),

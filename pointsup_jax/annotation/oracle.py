@@ -12,6 +12,8 @@ from pointsup_jax import errors, progress, stop
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.types import IGNORE, Example
 
+NAME = 'ground_truth'  # under which answers that nobody gave are recorded
+
 
 class LabelledImages(Protocol):
   """Images with labels, at the size at which the points were drawn."""
@@ -46,7 +48,7 @@ class Annotator:
   confusable: Sequence[Collection[int]] = ()
   seconds: float | None = None
   seed: int = 0
-  name: str = 'ground_truth'
+  name: str = NAME
 
   def says(self, request: str, truth: int) -> int:
     """The answer to a request, by its id; void pixels are always seen."""

@@ -1,5 +1,6 @@
 """The tables of an annotation store, and opening a file that has them."""
 
+import contextlib
 import pathlib
 import sqlite3
 
@@ -138,6 +139,40 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
     # Only once the file is known to be ours: WAL is a mark in the file.
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('PRAGMA synchronous = FULL')
+  except sqlite3.DatabaseError as error:
+    connection.close()
+    raise _unusable(path, error) from error
+  except errors.UserError:
+    connection.close()
+    raise
+  return connection
+
+
+def connect_to_copy(path: pathlib.Path) -> sqlite3.Connection:
+  """Opens a copy in memory of a store that is there: no file is changed.
+
+  An ordinary connection cannot promise that, not even for reading: it leaves
+  the files of the write-ahead log behind, and brings old tables up to date.
+
+  Args:
+    path: the file; others may be writing to it.
+
+  Returns:
+    A connection to what the file held at one moment.
+
+  Raises:
+    errors.UserError: the file cannot be opened, or is something else.
+  """
+  # Without a log nobody has the file open; with one, its owner's locks count.
+  logged = path.with_name(f'{path.name}-wal').exists()
+  how = 'mode=ro' if logged else 'immutable=1'
+  connection = sqlite3.connect(':memory:', isolation_level=None)
+  try:
+    with contextlib.closing(
+      sqlite3.connect(f'{path.absolute().as_uri()}?{how}', uri=True)
+    ) as file:
+      file.backup(connection)
+    _create_or_check(connection, path)
   except sqlite3.DatabaseError as error:
     connection.close()
     raise _unusable(path, error) from error

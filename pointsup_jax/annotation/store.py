@@ -10,7 +10,7 @@ import contextlib
 import datetime
 import pathlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +74,7 @@ class Standing(NamedTuple):
   label: int | None
   active_seconds: float | None
   mode: str | None
+  seconds: float | None = None
 
 
 class How(NamedTuple):
@@ -109,19 +110,25 @@ class Store:
   One for each thread: connections of SQLite are not shared.
   """
 
-  def __init__(self, path: pathlib.Path | str, num_classes: int = IGNORE):
+  def __init__(
+    self,
+    path: pathlib.Path | str,
+    num_classes: int = IGNORE,
+    connect: Callable[[pathlib.Path], sqlite3.Connection] = schema.connect,
+  ):
     """Opens the store, or creates an empty one.
 
     Args:
       path: the file; its folder must exist.
       num_classes: answers name classes below this one, or 255.
+      connect: `schema.connect`, or `schema.connect_to_copy` to look only.
 
     Raises:
       errors.UserError: the file cannot be opened or is something else.
     """
     self.path = pathlib.Path(path)
     self._num_classes = num_classes
-    self._connection = schema.connect(self.path)
+    self._connection = connect(self.path)
 
   def __enter__(self) -> 'Store':
     return self
@@ -246,8 +253,8 @@ class Store:
     """What every annotator says, of all requests or one; the oldest first."""
     where = '' if request is None else 'WHERE request_id = ?'
     rows = self._query(
-      'SELECT seq, request_id, annotator, answer, label, active_seconds, mode'
-      f' FROM ({schema.standing(where)}) ORDER BY seq',
+      'SELECT seq, request_id, annotator, answer, label, active_seconds, mode,'
+      f' seconds FROM ({schema.standing(where)}) ORDER BY seq',
       *(() if request is None else (request,)),
     )
     return [Standing(*row) for row in rows]

@@ -21,6 +21,7 @@ _CHOICES = {
   'acquire.score': (*scores.NAMES, 'random'),
   'annotate.oracle': ('ground_truth', 'human', 'file'),
   'adapt.pseudo_labels': targets.MODES,
+  'train.on_nan': ('stop', 'rollback'),
   'model.bn': ('batch', 'global', 'frozen'),
   'model.bn_statistics': ('both', 'target'),
 }
@@ -43,6 +44,7 @@ _COUNTS = (
 _RANGES = {
   'seed': (0, 2**32 - 1),
   'uda.source_only_steps': (0, math.inf),
+  'train.keep_every': (0, math.inf),
   'uda.easy_share': (0, 1),
   'losses.aux': (0, math.inf),
   'losses.target_main': (0, math.inf),
@@ -94,12 +96,17 @@ def check(config: ml_collections.ConfigDict) -> None:
       f'optim.decay_steps={config.optim.decay_steps} is less than the {steps} '
       'steps of a phase: its learning rate would be 0 at the end'
     )
+  if config.train.keep_every % config.train.checkpoint_every:
+    raise errors.UsageError(
+      f'train.keep_every={config.train.keep_every} must be a multiple of '
+      f'train.checkpoint_every={config.train.checkpoint_every}: no other step '
+      'is saved'
+    )
   if config.annotate.answers and config.annotate.oracle != 'file':
     raise errors.UsageError(
       f'annotate.answers={config.annotate.answers!r} is only read with '
       f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
     )
-  sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
   check_host(config.annotate.host, config.annotate.allow_remote)
   rows, cols = config.acquire.grid
   grid.check(
@@ -132,6 +139,11 @@ def check_rounds(acquire: ml_collections.ConfigDict) -> None:
     )
 
 
+def check_devices(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError where the devices cannot share the batches."""
+  sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
+
+
 def check_host(host: str, allow_remote: bool) -> None:
   """Refuses to let other machines in unless that was asked for."""
   try:
@@ -160,19 +172,22 @@ def require_integers(
     )
 
 
-def check_data(run: run_lib.Run) -> None:
+def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
   """Opens every domain, so that no stage finds a fault after days of another.
+
+  Returns:
+    The images of each.
 
   Raises:
     errors.UserError: data are missing, do not fit together or are too few.
   """
   if run.config.annotate.answers:
     importing.find(run.config.annotate.answers)
-  run.source('source', labelled=True)
+  source = run.source('source', labelled=True)
   target = run.source(
     'target', labelled=domains.needs_labels(run.config, 'target')
   )
-  run.source('evaluation', labelled=True, full_labels=True)
+  evaluation = run.source('evaluation', labelled=True, full_labels=True)
   rows, cols = run.config.acquire.grid
   most = len(target) * rows * cols * run.config.acquire.n
   if run.config.acquire.budget > most:
@@ -187,6 +202,7 @@ def check_data(run: run_lib.Run) -> None:
         f'uda.easy_share={run.config.uda.easy_share} of {len(target)} target '
         f'images are {easy} easy ones; there must be easy and hard ones'
       )
+  return {'source': source, 'target': target, 'evaluation': evaluation}
 
 
 def check_classes(

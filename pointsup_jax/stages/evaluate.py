@@ -2,7 +2,6 @@
 
 import functools
 import json
-import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -38,22 +37,15 @@ def run(run: run_lib.Run) -> None:
 
 def scores_of(run: run_lib.Run, model: models.Model) -> dict:
   """The scores of a phase's last model, from its file or computed."""
-  evaluation = run.config.data.evaluation
   step, variables = run.trained(model.phase)
-  path = run.workdir.evaluation(model.name, evaluation.split)
-  about = {
-    'step': step,
-    **json.loads(evaluation.to_json()),
-    'data_root': run.config.data.root,
-    'classes': list(run.classes.names),
-  }
-  known = _known(path, about, run.config.evaluate.save_predictions)
+  known = known_scores(run, model.name, step)
+  path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
   if processes.agree(known is not None):
     return known or json.loads(path.read_text())
   matrix, image_miou = confusion_of(run, variables, model.name)
   iou = confusion.iou(matrix)
   found = {
-    **about,
+    **about(run, step),
     'images': len(image_miou),
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
@@ -70,15 +62,28 @@ def scores_of(run: run_lib.Run, model: models.Model) -> dict:
   return found
 
 
-def _known(path: pathlib.Path, about: dict, predictions: bool) -> dict | None:
-  """The scores in a file, if they are those of this model and these images."""
+def known_scores(run: run_lib.Run, name: str, step: int) -> dict | None:
+  """The scores of a phase's model at a step, if they are there."""
+  path = run.workdir.evaluation(name, run.config.data.evaluation.split)
   if not path.exists():
     return None
   known = json.loads(path.read_text())
-  fits = all(known.get(field) == value for field, value in about.items())
+  expected = about(run, step)
+  fits = all(known.get(field) == value for field, value in expected.items())
   whole = 'image_miou' in known  # earlier versions did not write it
+  predictions = run.config.evaluate.save_predictions
   saved = known.get('predictions_saved') or not predictions
   return known if fits and whole and saved else None
+
+
+def about(run: run_lib.Run, step: int) -> dict:
+  """What scores depend on, beside the model's phase."""
+  return {
+    'step': step,
+    **json.loads(run.config.data.evaluation.to_json()),
+    'data_root': run.config.data.root,
+    'classes': list(run.classes.names),
+  }
 
 
 def confusion_of(

@@ -11,6 +11,13 @@ def from_people(run: run_lib.Run) -> bool:
   return run.config.annotate.oracle != 'ground_truth'
 
 
+def serves_page(run: run_lib.Run, stage: str) -> bool:
+  """Whether a stage is to wait at the page for people to label."""
+  return (
+    stage == run.asked == 'annotate' and run.config.annotate.oracle == 'human'
+  )
+
+
 def require(run: run_lib.Run) -> None:
   """Raises errors.WaitingForLabels as long as people have points left."""
   left, needed = _count(run)
@@ -45,10 +52,9 @@ def require_before(run: run_lib.Run, stage: str) -> None:
     errors.UsageError: another stage has not finished.
     errors.WaitingForLabels: people have not.
   """
+  require_finished_before(run, stage)
   if stage != 'adapt' or not from_people(run):
-    run.workdir.require_before(stage)
     return
-  run.workdir.require_before('annotate')
   if do_without(run):
     progress.say(
       f'adapt.allow_partial: {missing(run)} labels are missing; stage 3 leaves '
@@ -56,6 +62,18 @@ def require_before(run: run_lib.Run, stage: str) -> None:
     )
   else:
     require(run)
+
+
+def require_finished_before(run: run_lib.Run, stage: str) -> None:
+  """Refuses a stage before which another has to be finished.
+
+  People may label until stage 3 starts: it waits for acquisition alone.
+
+  Raises:
+    errors.UsageError: that stage has not finished.
+  """
+  people = stage == 'adapt' and from_people(run)
+  run.workdir.require_before('annotate' if people else stage)
 
 
 def missing(run: run_lib.Run) -> int:

@@ -2,13 +2,13 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import jax
 
 from pointsup_jax import progress, uda
 from pointsup_jax.data import pipeline, sources
-from pointsup_jax.stages import players, workdir
+from pointsup_jax.stages import players, rollback, workdir
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.training import checkpoint, loop, metrics_log, sharding
 from pointsup_jax.training import step as step_lib
@@ -54,9 +54,12 @@ def train(
     ),
     donate_argnums=0,
   )
-  with checkpoint.Checkpoints(
-    phase.checkpoints, keep=config.train.keep
-  ) as checkpoints:
+  source = sources.CachedSource(source)
+  target = sources.CachedSource(target)
+
+  def attempt(
+    checkpoints: checkpoint.Checkpoints, left_out: rollback.Rollback
+  ) -> None:
     # In this order: (1) resume, (2) start from another phase, (3) scratch.
     state = players.restore_state(run, learner, method.opponents, checkpoints)
     if state is None:
@@ -68,26 +71,40 @@ def train(
       return
     if start:
       progress.say(f'{title}: continues at step {start}')
-    with contextlib.closing(
-      metrics_log.MetricsLog(phase.metrics, start_step=start)
-    ) as log:
+    log = metrics_log.MetricsLog(phase.metrics, start_step=start)
+    with (
+      contextlib.closing(log),
+      contextlib.closing(
+        pair_batches(run, source, target, start, title)
+      ) as batches,
+    ):
       loop.train(
         train_step,
         state,
-        pair_batches(
-          run,
-          sources.CachedSource(source),
-          sources.CachedSource(target),
-          start,
-          title,
-        ),
+        batches,
         title=title,
         steps=steps,
         checkpoints=checkpoints,
         checkpoint_every=config.train.checkpoint_every,
         log=log,
         log_every=config.train.log_every,
+        skipped=left_out.skipped,
+        watched=left_out.watched,
       )
+
+  left_out = rollback.Rollback(phase.skipped)
+  with checkpoint.Checkpoints(
+    phase.checkpoints,
+    keep=config.train.keep,
+    keep_every=config.train.keep_every,
+  ) as checkpoints:
+    while True:
+      try:
+        return attempt(checkpoints, left_out)
+      except loop.Diverged as error:
+        if config.train.on_nan == 'stop':
+          raise
+        left_out.prepare(error, checkpoints.latest_step)
 
 
 def pair_batches(
@@ -96,7 +113,7 @@ def pair_batches(
   target: sources.Source,
   start: int,
   title: str,
-) -> Iterator[Pair]:
+) -> Generator[Pair]:
   """Batches of both domains from step `start` on, on the devices."""
   streams = (
     pipeline.stream(

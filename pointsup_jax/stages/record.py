@@ -1,14 +1,18 @@
 """config.json: which config a workdir belongs to, and who may change it."""
 
+import contextlib
 import importlib.metadata
 import json
 import pathlib
 import shutil
 import subprocess
+from collections.abc import Iterator
 
+import jax
 import ml_collections
 
-from pointsup_jax import command, errors, progress
+from pointsup_jax import command, errors, lock, progress
+from pointsup_jax.annotation.web import server
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.stages import workdir as workdir_lib
 
@@ -38,6 +42,9 @@ _DECIDES: dict[str, str | None] = {
   'train.log_every': None,
   'train.checkpoint_every': None,
   'train.keep': None,
+  'train.keep_every': None,
+  # It only decides how a run goes on that would otherwise have no result.
+  'train.on_nan': None,
 }
 _PACKAGES = (
   'jax',
@@ -50,15 +57,51 @@ _PACKAGES = (
 )
 
 
+@contextlib.contextmanager
+def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
+  """No other command changes the run while the block runs.
+
+  Raises:
+    errors.UsageError: the folder belongs to something else altogether.
+    errors.UserError: another command is at it.
+  """
+  _refuse_others(workdir)
+  if jax.process_index():  # the first process speaks for all
+    yield
+    return
+  workdir.root.mkdir(parents=True, exist_ok=True)
+  with lock.held(
+    workdir.lock,
+    'is at work on this run; wait for it, stop it, or choose another --workdir',
+  ):
+    yield
+
+
 def claim(
   workdir: workdir_lib.Workdir,
   config: ml_collections.ConfigDict,
   classes: classes_lib.ClassSet,
 ) -> None:
-  """Makes the workdir this config's, or refuses.
+  """Makes the workdir this config's, or refuses; see `require_same`."""
+  fields = require_same(workdir, config, classes)
+  workdir_lib.write_json(
+    workdir.config,
+    {'config': fields, 'versions': _versions(), 'git': _revision()},
+  )
+
+
+def require_same(
+  workdir: workdir_lib.Workdir,
+  config: ml_collections.ConfigDict,
+  classes: classes_lib.ClassSet,
+) -> dict[str, object]:
+  """Refuses a config that the workdir cannot go on with.
 
   A field may still change as long as the first stage whose result it decides
   has not started.
+
+  Returns:
+    What config.json says of it: every field, and the classes.
 
   Raises:
     errors.UsageError: the workdir belongs to another config, or to something
@@ -87,48 +130,65 @@ def claim(
         f'{workdir.root} was started with another config: '
         f'{"; ".join(changed)}. Choose another --workdir, or --overwrite'
       )
-  elif _holds_something(workdir):
-    raise errors.UsageError(
-      f'{workdir.root} is not empty and holds no run; choose another --workdir'
-    )
-  workdir_lib.write_json(
-    workdir.config,
-    {'config': fields, 'versions': _versions(), 'git': _revision()},
-  )
+  else:
+    _refuse_others(workdir)
+  return fields
 
 
 def clear(workdir: workdir_lib.Workdir) -> None:
-  """Deletes a run's folder and says so; refuses to delete anything else."""
+  """Deletes a run's folder and says so; refuses to delete anything else.
+
+  Raises:
+    errors.UsageError: it holds no run.
+    errors.UserError: people are labelling its points.
+  """
   if not workdir.root.exists():
     return
-  if _holds_something(workdir) and not workdir.config.exists():
+  _refuse_others(workdir)
+  with contextlib.ExitStack() as held:
+    if workdir.annotate.exists():
+      held.enter_context(server.alone(workdir.annotate))
+    # The lock stays, being held; the config goes last, so that a deletion that
+    # was stopped can be repeated.
+    paths = [
+      path
+      for path in sorted(workdir.root.iterdir())
+      if path not in (workdir.lock, workdir.config)
+    ]
+    paths += [workdir.config] if workdir.config.exists() else []
+    names = ', '.join(path.name for path in paths)
+    progress.say(f'--overwrite: deletes {workdir.root} ({names})')
+    for path in paths:
+      if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+      else:
+        path.unlink()
+
+
+def _refuse_others(workdir: workdir_lib.Workdir) -> None:
+  """Raises errors.UsageError for a folder that holds something but no run."""
+  # What a start that was stopped leaves.
+  ours = (workdir.lock, workdir.config.with_suffix('.part'))
+  if (
+    workdir.root.exists()
+    and not workdir.config.exists()
+    and any(path not in ours for path in workdir.root.iterdir())
+  ):
     raise errors.UsageError(
-      f'--overwrite: {workdir.root} holds no run (no config.json); delete it '
-      'yourself or choose another --workdir'
+      f'{workdir.root} is not empty and holds no run (no config.json); choose '
+      'another --workdir, or delete it yourself'
     )
-  parts = ', '.join(sorted(path.name for path in workdir.root.iterdir()))
-  progress.say(f'--overwrite: deletes {workdir.root} ({parts})')
-  for path in workdir.root.iterdir():
-    if path.is_dir() and not path.is_symlink():
-      shutil.rmtree(path)
-    elif path != workdir.config:
-      path.unlink()
-  # Last, so that a deletion that was stopped can be repeated.
-  workdir.config.unlink(missing_ok=True)
 
 
-def _holds_something(workdir: workdir_lib.Workdir) -> bool:
-  """Whether there is more than what a start that was stopped leaves."""
-  part = workdir.config.with_suffix('.part')
-  return workdir.root.exists() and any(
-    path != part for path in workdir.root.iterdir()
-  )
+def decides(field: str) -> str | None:
+  """The first stage whose result a field decides; None: that of none."""
+  parts = field.split('.')
+  prefixes = ('.'.join(parts[:n]) for n in range(len(parts), -1, -1))
+  return next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
 
 
 def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
-  parts = field.split('.')
-  prefixes = ('.'.join(parts[:n]) for n in range(len(parts), -1, -1))
-  stage = next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
+  stage = decides(field)
   return stage is not None and workdir.started(stage)
 
 

@@ -29,6 +29,11 @@ class Phase:
     """One JSON object a line: step, losses, seconds."""
     return self.root / 'metrics.jsonl'
 
+  @property
+  def skipped(self) -> pathlib.Path:
+    """The steps left out because their batches broke the model."""
+    return self.root / 'skipped.json'
+
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
@@ -96,6 +101,11 @@ class Workdir:
   def history(self) -> pathlib.Path:
     """One JSON object a line: a stage that a command has run."""
     return self.root / 'history.jsonl'
+
+  @property
+  def lock(self) -> pathlib.Path:
+    """Held by the one command that may change the run."""
+    return self.root / 'run.lock'
 
   @property
   def source_only(self) -> Phase:

@@ -1,34 +1,57 @@
 """Checkpoints of a training phase; the only module that knows Orbax."""
 
+import contextlib
 import pathlib
 import types
+from collections.abc import Iterator
 
 import jax
 import orbax.checkpoint as ocp
 
 from pointsup_jax import errors, progress
-from pointsup_jax.training import learner
+from pointsup_jax.training import checksums, learner
 from pointsup_jax.types import Variables
 
-# What Orbax raises for a step that is damaged in one way or another.
-_DAMAGED = (ValueError, FileNotFoundError, KeyError, OSError)
+# What Orbax raises for a step that is damaged in one way or another, and for
+# one that cannot be written: TensorStore reports a full disk as a ValueError.
+_FAILED = (ValueError, KeyError, OSError)
 
 
 class Checkpoints:
   """The steps in one folder. Saving is asynchronous and atomic.
 
   A step has two items, so that the segmenter can be read without knowing the
-  strategy that trained it: 'segmenter' and 'training' (all the rest).
+  strategy that trained it: 'segmenter' and 'training' (all the rest). It has
+  checksums of their files, written before Orbax gives the step its name: a step
+  is there with them or not at all.
   """
 
-  def __init__(self, directory: pathlib.Path, *, keep: int = 1) -> None:
+  def __init__(
+    self, directory: pathlib.Path, *, keep: int = 0, keep_every: int = 0
+  ) -> None:
+    """Opens a folder; it need not exist.
+
+    Args:
+      directory: of the phase's checkpoints.
+      keep: the last so many steps are kept; 0: nothing is saved, only read.
+      keep_every: steps that are multiples of it are kept too; 0: none.
+    """
     policies = ocp.checkpoint_managers
+    preserved = [policies.LatestN(keep or None)]
+    if keep_every:
+      preserved.append(policies.EveryNSteps(keep_every))
+    self._directory = directory.absolute()
+    self._saving: int | None = None
     self._manager = ocp.CheckpointManager(
-      directory.absolute(),
+      self._directory,
       options=ocp.CheckpointManagerOptions(
-        preservation_policy=policies.LatestN(keep),
-        cleanup_tmp_directories=True,
+        preservation_policy=policies.AnyPreservationPolicy(preserved),
+        # A reader must not delete what another process is writing.
+        cleanup_tmp_directories=keep > 0,
         enable_async_checkpointing=True,
+        async_options=ocp.AsyncOptions(
+          post_finalization_callback=self._write_checksums
+        ),
       ),
     )
 
@@ -41,8 +64,13 @@ class Checkpoints:
     error: BaseException | None,
     trace: types.TracebackType | None,
   ) -> None:
-    self._manager.wait_until_finished()
-    self._manager.close()
+    try:
+      with self._reported():
+        self._manager.close()
+    except errors.UserError as failed:
+      if error is None:
+        raise
+      progress.say(str(failed))  # and let through what ended the block
 
   @property
   def latest_step(self) -> int | None:
@@ -55,13 +83,37 @@ class Checkpoints:
     if step in self._manager.all_steps():
       return
     training = state.replace(segmenter={})
-    self._manager.save(
-      step,
-      args=ocp.args.Composite(
-        segmenter=ocp.args.StandardSave(state.segmenter),
-        training=ocp.args.StandardSave(training),
-      ),
-    )
+    with self._reported():
+      # Orbax would wait here too; `_saving` names one step at a time.
+      self._manager.wait_until_finished()
+      self._saving = step
+      self._manager.save(
+        step,
+        args=ocp.args.Composite(
+          segmenter=ocp.args.StandardSave(state.segmenter),
+          training=ocp.args.StandardSave(training),
+        ),
+      )
+
+  def _write_checksums(self) -> None:
+    """Runs in Orbax's thread, when the files are complete."""
+    if jax.process_index() == 0:
+      step = self._directory / str(self._saving)
+      unnamed = step.with_name(step.name + ocp.path.atomicity.TMP_DIR_SUFFIX)
+      # Object stores cannot rename: there a step is written in its place.
+      checksums.write(step if step.is_dir() else unnamed)
+
+  @contextlib.contextmanager
+  def _reported(self) -> Iterator[None]:
+    """A full disk and the like in one line, also from a save before."""
+    try:
+      yield
+    except _FAILED as error:
+      raise errors.UserError(
+        f'checkpoint {self._directory}/{self._saving} could not be written '
+        f'({_first_line(error)}); mend that and run the same command again: it '
+        'continues from the one before'
+      ) from error
 
   def restore(self, abstract: learner.State) -> learner.State | None:
     """The newest state that can be read; None where none was saved.
@@ -74,6 +126,8 @@ class Checkpoints:
     Raises:
       errors.UserError: none of those saved can be read.
     """
+    with self._reported():
+      self._manager.wait_until_finished()
     if self.latest_step is None:
       return None
     restored = self._restore_newest(
@@ -96,21 +150,40 @@ class Checkpoints:
   def _restore_newest(self, **items) -> '_Restored':
     reason = 'nothing was saved'
     for step in sorted(self._manager.all_steps(), reverse=True):
-      args = {k: ocp.args.StandardRestore(v) for k, v in items.items()}
       try:
-        restored = self._manager.restore(step, args=ocp.args.Composite(**args))
-      except _DAMAGED as error:
-        reason = str(error).splitlines()[0]
+        return _Restored(step, self._restore(step, items))
+      except _FAILED as error:
+        reason = f'{step}: {_first_line(error)}'
         progress.say(
-          f'checkpoint {self._manager.directory}/{step} cannot be read, trying '
-          f'an older one: {reason}'
+          f'checkpoint {self._directory}/{step} cannot be read, trying '
+          f'an older one: {_first_line(error)}'
         )
-        continue
-      return _Restored(step, dict(restored.items()))
     raise errors.UserError(
-      f'no checkpoint in {self._manager.directory} can be read by this config '
+      f'no checkpoint in {self._directory} can be read by this config '
       f'({reason}); delete that folder to train the phase anew'
     )
+
+  def _restore(self, step: int, items: dict) -> dict:
+    """The items of a step; raises one of _FAILED if they are damaged."""
+    folder = self._directory / str(step)
+    if not checksums.exist(folder):
+      progress.say(f'checkpoint {folder} has no checksums, none are checked')
+    elif damage := checksums.damage(folder, tuple(items)):
+      raise ValueError(damage)
+    args = {k: ocp.args.StandardRestore(v) for k, v in items.items()}
+    restored = self._manager.restore(step, args=ocp.args.Composite(**args))
+    return dict(restored.items())
+
+
+def newest_step(directory: pathlib.Path) -> int | None:
+  """The newest complete step in a folder, None where there is none.
+
+  For those who only look: `Checkpoints` makes the folder and clears it of what
+  was not finished, and starts the devices.
+  """
+  if not directory.is_dir():
+    return None
+  return max(ocp.utils.checkpoint_steps(directory), default=None)
 
 
 class _Restored(dict):
@@ -119,6 +192,10 @@ class _Restored(dict):
   def __init__(self, step: int, items: dict) -> None:
     super().__init__(items)
     self.step = step
+
+
+def _first_line(error: Exception) -> str:
+  return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def abstract(tree, sharding: jax.sharding.Sharding):

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,26 @@ from pointsup_jax import errors, progress, stop
 from pointsup_jax.training import checkpoint, learner, metrics_log
 from pointsup_jax.types import Metrics, Pair
 
+# What to try where nothing else is known; see `Diverged`.
+_ADVICE = (
+  'lower optim.lr and start anew with --overwrite, or leave out the batch that '
+  'did it with --config.train.on_nan=rollback'
+)
+
 TrainStep = Callable[[learner.State, Pair], tuple[learner.State, Metrics]]
+
+
+class Diverged(errors.UserError):
+  """A loss or a part of the state is not finite."""
+
+  def __init__(self, what: str, step: int, last: int | None) -> None:
+    saved = 'none was saved' if last is None else f'it is step {last}'
+    super().__init__(
+      f'{what} is not finite at step {step}; the last good checkpoint: {saved};'
+      f' {_ADVICE}'
+    )
+    self.what = what
+    self.step = step  # where it was noticed
 
 
 def train(
@@ -25,6 +44,8 @@ def train(
   checkpoint_every: int,
   log: metrics_log.MetricsLog,
   log_every: int,
+  skipped: Container[int] = (),
+  watched: int = 0,
 ) -> learner.State:
   """Trains from the state's step to `steps`, saving the last state.
 
@@ -38,13 +59,16 @@ def train(
     checkpoint_every: steps between two of them.
     log: where metrics go.
     log_every: steps between two of them.
+    skipped: steps that pass without an update; their batches are not used.
+    watched: up to this step each is waited for and must leave a finite state.
 
   Returns:
     The state after `steps`.
 
   Raises:
     errors.Stopped: after saving, if the user asked to stop.
-    errors.UserError: if a loss is not finite.
+    Diverged: something is not finite. It is noticed where metrics are logged
+      or the state is saved; up to `watched`, at the very step.
   """
   start = int(state.step)
   pending = _Pending(log, checkpoints)
@@ -52,14 +76,21 @@ def train(
     bar.note('compiling the step')
     began = time.monotonic()
     for step in range(start + 1, steps + 1):
-      state, metrics = train_step(state, next(batches))
+      batch = next(batches)
+      if step in skipped:
+        state = state.replace(step=state.step + 1)
+        metrics = None
+      else:
+        state, metrics = train_step(state, batch)
       if step == start + 1:
         jax.block_until_ready(metrics)  # so that the rate excludes compiling
         bar.note(f'first step after {time.monotonic() - began:.0f} s')
       # The metrics before these are complete by now: no wait for the device.
       bar.update(step, pending.write())
-      if step % log_every == 0 or step == steps:
+      if metrics and (step % log_every == 0 or step == steps):
         pending.put(step, metrics)
+      if step <= watched:
+        require_finite(state, step, checkpoints)
       if step % checkpoint_every == 0 or step == steps or stop.requested():
         bar.update(step, pending.write())
         require_finite(state, step, checkpoints)
@@ -69,33 +100,31 @@ def train(
   return state
 
 
-@jax.jit
-def _all_finite(tree) -> jax.Array:
-  return jnp.all(
-    jnp.array([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)])
-  )
-
-
 def require_finite(
   state: learner.State, step: int, checkpoints: checkpoint.Checkpoints
 ) -> None:
-  """Raises errors.UserError rather than let a broken model be saved.
+  """Raises Diverged rather than let a broken state be saved.
 
   The losses do not tell: they are those before the step's update.
   """
-  if not _all_finite(state.segmenter):
-    raise _diverged('the segmenter', step, checkpoints)
+  for part, finite in jax.device_get(_finite_parts(state)).items():
+    if not finite:
+      raise Diverged(f'the {part}', step, checkpoints.latest_step)
 
 
-def _diverged(
-  what: str, step: int, checkpoints: checkpoint.Checkpoints
-) -> errors.UserError:
-  last = checkpoints.latest_step
-  saved = 'none was saved' if last is None else f'it is step {last}'
-  return errors.UserError(
-    f'{what} is not finite at step {step}; the last good checkpoint: {saved}; '
-    'lower optim.lr and start anew with --overwrite'
-  )
+@jax.jit
+def _finite_parts(state: learner.State) -> dict[str, jax.Array]:
+  parts = {
+    'segmenter': state.segmenter,
+    'optimiser': state.opt_state,
+    'opponents': state.opponents,
+  }
+  return {
+    name: jnp.all(
+      jnp.array([jnp.isfinite(x).all() for x in jax.tree.leaves(part)])
+    )
+    for name, part in parts.items()
+  }
 
 
 class _Pending:
@@ -120,7 +149,7 @@ class _Pending:
     values = {name: float(x) for name, x in jax.device_get(metrics).items()}
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
-      raise _diverged(', '.join(bad), step, self._checkpoints)
+      raise Diverged(', '.join(bad), step, self._checkpoints.latest_step)
     self._log.write(
       step, {**values, 'seconds': round(time.monotonic() - self._began, 3)}
     )

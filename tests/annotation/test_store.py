@@ -441,9 +441,9 @@ def test_all_that_stands_is_told_the_oldest_first(three):
   three.mark('b-r0-c0', 'unsure', 'ben')
   three.answer('a-r1-c2', 5, 'ben')
   assert [standing[1:] for standing in three.standing()] == [
-    ('a-r1-c2', 'ana', 'label', 4, 1.5, 'confirm'),
-    ('b-r0-c0', 'ben', 'unsure', None, None, None),
-    ('a-r1-c2', 'ben', 'label', 5, None, None),
+    ('a-r1-c2', 'ana', 'label', 4, 1.5, 'confirm', 2.0),
+    ('b-r0-c0', 'ben', 'unsure', None, None, None, None),
+    ('a-r1-c2', 'ben', 'label', 5, None, None, None),
   ]
   assert three.standing('b-r0-c0') == three.standing()[1:2]
 

@@ -30,6 +30,8 @@ def test_our_own_configs_are_right(config):
     ('data.source.dataset', 'gta6', ["'gta5'"]),
     ('data.target.size', (96, 20), ['(96, 20)']),
     ('train.batch_size', 0, ['0']),
+    ('train.keep_every', 300, ['300', 'train.checkpoint_every=200']),
+    ('train.on_nan', 'rolback', ["'rollback'"]),
     ('uda.steps', 9999, ['optim.decay_steps', '9999']),
     ('acquire.grid', (8,), ['(8,)']),
     ('acquire.grid', (8.0, 16), ['integers']),

@@ -1,12 +1,15 @@
 """Who may use a workdir, and what --overwrite may delete."""
 
 import dataclasses
+import os
 import pathlib
 
 import pytest
+import saying
 
 from configs import streets_active
 from pointsup_jax import errors
+from pointsup_jax.annotation.web import server
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.stages import record, workdir
 
@@ -75,6 +78,8 @@ def test_a_field_is_fixed_once_its_stage_has_started(
     ('adapt__steps', 5),
     ('data__evaluation__split', 'val'),
     ('train__log_every', 1),
+    ('train__keep_every', 200),
+    ('train__on_nan', 'rollback'),
     ('data__root', 'elsewhere'),
     ('acquire__batch_size', 1),
     ('annotate__port', 80),
@@ -127,3 +132,44 @@ def test_a_start_or_a_deletion_that_was_killed_is_no_obstacle(tmp_path):
   start(folder, 'uda')
   record.clear(folder)
   claim(folder, streets_active.get_config())
+
+
+def enter(context):
+  with context:
+    pass
+
+
+def test_a_second_command_is_refused_and_a_dead_one_is_not_in_the_way(claimed):
+  with record.locked(claimed):
+    text = saying.message(lambda: enter(record.locked(claimed)))
+    for words in (f'process {os.getpid()}', 'is at work', '--workdir'):
+      assert words in text
+  enter(record.locked(claimed))
+
+
+def test_nothing_is_left_in_a_folder_that_is_no_run(tmp_path):
+  (tmp_path / 'thesis.tex').touch()
+  with pytest.raises(errors.UsageError, match='holds no run'):
+    enter(record.locked(workdir.Workdir(tmp_path)))
+  assert [path.name for path in tmp_path.iterdir()] == ['thesis.tex']
+
+
+def test_a_lock_alone_does_not_make_a_folder_somebody_elses(tmp_path):
+  folder = workdir.Workdir(tmp_path / 'run')
+  with record.locked(folder):
+    pass
+  with record.locked(folder):
+    record.clear(folder)
+    claim(folder, streets_active.get_config())
+    record.clear(folder)
+    assert [path.name for path in folder.root.iterdir()] == ['run.lock']
+
+
+def test_a_run_whose_points_are_being_labelled_is_not_deleted(claimed):
+  start(claimed, 'annotate')
+  with server.alone(claimed.annotate):
+    text = saying.message(lambda: record.clear(claimed))
+  assert 'stop it first' in text
+  assert claimed.started('annotate')
+  record.clear(claimed)
+  assert not claimed.started('annotate')

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import uvicorn
 
-from pointsup_jax import errors, progress, stop
-from pointsup_jax.annotation.web import access, desk, lock, pictures, site
+from pointsup_jax import errors, lock, progress, stop
+from pointsup_jax.annotation.web import access, desk, pictures, site
 
 # After the last answer: time to see that it is done, or to take it back.
 _GRACE_SECONDS = 10.0
@@ -33,6 +33,18 @@ class Options:
   port: int
   allow_remote: bool
   overlap: float
+
+
+def alone(folder: pathlib.Path) -> contextlib.AbstractContextManager[None]:
+  """Nobody else serves the points of this folder while the block runs.
+
+  Raises:
+    errors.UserError: somebody does.
+  """
+  return lock.held(
+    folder / 'server.lock',
+    'serves these points already; open its link, or stop it first',
+  )
 
 
 def serve(
@@ -61,7 +73,7 @@ def serve(
   """
   folder.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
-    stack.enter_context(lock.held(folder / 'server.lock'))
+    stack.enter_context(alone(folder))
     work = desk.Desk(path, len(names), options.overlap)
     stack.callback(work.close)
     shown = pictures.Pictures(images)

@@ -12,7 +12,7 @@ import uvicorn
 from configs import default
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.web import access, lock
+from pointsup_jax.annotation.web import access, server
 from pointsup_jax.stages import check
 
 
@@ -30,7 +30,14 @@ def unchanged(path):
 
 
 pytestmark = pytest.mark.usefixtures('unchanged')
-ROUTES = ['/', '/static/app.js', '/api/session', '/api/agreement', '/image/0']
+ROUTES = [
+  '/',
+  '/static/app.js',
+  '/api/session',
+  '/api/agreement',
+  '/api/plan',
+  '/image/0',
+]
 
 
 @pytest.mark.parametrize('route', ROUTES)
@@ -333,15 +340,12 @@ def test_100_megabytes_are_refused_and_not_read(port, chunked):
 
 
 def test_a_second_server_on_the_same_store_is_refused(tmp_path):
-  path = tmp_path / 'server.lock'
   with (
-    lock.held(path),
-    pytest.raises(errors.UserError, match=r'process \d+'),
-    lock.held(path),
+    server.alone(tmp_path),
+    pytest.raises(errors.UserError, match=r'process \d+.*open its link'),
+    server.alone(tmp_path),
   ):
     pass
-  with lock.held(path):
-    pass  # it is free again
 
 
 def test_the_secret_stays_and_is_the_owners_alone(tmp_path):

@@ -1,0 +1,73 @@
+"""Leaving out the batches that break a model: train.on_nan='rollback'.
+
+That something is not finite is noticed late, where metrics are logged or the
+state is saved, because the loop does not wait for the device at every step. So
+a phase goes back to its last checkpoint twice: to find the step, by looking at
+each, and to pass it without an update. Which steps are left out is on disk
+before it counts, and each is the first to break the model given those before
+it: a run that was killed at any moment leaves out the same ones.
+"""
+
+import json
+import pathlib
+
+from pointsup_jax import errors, progress
+from pointsup_jax.stages import workdir
+from pointsup_jax.training import loop
+
+LIMIT = 3  # steps in a row; a model that breaks at every batch is broken itself
+
+
+class Rollback:
+  """The steps that a phase leaves out.
+
+  Attributes:
+    skipped: these steps.
+    watched: the step up to which each is looked at.
+  """
+
+  def __init__(self, path: pathlib.Path) -> None:
+    """Reads what a run before this one has left out, from `path`."""
+    self._path = path
+    self.skipped: set[int] = set()
+    self.watched = 0
+    if path.exists():
+      try:
+        self.skipped = set(json.loads(path.read_text())['steps'])
+      except (ValueError, KeyError, TypeError) as error:
+        raise errors.UserError(
+          f'{path} is damaged ({error}); it names the steps to be left out: '
+          'mend it, or delete it to find them anew'
+        ) from error
+
+  def prepare(self, error: loop.Diverged, last: int | None) -> None:
+    """Decides how the phase is to be continued from its last checkpoint.
+
+    Args:
+      error: what ended the attempt before.
+      last: the step of the last checkpoint, None where there is none.
+
+    Raises:
+      errors.UserError: leaving out batches does not help.
+    """
+    last = last or 0
+    if error.step > self.watched:
+      self.watched = error.step
+      progress.say(
+        f'{error.what} is not finite at step {error.step}: goes back to step '
+        f'{last} to find the batch'
+      )
+      return
+    before = range(error.step - LIMIT, error.step)
+    if self.skipped.issuperset(before):
+      raise errors.UserError(
+        f'{error.what} is not finite at step {error.step} although the {LIMIT} '
+        f'batches before it were left out; the last good checkpoint is step '
+        f'{last}; lower optim.lr and start anew with --overwrite'
+      )
+    self.skipped.add(error.step)
+    workdir.write_json(self._path, {'steps': sorted(self.skipped)})
+    progress.say(
+      f'{error.what} is not finite after the batch of step {error.step}: goes '
+      f'back to step {last} and leaves it out ({self._path})'
+    )

@@ -1,0 +1,58 @@
+"""Checksums of a checkpoint's files: Orbax restores a flipped byte silently.
+
+They lie beside the files in the form that `sha256sum --check` reads.
+"""
+
+import hashlib
+import pathlib
+
+FILE = 'SHA256SUMS'
+
+
+def write(folder: pathlib.Path) -> None:
+  """Records the checksum of every file in the folders of `folder`.
+
+  Its own files are left out: a save writes to them until the very end.
+  """
+  lines = [
+    f'{_digest(path)}  {path.relative_to(folder).as_posix()}\n'
+    for path in sorted(folder.glob('*/**/*'))
+    if path.is_file()
+  ]
+  (folder / FILE).write_text(''.join(lines))
+
+
+def exist(folder: pathlib.Path) -> bool:
+  """Whether checksums were recorded."""
+  return (folder / FILE).is_file()
+
+
+def damage(folder: pathlib.Path, parts: tuple[str, ...]) -> str | None:
+  """What is wrong with the first damaged file, None if nothing is.
+
+  Args:
+    folder: that `write` was called with.
+    parts: those of its folders that are looked at.
+  """
+  known = (folder / FILE).read_text(errors='replace').splitlines()
+  found = dict.fromkeys(parts, False)
+  for line in known:
+    digest, _, name = line.partition('  ')
+    part = name.partition('/')[0]
+    if part not in found:
+      continue
+    found[part] = True
+    path = folder / name
+    if not path.is_file():
+      return f'{name} is missing'
+    if _digest(path) != digest:
+      return f'{name} is not as it was written'
+  for part, is_known in found.items():
+    if not is_known:
+      return f'{FILE} says nothing of {part}'
+  return None
+
+
+def _digest(path: pathlib.Path) -> str:
+  with path.open('rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -1,0 +1,224 @@
+"""A phase whose batches break its model goes back and leaves them out."""
+
+import contextlib
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import streets_active
+from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.stages import check, phase, rollback, workdir
+from pointsup_jax.stages import run as run_lib
+from pointsup_jax.training import (
+  checkpoint,
+  learner,
+  loop,
+  metrics_log,
+  sharding,
+)
+
+STEPS = 12
+
+
+def a_run(folder, on_nan='rollback'):
+  config = streets_active.get_config()
+  config.train.update(checkpoint_every=4, log_every=3, on_nan=on_nan)
+  for name in ('source', 'target'):
+    config.data[name].length = 2
+  check.check(config)
+  return run_lib.Run(
+    config,
+    workdir.Workdir(folder),
+    classes_lib.CITYSCAPES,
+    sharding.mesh(),
+  )
+
+
+def fresh_state(*unused):
+  """A small one, whose parts need not fit together."""
+  return learner.State(
+    step=jnp.zeros((), jnp.int32),
+    segmenter={'params': jnp.zeros(3)},
+    opt_state=jnp.zeros(2),
+    opponents={'main': jnp.zeros(2)},
+  )
+
+
+def abstract():
+  return checkpoint.abstract(
+    fresh_state(), sharding.replicated(sharding.mesh())
+  )
+
+
+@pytest.fixture
+def game(monkeypatch):
+  """Stands in for training: a batch is its step's number.
+
+  The state remembers what it was fed, except that some steps break one part of
+  it. `fed` has the numbers; `killed_at`, once reached, ends the run.
+  """
+
+  class Game:
+    broken: dict = {}  # noqa: RUF012
+    fed: list = []  # noqa: RUF012
+    killed_at: int | None = None
+    compiled = 0
+
+  game = Game()
+  game.fed = []
+
+  def batches(run, source, target, start, title):
+    for step in range(start + 1, STEPS + 1):
+      if step == game.killed_at:
+        game.killed_at = None
+        raise KeyboardInterrupt
+      game.fed.append(step)
+      yield jnp.int32(step)
+
+  def train_step(state, batch, **unused):
+    game.compiled += 1
+    state = state.replace(
+      step=state.step + 1,
+      segmenter=jax.tree.map(lambda x: x * 0.5 + batch, state.segmenter),
+    )
+    for part, steps in game.broken.items():
+      bad = jnp.where(jnp.isin(batch, jnp.array(steps)), jnp.nan, 0.0)
+      parts = jax.tree.map(
+        lambda x, bad=bad: x + bad.astype(x.dtype), getattr(state, part)
+      )
+      state = state.replace(**{part: parts})
+    total = sum(x.sum() for x in jax.tree.leaves(state))
+    return state, {'loss': total.astype(jnp.float32)}
+
+  def restore_state(run, players, opponents, checkpoints):
+    return checkpoints.restore(abstract())
+
+  def placed(*unused):
+    return jax.device_put(fresh_state(), sharding.replicated(sharding.mesh()))
+
+  monkeypatch.setattr(phase.players, 'fresh_state', placed)
+  monkeypatch.setattr(phase.players, 'restore_state', restore_state)
+  monkeypatch.setattr(phase, 'pair_batches', batches)
+  monkeypatch.setattr(phase.step_lib, 'train_step', train_step)
+  return game
+
+
+def train(run):
+  phase.train(
+    run,
+    run.workdir.uda,
+    title='test',
+    strategy='advent',
+    steps=STEPS,
+    source=run.source('source', labelled=True),
+    target=run.source('target', labelled=False),
+  )
+
+
+def result(run):
+  with checkpoint.Checkpoints(run.workdir.uda.checkpoints) as checkpoints:
+    step, segmenter = checkpoints.restore_segmenter(abstract().segmenter)
+  assert step == STEPS
+  return segmenter['params']
+
+
+def skipped(run):
+  return json.loads(run.workdir.uda.skipped.read_text())['steps']
+
+
+def expected(without):
+  """A weight after the steps that were not left out."""
+  value = 0.0
+  for step in range(1, STEPS + 1):
+    if step not in without:
+      value = value * 0.5 + step
+  return np.float32(value)
+
+
+def assert_without(run, steps):
+  assert skipped(run) == steps
+  np.testing.assert_array_equal(result(run), expected(steps))
+
+
+@pytest.mark.parametrize('part', ['segmenter', 'opponents'])
+def test_the_batch_that_broke_the_model_is_found_and_left_out(
+  game, tmp_path, part, capsys
+):
+  game.broken = {part: [6]}
+  run = a_run(tmp_path)
+  train(run)
+  assert_without(run, [6])
+  assert 'goes back to step 4' in capsys.readouterr().err
+  steps = [r['step'] for r in metrics_log.read(run.workdir.uda.metrics)]
+  assert steps == [3, 9, 12]  # 6 has no losses
+  assert game.compiled == 1
+
+
+def test_it_may_be_the_first_or_last_step_or_one_that_is_saved(game, tmp_path):
+  game.broken = {'segmenter': [1, 8, 12]}
+  run = a_run(tmp_path)
+  train(run)
+  assert_without(run, [1, 8, 12])
+
+
+def test_a_run_that_is_killed_at_any_moment_leaves_out_the_same(game, tmp_path):
+  game.broken = {'segmenter': [6, 7]}
+  whole = a_run(tmp_path / 'whole')
+  train(whole)
+  trail = list(game.fed)
+  assert_without(whole, [6, 7])
+  killed = a_run(tmp_path / 'killed')
+  for step in (3, 7, 7, 6, 9, 8):
+    game.killed_at = step
+    with contextlib.suppress(KeyboardInterrupt):
+      train(killed)
+  train(killed)
+  assert skipped(killed) == [6, 7]
+  np.testing.assert_array_equal(result(whole), result(killed))
+  # Until it is noticed, back for a look at 5 and 6, without 6; the same with 7.
+  assert trail == [
+    *range(1, 8), *range(5, 7), *range(5, 9), *range(5, 8), *range(5, 13),
+  ]  # fmt: skip
+
+
+def test_it_gives_up_where_leaving_out_does_not_help(game, tmp_path):
+  game.broken = {'segmenter': list(range(6, 13))}
+  run = a_run(tmp_path)
+  for _ in range(2):  # and so it does when it is run again
+    with pytest.raises(errors.UserError) as caught:
+      train(run)
+    assert not isinstance(caught.value, loop.Diverged)
+    for words in ('step 9', '3 batches before', 'step 8', 'lower optim.lr'):
+      assert words in str(caught.value)
+    assert skipped(run) == [6, 7, 8]
+
+
+def test_without_it_the_run_stops_and_may_go_on_with_it(game, tmp_path):
+  game.broken = {'segmenter': [6]}
+  with pytest.raises(loop.Diverged) as caught:
+    train(a_run(tmp_path, 'stop'))
+  for words in ('at step 6', 'it is step 4', 'on_nan=rollback'):
+    assert words in str(caught.value)
+  run = a_run(tmp_path)
+  train(run)
+  assert_without(run, [6])
+
+
+@pytest.mark.parametrize('content', ['{', '[]', '{"steps": 3}'])
+def test_a_damaged_list_is_said_so(tmp_path, content):
+  path = tmp_path / 'skipped.json'
+  path.write_text(content)
+  with pytest.raises(errors.UserError, match=r'skipped\.json is damaged'):
+    rollback.Rollback(path)
+
+
+def test_nothing_is_left_out_where_nothing_breaks(game, tmp_path):
+  run = a_run(tmp_path)
+  train(run)
+  assert not run.workdir.uda.skipped.exists()
+  assert game.fed == list(range(1, STEPS + 1))
+  np.testing.assert_array_equal(result(run), expected([]))
