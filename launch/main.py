@@ -19,9 +19,11 @@ from pointsup_jax.stages import (
   annotate,
   check,
   evaluate,
+  history,
   labels,
   plan,
   record,
+  report,
   uda,
 )
 from pointsup_jax.stages import run as run_lib
@@ -33,7 +35,10 @@ STAGES = {
   'annotate': annotate.run,
   'adapt': adapt.run,
   'evaluate': evaluate.run,
+  'report': report.run,
 }
+# These find out by themselves what there is to do.
+_NEVER_DONE = ('evaluate', 'report')
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run; runs/<config name> if not given.'
@@ -107,6 +112,7 @@ def in_order(
     for stage in workdir_lib.REPEATED:
       yield stage, workdir.at(round)
   yield 'evaluate', workdir.at(workdir.rounds)
+  yield 'report', workdir.at(workdir.rounds)
 
 
 def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
@@ -119,10 +125,10 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
     return
   if labels.serves_page(run, stage):
     lock.close()  # for days, during which other stages may run
-  STAGES[stage](run)
-  # Evaluation finds out by itself what has been scored; people whose labels
-  # the run does without may still give them.
-  if stage != 'evaluate' and not (
+  with history.recorded(workdir, stage):
+    STAGES[stage](run)
+  # People whose labels the run does without may still give them.
+  if stage not in _NEVER_DONE and not (
     stage == 'annotate' and labels.do_without(run)
   ):
     if processes.is_first():

@@ -128,6 +128,11 @@ def flatten(config: ml_collections.ConfigDict) -> dict[str, object]:
   return flat
 
 
+def given() -> str:
+  """The command line that was given."""
+  return shlex.join(['python', '-m', 'launch.main', *sys.argv[1:]])
+
+
 def again(stage: str) -> str:
   """The command line that was given, for another stage."""
   kept, skip = [], False

@@ -30,7 +30,7 @@ ALLOWED = {
   'uda': {'losses'},
   'acquisition': {'losses'},
   'evaluation': {'models', 'losses'},
-  'reporting': {'data'},
+  'reporting': {'data', 'annotation'},
   'training': {'models', 'losses', 'uda'},
   'stages': {
     'models', 'losses', 'data', 'annotation', 'uda', 'acquisition',

@@ -2,7 +2,6 @@
 
 import functools
 import json
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,39 +12,17 @@ from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
 from pointsup_jax.reporting import tables
-from pointsup_jax.stages import batches
+from pointsup_jax.stages import batches, models
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
 from pointsup_jax.types import Batch, Variables
-
-
-class Model(NamedTuple):
-  """A model that a phase leaves."""
-
-  name: str  # of its scores' file
-  column: str  # of the table
-  phase: workdir_lib.Phase
-
-
-def models(workdir: workdir_lib.Workdir) -> list[Model]:
-  """All models that there may be, in the order in which they are made."""
-  last = workdir.rounds
-  return [
-    Model('source_only', 'no adaptation', workdir.source_only),
-    Model('uda', 'UDA', workdir.uda),
-    *(
-      Model(f'adapt_round_{r}', f'round {r}', workdir.at(r).adapt)
-      for r in range(1, last)
-    ),
-    Model('adapt', 'points', workdir.at(last).adapt),
-  ]
 
 
 def run(run: run_lib.Run) -> None:
   """Evaluates what has been trained, unless it has been already."""
   columns = {
     model.column: np.array(scores_of(run, model)['iou'], float)
-    for model in models(run.workdir)
+    for model in models.of(run.workdir)
     if model.phase.checkpoints.is_dir()
   }
   if not columns:
@@ -58,18 +35,18 @@ def run(run: run_lib.Run) -> None:
   )
 
 
-def scores_of(run: run_lib.Run, model: Model) -> dict:
+def scores_of(run: run_lib.Run, model: models.Model) -> dict:
   """The scores of a phase's last model, from its file or computed."""
   step, variables = run.trained(model.phase)
   known = known_scores(run, model.name, step)
   path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
   if processes.agree(known is not None):
     return known or json.loads(path.read_text())
-  matrix, images = confusion_of(run, variables, model.name)
+  matrix, image_miou = confusion_of(run, variables, model.name)
   iou = confusion.iou(matrix)
   found = {
     **about(run, step),
-    'images': images,
+    'images': len(image_miou),
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
       subset: _or_none(confusion.mean_iou(matrix, indices))
@@ -77,6 +54,7 @@ def scores_of(run: run_lib.Run, model: Model) -> dict:
     },
     'iou': [_or_none(x) for x in iou],
     'confusion': matrix.tolist(),
+    'image_miou': {image: _or_none(x) for image, x in image_miou.items()},
     'predictions_saved': run.config.evaluate.save_predictions,
   }
   if processes.is_first():
@@ -91,11 +69,11 @@ def known_scores(run: run_lib.Run, name: str, step: int) -> dict | None:
     return None
   known = json.loads(path.read_text())
   expected = about(run, step)
-  if all(known.get(field) == value for field, value in expected.items()) and (
-    known.get('predictions_saved') or not run.config.evaluate.save_predictions
-  ):
-    return known
-  return None
+  fits = all(known.get(field) == value for field, value in expected.items())
+  whole = 'image_miou' in known  # earlier versions did not write it
+  predictions = run.config.evaluate.save_predictions
+  saved = known.get('predictions_saved') or not predictions
+  return known if fits and whole and saved else None
 
 
 def about(run: run_lib.Run, step: int) -> dict:
@@ -110,8 +88,8 @@ def about(run: run_lib.Run, step: int) -> dict:
 
 def confusion_of(
   run: run_lib.Run, variables: Variables, name: str
-) -> tuple[np.ndarray, int]:
-  """Confusion matrix [C, C] over all evaluation images, and their number.
+) -> tuple[np.ndarray, dict[str, float]]:
+  """Confusion matrix [C, C] over all evaluation images, and the mIoU of each.
 
   The network sees the images at config.data.evaluation.size; its logits are
   enlarged to the size of the labels, which is theirs on disk.
@@ -128,43 +106,43 @@ def confusion_of(
     ),
   )
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
-  done = 0
+  image_miou: dict[str, float] = {}
   with progress.Progress(
     f'evaluation of {name}', len(source), start=0, unit='image'
   ) as bar:
     for names, batch, valid in batches.every_image(
       run, source, config.evaluate.batch_size
     ):
-      matrix, predictions = count(
-        variables, batch, np.arange(len(names)) < valid
-      )
-      total += np.asarray(matrix)
+      matrices, predictions = count(variables, batch)
+      for image, matrix in zip(
+        names[:valid], np.asarray(matrices, np.int64), strict=False
+      ):
+        total += matrix
+        image_miou[image] = confusion.mean_iou(matrix)
       if config.evaluate.save_predictions and processes.is_first():
         save(run, name, names[:valid], np.asarray(predictions))
-      done += valid
-      bar.update(done)
+      bar.update(len(image_miou))
       stop.check()
-  return total, done
+  return total, image_miou
 
 
 def count_batch(
   variables: Variables,
   batch: Batch,
-  valid: jax.Array,
   *,
   segmenter: deeplab.DeepLabV2,
   num_classes: int,
 ) -> tuple[jax.Array, jax.Array]:
-  """Confusion matrix of a batch, and its predictions [B, H, W] uint8.
-
-  Images that are not valid do not count.
-  """
+  """Confusion matrices [B, C, C], and predictions [B, H, W] uint8."""
   height, width = batch.labels.shape[1:]
   logits = predict.logits(segmenter, variables, batch.images, (height, width))
-  labels = jnp.where(valid[:, None, None], batch.labels, 255)
   predictions = jnp.argmax(logits, -1)
-  matrix = confusion.confusion_matrix(labels, predictions, num_classes)
-  return matrix, predictions.astype(jnp.uint8)
+  matrices = jax.vmap(
+    lambda labels, predicted: confusion.confusion_matrix(
+      labels, predicted, num_classes
+    )
+  )(batch.labels, predictions)
+  return matrices, predictions.astype(jnp.uint8)
 
 
 def save(

@@ -14,7 +14,7 @@ from pointsup_jax.annotation import planning, schema
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import sources
-from pointsup_jax.stages import check, evaluate, labels, record
+from pointsup_jax.stages import check, evaluate, labels, models, record
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
 from pointsup_jax.training import checkpoint
@@ -27,6 +27,7 @@ _READS = {
   'annotate': ('target',),
   'adapt': ('source', 'target'),
   'evaluate': ('evaluation',),
+  'report': (),  # a few images, if they are there
 }
 
 
@@ -64,6 +65,9 @@ def show(
     'evaluate': _evaluate,
   }
   for stage, at in steps:
+    if stage == 'report':
+      print('report: written anew')
+      continue
     here = dataclasses.replace(run, workdir=at)
     title = stage
     if at.rounds > 1 and stage in workdir_lib.REPEATED:
@@ -223,7 +227,7 @@ def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
 
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
   """The models there will be, and whether they have been scored."""
-  for name, _, phase in evaluate.models(run.workdir):
+  for name, _, phase in models.of(run.workdir):
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
     step = checkpoint.newest_step(phase.checkpoints)

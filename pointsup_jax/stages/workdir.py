@@ -98,6 +98,11 @@ class Workdir:
     return self.root / 'config.json'
 
   @property
+  def history(self) -> pathlib.Path:
+    """One JSON object a line: a stage that a command has run."""
+    return self.root / 'history.jsonl'
+
+  @property
   def lock(self) -> pathlib.Path:
     """Held by the one command that may change the run."""
     return self.root / 'run.lock'
@@ -156,6 +161,11 @@ class Workdir:
   def prediction(self, stage: str, split: str, image: str) -> pathlib.Path:
     """What a stage's model says of an evaluation image, ids of label files."""
     return self.root / 'evaluate' / f'{stage}-{split}' / f'{image}.png'
+
+  @property
+  def report(self) -> pathlib.Path:
+    """What is shown of the run."""
+    return self.stage('report')
 
 
 def write_json(path: pathlib.Path, value: dict) -> None:

@@ -4,12 +4,14 @@ import json
 import os
 import pathlib
 
+from pointsup_jax.training import tensorboard
+
 
 class MetricsLog:
   """Appends records; those after `start_step` are dropped when it opens.
 
   A resumed run repeats the steps since its checkpoint, so their records are
-  written again.
+  written again. TensorBoard's events lie beside it, in tensorboard/.
   """
 
   def __init__(self, path: pathlib.Path, *, start_step: int) -> None:
@@ -19,15 +21,18 @@ class MetricsLog:
     part.write_text(''.join(json.dumps(record) + '\n' for record in kept))
     os.replace(part, path)
     self._file = path.open('a')
+    self._events = tensorboard.Events(path.parent / 'tensorboard', kept)
 
   def write(self, step: int, values: dict[str, float]) -> None:
     """Adds the record of a step."""
     self._file.write(json.dumps({'step': step, **values}) + '\n')
     self._file.flush()
+    self._events.write(step, values)
 
   def close(self) -> None:
     """Closes the file."""
     self._file.close()
+    self._events.close()
 
 
 def read(path: pathlib.Path) -> list[dict]:
