@@ -3,7 +3,6 @@
 Running the same command again continues where it stopped.
 """
 
-import os
 import pathlib
 
 from absl import flags
@@ -39,18 +38,13 @@ _STAGE = flags.DEFINE_enum(
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Delete what the workdir holds and start anew.'
 )
-_CACHE = flags.DEFINE_string(
-  'compilation_cache',
-  os.path.expanduser('~/.cache/pointsup_jax'),
-  'Folder of compiled programs, shared by all runs; empty for none.',
-)
 
 
 def main() -> None:
   """Runs the chosen stages; finished ones are skipped."""
   config = command.config()
   stop.install()
-  use_compilation_cache(_CACHE.value)
+  command.use_compilation_cache()
   check.check(config)
   workdir = workdir_lib.Workdir(
     pathlib.Path(_WORKDIR.value or f'runs/{command.config_name()}')
@@ -75,15 +69,6 @@ def main() -> None:
       stage == 'annotate' and labels.do_without(run)
     ):
       workdir.mark_done(stage)
-
-
-def use_compilation_cache(folder: str) -> None:
-  """Keeps compiled programs between runs."""
-  import jax
-
-  if folder:
-    jax.config.update('jax_compilation_cache_dir', folder)
-    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
 
 
 if __name__ == '__main__':
