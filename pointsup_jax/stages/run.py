@@ -65,7 +65,7 @@ class Run:
       ),
       jax.random.key(0),
     )
-    with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:
+    with checkpoint.Checkpoints.to_read(phase.checkpoints) as checkpoints:
       return checkpoints.restore_segmenter(
         checkpoint.abstract(shapes, sharding.replicated(self.mesh))
       )

@@ -22,6 +22,7 @@ class Checkpoints:
   """
 
   def __init__(self, directory: pathlib.Path, *, keep: int = 1) -> None:
+    """Opens a folder to write to: what a killed run left half is deleted."""
     policies = ocp.checkpoint_managers
     self._manager = ocp.CheckpointManager(
       directory.absolute(),
@@ -31,6 +32,19 @@ class Checkpoints:
         enable_async_checkpointing=True,
       ),
     )
+
+  @classmethod
+  def to_read(cls, directory: pathlib.Path) -> 'Checkpoints':
+    """Opens a folder and leaves it as it is: others may be writing to it."""
+    checkpoints = cls.__new__(cls)
+    checkpoints._manager = ocp.CheckpointManager(
+      directory.absolute(),
+      # Not its read_only, of which it warns each time.
+      options=ocp.CheckpointManagerOptions(
+        create=False, enable_async_checkpointing=False
+      ),
+    )
+    return checkpoints
 
   def __enter__(self) -> 'Checkpoints':
     return self
