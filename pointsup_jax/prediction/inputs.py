@@ -1,5 +1,6 @@
 """The images that a user names: files, folders and patterns."""
 
+import collections
 import glob
 import os
 import pathlib
@@ -15,7 +16,7 @@ class Picture(NamedTuple):
   """An image file, and what its predictions are called."""
 
   path: pathlib.Path  # absolute
-  name: str  # relative, without suffix; unique
+  name: str  # relative; unique
 
 
 def find(
@@ -26,7 +27,8 @@ def find(
   Those in a folder that was named are called by their path below it. Files, and
   what a pattern matches, are called by their path below the deepest folder that
   holds all of them; so a pattern gives the same names whether the shell has
-  expanded it or not.
+  expanded it or not. Names have no suffix, unless the images differ in nothing
+  else.
 
   Args:
     operands: files, folders (everything below them counts), and patterns with
@@ -94,13 +96,19 @@ def _images_below(
 def _by_name(
   named: Sequence[tuple[pathlib.Path, pathlib.Path]],
 ) -> list[Picture]:
+  """Names the images, each below its folder."""
+  stems = collections.defaultdict(set)
+  for path, _ in named:
+    stems[path.with_suffix('')].add(path)
   pictures: dict[str, Picture] = {}
   for path, folder in named:
-    name = path.relative_to(folder).with_suffix('').as_posix()
+    twins = len(stems[path.with_suffix('')]) > 1
+    short = path.relative_to(folder)
+    name = (short if twins else short.with_suffix('')).as_posix()
     picture = pictures.setdefault(name, Picture(path, name))
     if picture.path != path:
       raise errors.UsageError(
         f'{picture.path} and {path} would both be predicted as {name!r}; name '
-        'a folder that holds both, or predict them into two'
+        'a folder that holds both, or give each an --out'
       )
   return sorted(pictures.values(), key=lambda picture: picture.name)
