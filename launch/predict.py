@@ -27,7 +27,7 @@ from pointsup_jax.prediction import folder, inputs, job, segmenting
 _TTA = flags.DEFINE_bool(
   'tta',
   False,
-  'Average over scales 0.75, 1, 1.25 and left-right flips: six passes.',
+  'Average over scales 1 and 1.25 and left-right flips: four passes.',
 )
 _BATCH_SIZE = flags.DEFINE_integer(
   'batch_size',
