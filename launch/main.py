@@ -5,7 +5,6 @@ Running the same command again continues where it stopped.
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 from collections.abc import Iterator
 
@@ -58,11 +57,6 @@ _MULTIHOST = flags.DEFINE_string(
   'off; auto (a TPU pod, Slurm or Kubernetes); or ADDRESS:PORT,N,I: where '
   'process 0 listens, the number of processes, and which of them this is.',
 )
-_CACHE = flags.DEFINE_string(
-  'compilation_cache',
-  os.path.expanduser('~/.cache/pointsup_jax'),
-  'Folder of compiled programs, shared by all runs; empty for none.',
-)
 
 
 def main() -> None:
@@ -70,7 +64,7 @@ def main() -> None:
   config = command.config()
   stop.install()
   multihost.start(_MULTIHOST.value)
-  use_compilation_cache(_CACHE.value)
+  command.use_compilation_cache()
   check.check(config)
   workdir = workdir_lib.Workdir(
     pathlib.Path(_WORKDIR.value or f'runs/{command.config_name()}'),
@@ -134,15 +128,6 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
     if processes.is_first():
       workdir.mark_done(stage)
     processes.wait(f'the end of {stage}')
-
-
-def use_compilation_cache(folder: str) -> None:
-  """Keeps compiled programs between runs."""
-  import jax
-
-  if folder:
-    jax.config.update('jax_compilation_cache_dir', folder)
-    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
 
 
 if __name__ == '__main__':

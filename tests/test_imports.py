@@ -36,6 +36,9 @@ ALLOWED = {
     'models', 'losses', 'data', 'annotation', 'uda', 'acquisition',
     'evaluation', 'reporting', 'training',
   },
+  'prediction': {
+    'models', 'losses', 'data', 'evaluation', 'training', 'stages',
+  },
 }  # fmt: skip
 FILES = sorted((ROOT / 'pointsup_jax').rglob('*.py'))
 

@@ -39,6 +39,8 @@ _DECIDES: dict[str, str | None] = {
   'data.source.root': None,
   'data.target.root': None,
   'data.threads': None,
+  # For those who look at predictions when the classes' file has gone.
+  'palette': None,
   'train.log_every': None,
   'train.checkpoint_every': None,
   'train.keep': None,
@@ -111,6 +113,7 @@ def require_same(
   fields = command.flatten(config) | {
     'classes': list(classes.names),
     'ignore_id': classes.ignore_id,
+    'palette': [list(color) for color in classes.palette],
   }
   if workdir.config.exists():
     try:

@@ -46,7 +46,8 @@ class Checkpoints:
       self._directory,
       options=ocp.CheckpointManagerOptions(
         preservation_policy=policies.AnyPreservationPolicy(preserved),
-        # A reader must not delete what another process is writing.
+        # A reader must not touch what another process is writing.
+        create=keep > 0,
         cleanup_tmp_directories=keep > 0,
         enable_async_checkpointing=True,
         async_options=ocp.AsyncOptions(
