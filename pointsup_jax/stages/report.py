@@ -3,7 +3,9 @@
 import datetime
 import os
 
-from pointsup_jax import errors, processes, progress
+import jax
+
+from pointsup_jax import errors, progress
 from pointsup_jax.reporting import facts as facts_lib
 from pointsup_jax.reporting import paper
 from pointsup_jax.stages import report_facts
@@ -17,6 +19,12 @@ def run(run: run_lib.Run) -> None:
     errors.UserError: it cannot be written, where it was asked for by name. At
       the end of a whole run that is no reason to fail: the results are there.
   """
+  if jax.distributed.is_initialized():
+    progress.say(
+      'note: no report: one process writes it; run --stage=report without '
+      '--multihost'
+    )
+    return
   try:
     write(run)
   except errors.Stopped:
@@ -50,8 +58,6 @@ def write(run: run_lib.Run) -> None:
     notes=[*facts.missing, *missing],
     written=datetime.datetime.now(datetime.UTC),
   )
-  if not processes.is_first():
-    return
   folder = run.workdir.report
   folder.mkdir(parents=True, exist_ok=True)
   for picture in pictures.values():
