@@ -307,6 +307,8 @@ def results(workdir: pathlib.Path) -> dict[str, object]:
     elif path.name == 'metrics.jsonl':
       records = [json.loads(line) for line in path.read_text().splitlines()]
       found[name] = [{**record, 'seconds': 0} for record in records]
+    elif path.name == 'config.json':  # the checkout may change meanwhile
+      found[name] = json.loads(path.read_text())['config']
     elif path.suffix in ('.png', '.json') or path.name == 'DONE':
       found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     elif path.suffix == '.sqlite':

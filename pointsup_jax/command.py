@@ -7,6 +7,7 @@ import pathlib
 import runpy
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
@@ -59,6 +60,7 @@ def run_on(main: Callable[[Sequence[str]], None]) -> None:
     logging.set_verbosity(logging.FATAL)
     # Writes that were under way when another failed cannot raise any more.
     sys.unraisablehook = lambda unused: None
+    warnings.filterwarnings('ignore', 'coroutine .* was never awaited')
     try:
       main(argv[1:])
     except errors.UserError as error:

@@ -65,18 +65,24 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
 
   Raises:
     errors.UsageError: the folder belongs to something else altogether.
-    errors.UserError: another command is at it.
+    errors.UserError: another command is at it, or it cannot be written.
   """
   _refuse_others(workdir)
   if jax.process_index():  # the first process speaks for all
     yield
     return
-  workdir.root.mkdir(parents=True, exist_ok=True)
-  with lock.held(
-    workdir.lock,
-    'is at work on this run; wait for it, stop it, or choose another --workdir',
-  ):
-    yield
+  try:
+    workdir.root.mkdir(parents=True, exist_ok=True)
+    with lock.held(
+      workdir.lock,
+      'is at work on this run; wait for it, stop it, or choose another '
+      '--workdir',
+    ):
+      yield
+  except OSError as error:  # often without the name of a file
+    raise errors.UserError(
+      f'{error}, in {workdir.root}; mend that and run the same command again'
+    ) from error
 
 
 def claim(

@@ -54,21 +54,21 @@ class Rollback:
     if error.step > self.watched:
       self.watched = error.step
       progress.say(
-        f'{error.what} is not finite at step {error.step}: goes back to step '
+        f'not finite at step {error.step}: {error.what}; goes back to step '
         f'{last} to find the batch'
       )
       return
     before = range(error.step - LIMIT, error.step)
     if self.skipped.issuperset(before):
       raise errors.UserError(
-        f'{error.what} is not finite at step {error.step} although the {LIMIT} '
-        f'batches before it were left out; the last good checkpoint is step '
+        f'not finite at step {error.step}: {error.what}, although the {LIMIT} '
+        'batches before it were left out; the last good checkpoint: it is step '
         f'{last}; lower optim.lr and start anew with --overwrite'
       )
     self.skipped.add(error.step)
     if processes.is_first():
       workdir.write_json(self._path, {'steps': sorted(self.skipped)})
     progress.say(
-      f'{error.what} is not finite after the batch of step {error.step}: goes '
+      f'not finite after the batch of step {error.step}: {error.what}; goes '
       f'back to step {last} and leaves it out ({self._path})'
     )

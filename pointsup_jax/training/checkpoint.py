@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import re
 import types
 from collections.abc import Iterator
 
@@ -24,6 +25,9 @@ class Checkpoints:
   strategy that trained it: 'segmenter' and 'training' (all the rest). It has
   checksums of their files, written before Orbax gives the step its name: a step
   is there with them or not at all.
+
+  Neither data streams nor random keys are stored: both are functions of the
+  seed and the step (`data.pipeline.stream`), so the step is their state.
   """
 
   def __init__(
@@ -113,7 +117,7 @@ class Checkpoints:
       raise errors.UserError(
         f'checkpoint {self._directory}/{self._saving} could not be written '
         f'({_first_line(error)}); mend that and run the same command again: it '
-        'continues from the one before'
+        'continues from the last one that was'
       ) from error
 
   def restore(self, abstract: learner.State) -> learner.State | None:
@@ -196,7 +200,10 @@ class _Restored(dict):
 
 
 def _first_line(error: Exception) -> str:
-  return str(error).splitlines()[0] if str(error) else type(error).__name__
+  line = str(error).splitlines()[0] if str(error) else type(error).__name__
+  # TensorStore names the file several times before it comes to the point.
+  point = re.search(r'([^:]+) \[os_error_code=', line)
+  return point[1].strip() if point else line
 
 
 def abstract(tree, sharding: jax.sharding.Sharding):

@@ -26,8 +26,8 @@ class Diverged(errors.UserError):
   def __init__(self, what: str, step: int, last: int | None) -> None:
     saved = 'none was saved' if last is None else f'it is step {last}'
     super().__init__(
-      f'{what} is not finite at step {step}; the last good checkpoint: {saved};'
-      f' {_ADVICE}'
+      f'not finite at step {step}: {what}; the last good checkpoint: {saved}; '
+      f'{_ADVICE}'
     )
     self.what = what
     self.step = step  # where it was noticed

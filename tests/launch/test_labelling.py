@@ -60,7 +60,13 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   connection.request('GET', f'/?{parts.query}')
   assert connection.getresponse().status == 200
   connection.close()
-  assert_refused(launch(*args, '--stage=annotate'), 1, f'{process.pid} serves')
+  assert_refused(
+    launch(*args, '--stage=annotate'), 1, f'{process.pid} on ', ' serves these'
+  )
+  # The page stays for days: others may look how far they are, but not delete.
+  assert_refused(launch(*args), 3, '200 of 200')
+  assert_refused(launch(*args, '--overwrite'), 1, f'{process.pid} on ')
+  assert (workdir / 'acquire' / 'annotations.sqlite').exists()
   process.send_signal(signal.SIGTERM)
   _, stderr = process.communicate(timeout=30)
   assert process.returncode == 3

@@ -111,7 +111,7 @@ def test_nan_stops_the_run_and_is_never_saved(tmp_path):
 
   with pytest.raises(errors.UserError) as caught:
     run(tmp_path, 9, train_step=nan_at_6)
-  assert 'loss is not finite at step 6' in str(caught.value)
+  assert 'not finite at step 6: loss;' in str(caught.value)
   assert '4' in str(caught.value)
   with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
     assert checkpoints.latest_step == 4
@@ -127,7 +127,7 @@ def test_a_model_that_broke_between_two_looks_at_the_loss_is_not_saved(
     return state.replace(segmenter=segmenter), metrics
 
   with pytest.raises(
-    errors.UserError, match='segmenter is not finite at step 4'
+    errors.UserError, match='not finite at step 4: the segmenter'
   ):
     run(tmp_path, 9, train_step=break_at_3)
   with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
