@@ -7,7 +7,9 @@ r"""Many runs of one experiment, as a table and a curve over points spent.
 runs every combination of what is varied, and each `also` besides, with every
 seed; a process a run. Runs that differ only in what comes after stage 1 share
 it. What has been run is kept: the same command continues, and a longer one adds
-to it. The results are OUT/table.md, table.csv, study.json and curve.png.
+to it. The results, in OUT: table.md and table.csv (a row a setting, as in the
+paper's Table 3), classes.csv and classes.tex (a column a class, as in Tables 1
+and 2; means over the seeds), curve.png, and study.json.
 """
 
 import concurrent.futures
@@ -29,6 +31,9 @@ from absl import flags
 
 from pointsup_jax import command, errors, progress
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.data import domains
+from pointsup_jax.reporting import paper
+from pointsup_jax.reporting import scores as scores_lib
 from pointsup_jax.reporting import study as study_lib
 from pointsup_jax.stages import check, record
 from pointsup_jax.stages import workdir as workdir_lib
@@ -79,11 +84,15 @@ def main() -> None:
       'same command again'
     )
   split = config.data.evaluation.split
-  rows = [
-    *levels(out, settings, seeds, split),
-    *(row_of(out, setting, seeds, split) for setting in settings),
-  ]
-  write(out, rows, seeds, all_points(out, settings[0], config))
+  rows, classes = [], []
+  for row, folders, model in models(out, settings, seeds):
+    found = [scores_of(folder, model, split) for folder in folders]
+    miou = tuple(100 * scores.means['mIoU'] for scores in found)
+    rows.append(row._replace(miou=miou))
+    classes.append(scores_lib.average(row.title, found))
+  names = domains.classes_of(config.data).names
+  full = all_points(out, settings[0], config)
+  write(out, rows, classes, names, seeds, full)
 
 
 def chosen(vary: Sequence[str], also: Sequence[str]) -> Iterator[Setting]:
@@ -253,10 +262,9 @@ class Runner:
         with self._lock:
           if self._stopped:
             return 'stopped'
-          process = subprocess.Popen(
-            words, stdout=file, stderr=file,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-          )  # fmt: skip
+          process = subprocess.Popen(words, stdout=file, stderr=file)
+          # Before it has any threads, which have those of the first.
+          os.sched_setaffinity(process.pid, cores)
           self._running.add(process)
         code = process.wait()
         self._running.discard(process)
@@ -290,45 +298,48 @@ def forwarded(words: Sequence[str]) -> list[str]:
   return kept
 
 
-def levels(
-  out: pathlib.Path,
-  settings: Sequence[Setting],
-  seeds: Sequence[int],
-  split: str,
-) -> list[study_lib.Row]:
-  """What costs no points, where all runs share it: before and after UDA."""
-  shared = {setting.stage_1 for setting in settings}
-  if len(shared) > 1:
-    return []
-  rows = []
-  for model, name in (('source_only', _NO_ADAPTATION), ('uda', _UDA)):
-    folders = [base(out, settings[0], seed) for seed in seeds]
-    if all(
-      (x / 'evaluate' / f'{model}-{split}.json').exists() for x in folders
-    ):
-      values = tuple(miou(folder, model, split) for folder in folders)
-      rows.append(study_lib.Row(name, None, 0, 0, values))
-  return rows
+def models(
+  out: pathlib.Path, settings: Sequence[Setting], seeds: Sequence[int]
+) -> Iterator[tuple[study_lib.Row, list[pathlib.Path], str]]:
+  """Each row but for its scores, its workdirs, and the model in them.
+
+  Before the settings come the models that cost no points, of each stage 1.
+  """
+  shared = list(dict.fromkeys(setting.stage_1 for setting in settings))
+  for fields in shared:
+    folders = [base(out, Setting(fields, True), seed) for seed in seeds]
+    for model, name in (('source_only', _NO_ADAPTATION), ('uda', _UDA)):
+      if (
+        workdir_lib.Workdir(folders[0])
+        .uda_phase('' if model == 'uda' else model)
+        .checkpoints.is_dir()
+      ):
+        name = level(name, fields, len(shared))
+        yield study_lib.Row(name, None, 0, 0, ()), folders, model
+  for setting in settings:
+    folders = [workdir(out, setting, seed) for seed in seeds]
+    costs = [cost(folder) for folder in folders]
+    row = study_lib.Row(
+      title(setting.fields),
+      series(setting),
+      sum(points for points, _ in costs) / len(costs),
+      sum(seconds for _, seconds in costs) / len(costs),
+      (),
+      over=level(_UDA, setting.stage_1, len(shared)),
+    )
+    yield row, folders, 'adapt'
 
 
-def row_of(
-  out: pathlib.Path, setting: Setting, seeds: Sequence[int], split: str
-) -> study_lib.Row:
-  """A setting's results."""
-  folders = [workdir(out, setting, seed) for seed in seeds]
-  costs = [cost(folder) for folder in folders]
-  # Combinations that differ in how much is asked are one curve.
-  kind = [
-    x for x in setting.fields if x[0] not in ('acquire.k', 'acquire.budget')
-  ]
-  series = title(tuple(kind) if setting.grid else setting.fields) or 'points'
-  return study_lib.Row(
-    title(setting.fields),
-    series,
-    sum(points for points, _ in costs) / len(costs),
-    sum(seconds for _, seconds in costs) / len(costs),
-    tuple(miou(folder, 'adapt', split) for folder in folders),
-  )
+def level(name: str, stage_1: Fields, count: int) -> str:
+  """The title of a model that costs no points, one of `count` of its kind."""
+  return name if count == 1 else f'{name}, {title(stage_1)}'
+
+
+def series(setting: Setting) -> str:
+  """The curve of a row: combinations that differ in how much is asked."""
+  how_much = ('acquire.k', 'acquire.budget')
+  kept = [x for x in setting.fields if not setting.grid or x[0] not in how_much]
+  return title(tuple(kept)) or 'points'
 
 
 def cost(folder: pathlib.Path) -> tuple[int, float]:
@@ -338,30 +349,39 @@ def cost(folder: pathlib.Path) -> tuple[int, float]:
   return len(answers), sum(answer.seconds or 0.0 for answer in answers)
 
 
-def miou(folder: pathlib.Path, model: str, split: str) -> float:
-  """Of a model, in percent."""
+def scores_of(
+  folder: pathlib.Path, model: str, split: str
+) -> scores_lib.Scores:
+  """What evaluation says of a model."""
   path = workdir_lib.Workdir(folder).evaluation(model, split)
-  return 100 * json.loads(path.read_text())['miou']
+  return scores_lib.from_json(model, json.loads(path.read_text()))
 
 
 def write(
   out: pathlib.Path,
   rows: Sequence[study_lib.Row],
+  classes: Sequence[scores_lib.Scores],
+  names: Sequence[str],
   seeds: Sequence[int],
   full: int,
 ) -> None:
   """Writes the results and prints the table."""
-  table = study_lib.lines(rows, _UDA, *ends(rows, full))
-  text = study_lib.markdown(table, seeds, _UDA)
+  table = study_lib.lines(rows, *ends(rows, full))
+  text = study_lib.markdown(table, seeds)
   (out / 'table.md').write_text(text + '\n')
   (out / 'table.csv').write_text(study_lib.comma_separated(table, seeds))
+  (out / 'classes.csv').write_text(paper.iou_csv(classes, names))
+  (out / 'classes.tex').write_text(paper.iou_latex(classes, names))
   workdir_lib.write_json(
     out / 'study.json',
     {'seeds': list(seeds), 'rows': [row._asdict() for row in rows]},
   )
   study_lib.curve(table, seeds, str(out / 'curve.png'))
   print(text)
-  progress.say(f'study: {out}/table.md, table.csv, study.json, curve.png')
+  progress.say(
+    f'study: {out}/table.md, table.csv, classes.csv, classes.tex, study.json, '
+    'curve.png'
+  )
 
 
 def all_points(

@@ -57,6 +57,22 @@ def from_json(column: str, known: Mapping[str, Any]) -> Scores:
   )
 
 
+def average(column: str, seeds: Sequence[Scores]) -> Scores:
+  """The mean over runs of one setting, class by class; pixels are added."""
+  return Scores(
+    column=column,
+    step=seeds[0].step,
+    images=sum(scores.images for scores in seeds),
+    iou=np.mean([scores.iou for scores in seeds], axis=0),
+    means={
+      name: float(np.mean([scores.means[name] for scores in seeds]))
+      for name in seeds[0].means
+    },
+    matrix=np.sum([scores.matrix for scores in seeds], axis=0),
+    image_miou={},
+  )
+
+
 def in_truth(matrix: np.ndarray) -> np.ndarray:
   """Which classes have labelled pixels: [C] bool."""
   return matrix.sum(axis=1) > 0

@@ -26,6 +26,7 @@ class Row(NamedTuple):
   points: float  # asked in a run, mean over the seeds
   seconds: float  # that the annotator took, mean over the seeds
   miou: tuple[float, ...]  # [S], percent
+  over: str | None = None  # title of the row that its gain is over
 
 
 class Interval(NamedTuple):
@@ -60,13 +61,12 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def lines(
-  rows: Sequence[Row], reference: str | None, low: str | None, high: str | None
+  rows: Sequence[Row], low: str | None = None, high: str | None = None
 ) -> list[Line]:
   """Compares every row with others, seed by seed.
 
   Args:
     rows: with one value a seed each, all of the same seeds.
-    reference: title of the row that gains are over.
     low: title of the row at which none of the gap is closed.
     high: title of the row at which all of it is.
   """
@@ -75,8 +75,8 @@ def lines(
   for row in rows:
     miou = by_title[row.title]
     gain = gap = None
-    if reference in by_title and row.title != reference:
-      gain = interval(miou - by_title[reference])
+    if row.over is not None:
+      gain = interval(miou - by_title[row.over])
     if low in by_title and high in by_title and row.series is not None:
       whole = by_title[high] - by_title[low]
       gap = interval(100 * (miou - by_title[low]) / whole)
@@ -84,13 +84,11 @@ def lines(
   return found
 
 
-def markdown(
-  table: Sequence[Line], seeds: Sequence[int], reference: str
-) -> str:
+def markdown(table: Sequence[Line], seeds: Sequence[int]) -> str:
   """The table for people; intervals are of 95 %."""
   each = [f'seed {seed}' for seed in seeds]
   header = [
-    '', 'points', 'hours', 'mIoU', *each, f'gain over {reference}',
+    '', 'points', 'hours', 'mIoU', *each, 'gain over UDA',
     'gap closed, %',
   ]  # fmt: skip
   body = [

@@ -91,6 +91,13 @@ def test_a_study_from_its_start_to_its_end(tmp_path):
   rows = json.loads((tmp_path / 'study.json').read_text())['rows']
   assert [row['points'] for row in rows] == [0, 0, 0, 40, 2560]
   assert [row['seconds'] for row in rows] == [0, 0, 0, 80, 5120]
+  with (tmp_path / 'classes.csv').open() as file:
+    classes = list(csv.DictReader(file))
+  assert [row['method'] for row in classes] == titles
+  assert {'road', 'bicycle', 'mIoU', 'mIoU (16)'} < classes[0].keys()
+  for row, of_classes in zip(rows, classes, strict=True):
+    assert float(of_classes['mIoU']) == pytest.approx(row['miou'][0], abs=0.01)
+  assert (tmp_path / 'classes.tex').read_text().count('midrule') == 1
   assert (tmp_path / 'curve.png').stat().st_size > 10_000
   assert (tmp_path / 'table.md').read_text().strip() == done.stdout.strip()
   stamp = (tmp_path / 'seed_0/k_2/adapt/metrics.jsonl').stat().st_mtime_ns
