@@ -2,10 +2,10 @@
 
   python -m benchmarks.streets_results --table=strategies --out=runs/results
 
-`strategies`: each adaptation
-method alone and followed by points. `gap`: how much there is to gain. Every row
-is runs of `launch.main` on configs/streets_active.py; rows of one method share
-stage 1, whose workdir is copied. What has been run before is kept.
+`strategies`: each adaptation method alone and followed by points. `gap`: how
+much there is to gain. Every row is runs of `launch.main` on
+configs/streets_active.py; rows of one method share stage 1, whose workdir is
+copied. What has been run before is kept.
 `--split=val` is for choosing settings; the tables are on the test split.
 """
 
@@ -50,7 +50,7 @@ def method(name: str) -> tuple[str, ...]:
   return (f'uda.strategy={name}', f'adapt.strategy={last}')
 
 
-ADVENT, SOURCE_ONLY = method('advent'), method('source_only')
+SOURCE_ONLY = method('source_only')
 METHODS = ('source_only', 'minent', 'advent', 'adaptsegnet', 'intrada')
 ON_CAMERA = ('data.source.dataset=streets_camera', *SOURCE_ONLY)
 TABLES = {
