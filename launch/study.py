@@ -12,13 +12,16 @@ paper's Table 3), classes.csv and classes.tex (a column a class, as in Tables 1
 and 2; means over the seeds), curve.png, and study.json.
 """
 
+import collections
 import concurrent.futures
+import contextlib
 import itertools
 import json
 import os
 import pathlib
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -76,13 +79,31 @@ def main() -> None:
     check.check(changed(config, setting.fields))
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_SEEDS.value)
-  runner = Runner(out, _JOBS.value)
-  failed = runner.run(settings, seeds)
+  signal.signal(signal.SIGTERM, signal.default_int_handler)
+  failed = Runner(out, _JOBS.value).run(settings, seeds)
+  whole = [
+    setting
+    for setting in settings
+    if not failed.keys()
+    & {of(out, setting, s) for of in (base, workdir) for s in seeds}
+  ]
+  if whole:
+    report(out, whole, seeds, config)
   if failed:
+    said = '; '.join(f'{folder} ({why})' for folder, why in failed.items())
     raise errors.UserError(
-      f'{len(failed)} runs failed: {"; ".join(failed)}; mend that and run the '
-      'same command again'
+      f'{len(failed)} runs failed: {said}; mend that and run the same command '
+      'again'
     )
+
+
+def report(
+  out: pathlib.Path,
+  settings: Sequence[Setting],
+  seeds: Sequence[int],
+  config: ml_collections.ConfigDict,
+) -> None:
+  """Gathers the scores of the runs and writes what they say."""
   split = config.data.evaluation.split
   rows, classes = [], []
   for row, folders, model in models(out, settings, seeds):
@@ -112,6 +133,10 @@ def chosen(vary: Sequence[str], also: Sequence[str]) -> Iterator[Setting]:
     found[Setting(tuple(parse(x, '--also') for x in text.split()), False)] = (
       None
     )
+  folders = collections.Counter(slug(setting.fields) for setting in found)
+  twice = [name for name, count in folders.items() if count > 1]
+  if twice:
+    raise errors.UsageError(f'two settings have the same folder {twice[0]}')
   if not found:
     raise errors.UsageError('--vary=FIELD=VALUE,VALUE says what is compared')
   return iter(found)
@@ -142,11 +167,13 @@ def changed(
     if name == 'seed':
       raise errors.UsageError('--seeds says which seeds are run')
     kind = type(known[name])
-    if kind not in (int, float, str, bool):
+    if kind not in (int, float, str, bool) or name == 'data.evaluation.split':
       raise errors.UsageError(f'{name} is {known[name]}: it cannot be varied')
     try:
-      value = text == 'True' if kind is bool else kind(text)
-    except ValueError as error:
+      value = (
+        {'True': True, 'False': False}[text] if kind is bool else kind(text)
+      )
+    except (KeyError, ValueError) as error:
       raise errors.UsageError(f'{name}={text}: {error}') from error
     config.update_from_flattened_dict({name: value})
   return config
@@ -154,18 +181,18 @@ def changed(
 
 def slug(fields: Fields) -> str:
   """Fields as the name of a folder."""
-  safe = (
-    f'{name.rpartition(".")[2]}_{value}'.replace(os.sep, '_')
-    for name, value in fields
+  return '-'.join(
+    f'{_short(name)}_{value}'.replace(os.sep, '_') for name, value in fields
   )
-  return '-'.join(safe)
 
 
 def title(fields: Fields) -> str:
   """Fields as people read them."""
-  return ', '.join(
-    f'{name.rpartition(".")[2]}={value}' for name, value in fields
-  )
+  return ', '.join(f'{_short(name)}={value}' for name, value in fields)
+
+
+def _short(name: str) -> str:
+  return name.removeprefix('acquire.')
 
 
 def base(out: pathlib.Path, setting: Setting, seed: int) -> pathlib.Path:
@@ -185,7 +212,7 @@ class Runner:
   def __init__(self, out: pathlib.Path, jobs: int) -> None:
     """Divides the cores among `jobs` processes."""
     self._out, self._jobs = out, jobs
-    cores = sorted(os.sched_getaffinity(0))
+    cores = sorted(_cores())
     self._shares: queue.Queue[list[int]] = queue.Queue()
     for job in range(jobs):
       self._shares.put(cores[job::jobs] or cores)
@@ -193,11 +220,13 @@ class Runner:
     self._lock = threading.Lock()
     self._stopped = False
 
-  def run(self, settings: Sequence[Setting], seeds: Sequence[int]) -> list[str]:
+  def run(
+    self, settings: Sequence[Setting], seeds: Sequence[int]
+  ) -> dict[pathlib.Path, str]:
     """Runs what is missing of every setting and seed.
 
     Returns:
-      The workdirs of runs that failed, each with why.
+      Why runs failed, by their workdirs.
     """
     with concurrent.futures.ThreadPoolExecutor(self._jobs) as pool:
       try:
@@ -206,7 +235,7 @@ class Runner:
           {base(self._out, x, s): (x, s) for s in seeds for x in settings},
           self._stage_1,
         )
-        failed += self._stage(
+        failed |= self._stage(
           pool,
           {workdir(self._out, x, s): (x, s) for s in seeds for x in settings},
           self._rest,
@@ -217,13 +246,13 @@ class Runner:
         raise
     return failed
 
-  def _stage(self, pool, todo: dict, work) -> list[str]:
+  def _stage(self, pool, todo: dict, work) -> dict[pathlib.Path, str]:
     jobs = {folder: pool.submit(work, *what) for folder, what in todo.items()}
-    found = []
+    found = {}
     for done, (folder, job) in enumerate(jobs.items(), start=1):
       why = job.result()
       if why:
-        found.append(f'{folder} ({why})')
+        found[folder] = why
       progress.say(f'{done}/{len(jobs)} {folder}: {why or "done"}')
     return found
 
@@ -238,7 +267,7 @@ class Runner:
     if not folder.exists():
       if not (shared / 'uda' / 'DONE').exists():
         return 'its stage 1 failed'
-      part = folder.with_suffix('.part')
+      part = folder.with_name(f'{folder.name}.part')
       shutil.rmtree(part, ignore_errors=True)
       shutil.copytree(shared, part)
       part.rename(folder)
@@ -259,20 +288,25 @@ class Runner:
     began = time.monotonic()
     try:
       with log.open('a') as file:
+        start = file.tell()
         with self._lock:
           if self._stopped:
             return 'stopped'
-          process = subprocess.Popen(words, stdout=file, stderr=file)
-          # Before it has any threads, which have those of the first.
-          os.sched_setaffinity(process.pid, cores)
+          # Ctrl-C is for this process, which tells the runs once.
+          process = subprocess.Popen(
+            words, stdout=file, stderr=file, start_new_session=True
+          )
           self._running.add(process)
+          _pin(process.pid, cores)
         code = process.wait()
-        self._running.discard(process)
+        with self._lock:
+          self._running.discard(process)
         file.write(f'# {stage}: {time.monotonic() - began:.0f} s\n')
     finally:
       self._shares.put(cores)
     if code:
-      said = [x for x in log.read_text().splitlines() if x.startswith('error')]
+      new = log.read_bytes()[start:].decode(errors='replace')
+      said = [x for x in new.splitlines() if x.startswith('error')]
       return said[-1] if said else f'exit code {code}, see {log}'
     return None
 
@@ -282,6 +316,20 @@ class Runner:
       self._stopped = True
       for process in self._running:
         process.terminate()
+
+
+def _cores() -> set[int]:
+  """Those that this process may use; not every system can say."""
+  if hasattr(os, 'sched_getaffinity'):
+    return os.sched_getaffinity(0)
+  return set(range(os.cpu_count() or 1))
+
+
+def _pin(process: int, cores: Sequence[int]) -> None:
+  """Keeps a process to some cores; before it has threads, which inherit it."""
+  if hasattr(os, 'sched_setaffinity'):
+    with contextlib.suppress(ProcessLookupError):  # it is over already
+      os.sched_setaffinity(process, cores)
 
 
 def forwarded(words: Sequence[str]) -> list[str]:
@@ -332,7 +380,8 @@ def models(
 
 def level(name: str, stage_1: Fields, count: int) -> str:
   """The title of a model that costs no points, one of `count` of its kind."""
-  return name if count == 1 else f'{name}, {title(stage_1)}'
+  which = title(stage_1) or 'as configured'
+  return name if count == 1 else f'{name}, {which}'
 
 
 def series(setting: Setting) -> str:
@@ -398,7 +447,12 @@ def all_points(
 def ends(
   rows: Sequence[study_lib.Row], full: int
 ) -> tuple[str | None, str | None]:
-  """The rows that ask nothing and everything: 0 and 100 % of the gap."""
+  """The rows that ask nothing and everything: 0 and 100 % of the gap.
+
+  None where they had another stage 1 than other rows.
+  """
+  if len({row.over for row in rows if row.series is not None}) > 1:
+    return None, None
   asked = {row.points: row.title for row in rows if row.series is not None}
   return asked.get(0), asked.get(full)
 

@@ -9,11 +9,11 @@ from pointsup_jax.prediction import model as model_lib
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the trained run.')
 _OUT = flags.DEFINE_string('out', None, 'Folder of the results.')
-_MODEL = flags.DEFINE_enum(
+_MODEL = flags.DEFINE_string(
   'model',
   None,
-  model_lib.PHASES,
-  'Which of its models; the first of these that there is, if not given.',
+  'Which of its models: adapt, adapt_round_1 ..., uda or source_only; the '
+  'newest if not given.',
 )
 _SIZE = flags.DEFINE_list(
   'size',

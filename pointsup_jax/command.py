@@ -175,5 +175,14 @@ def again(stage: str) -> str:
 
 def fail(error: errors.UserError) -> NoReturn:
   """One line, and the exit code."""
-  print(f'error: {error}', file=sys.stderr)
+  import jax
+
+  print(f'error: {error}', file=sys.stderr, flush=True)
+  if jax.distributed.is_initialized() and not isinstance(
+    error, errors.Stopped | errors.WaitingForLabels
+  ):
+    # The other processes may wait for this one: without a farewell they are
+    # told at once.
+    sys.stdout.flush()
+    os._exit(error.exit_code)
   sys.exit(error.exit_code)

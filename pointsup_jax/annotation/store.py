@@ -286,17 +286,29 @@ class Store:
     finally:
       self._query('PRAGMA synchronous = FULL')
 
-  def asked_patches(self, image: str) -> set[int]:
-    """The patches of an image that have requests."""
-    rows = self._query('SELECT patch FROM requests WHERE image = ?', image)
+  def asked_patches(self, image: str, round: int | None = None) -> set[int]:
+    """The patches of an image that have requests, up to a round or of all."""
+    rows = self._query(
+      'SELECT patch FROM requests'
+      ' WHERE image = ? AND round <= ifnull(?, round)',
+      image,
+      round,
+    )
     return {patch for (patch,) in rows}
 
-  def answered(self, image: str) -> Answers:
-    """The current answers of an image, in the order of its requests."""
+  def answered(self, image: str, round: int | None = None) -> Answers:
+    """The current answers of an image, in the order of its requests.
+
+    Args:
+      image: its name.
+      round: the last one whose requests count; None: all do.
+    """
     rows = self._query(
       f'SELECT row, col, coalesce(label, {IGNORE}) FROM state'
-      " WHERE image = ? AND answer IN ('label', 'unsure') ORDER BY position",
+      " WHERE image = ? AND answer IN ('label', 'unsure')"
+      ' AND round <= ifnull(?, round) ORDER BY position',
       image,
+      round,
     )
     table = np.array(rows, np.int32).reshape(-1, 3)
     return Answers(table[:, 0], table[:, 1], table[:, 2].astype(np.uint8))

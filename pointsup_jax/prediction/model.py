@@ -6,12 +6,10 @@ import pathlib
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.models import deeplab
-from pointsup_jax.stages import reopen, run
+from pointsup_jax.stages import models, reopen, run
 from pointsup_jax.stages import workdir as workdir_lib
+from pointsup_jax.training import checkpoint
 from pointsup_jax.types import Variables
-
-# The phases of a run that leave a model, best first.
-PHASES = ('adapt', 'uda', 'source_only')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +17,8 @@ class Model:
   """A trained segmenter and where it comes from."""
 
   run: run.Run
-  phase: str
+  phase: str  # as `stages.models` calls it
+  finished: bool  # whether its training has come to its end
   step: int
   segmenter: deeplab.DeepLabV2
   variables: Variables
@@ -35,13 +34,6 @@ class Model:
     height, width = self.run.config.data.evaluation.size
     return height, width
 
-  @property
-  def finished(self) -> bool:
-    """Whether its training has come to its end."""
-    if self.phase == 'source_only':  # the next phase starts from its end
-      return self.run.workdir.uda.checkpoints.is_dir()
-    return self.run.workdir.done(self.phase).exists()
-
 
 def load(root: pathlib.Path, phase: str | None = None) -> Model:
   """The newest model of a workdir, or that of a phase.
@@ -50,26 +42,38 @@ def load(root: pathlib.Path, phase: str | None = None) -> Model:
 
   Args:
     root: the workdir.
-    phase: one of `PHASES`; None: the first of them that has a model.
+    phase: a name of `stages.models`; None: the newest that has a model.
 
   Raises:
     errors.UsageError: there is no such model, or no run at all.
     errors.UserError: it cannot be read.
   """
   opened = reopen.reopen(workdir_lib.Workdir(root))
-  there = [name for name in PHASES if _has_model(getattr(opened.workdir, name))]
+  there = {
+    model.name: model.phase
+    for model in reversed(models.of(opened.workdir))
+    if checkpoint.newest_step(model.phase.checkpoints) is not None
+  }
   if not there or (phase is not None and phase not in there):
     raise errors.UsageError(
       f'{root} has no model of {phase or "any phase"}; '
       + (f'it has those of {", ".join(there)}' if there else 'train one first')
     )
-  phase = phase or there[0]
-  step, variables = opened.trained(getattr(opened.workdir, phase))
-  return Model(opened, phase, step, opened.segmenter(), variables)
-
-
-def _has_model(phase: workdir_lib.Phase) -> bool:
-  """Whether a checkpoint is complete; Orbax names such folders by the step."""
-  return phase.checkpoints.is_dir() and any(
-    path.name.isdigit() for path in phase.checkpoints.iterdir()
+  chosen = phase or next(iter(there))
+  step, variables = opened.trained(there[chosen])
+  return Model(
+    opened,
+    chosen,
+    _is_finished(opened.workdir, there[chosen]),
+    step,
+    opened.segmenter(),
+    variables,
   )
+
+
+def _is_finished(
+  workdir: workdir_lib.Workdir, phase: workdir_lib.Phase
+) -> bool:
+  if phase == workdir.source_only:  # the next phase starts from its end
+    return workdir.uda.checkpoints.is_dir()
+  return (phase.root / 'DONE').exists()

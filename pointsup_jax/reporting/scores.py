@@ -63,13 +63,23 @@ def average(column: str, seeds: Sequence[Scores]) -> Scores:
     column=column,
     step=seeds[0].step,
     images=sum(scores.images for scores in seeds),
-    iou=np.mean([scores.iou for scores in seeds], axis=0),
+    iou=_mean_of_known(np.stack([scores.iou for scores in seeds])),
     means={
       name: float(np.mean([scores.means[name] for scores in seeds]))
       for name in seeds[0].means
     },
     matrix=np.sum([scores.matrix for scores in seeds], axis=0),
     image_miou={},
+  )
+
+
+def _mean_of_known(values: np.ndarray) -> np.ndarray:
+  """The mean over the first axis without NaNs; NaN where there is no other."""
+  known = ~np.isnan(values)
+  count = known.sum(axis=0)
+  total = np.where(known, values, 0.0).sum(axis=0)
+  return np.divide(
+    total, count, out=np.full(total.shape, np.nan), where=count > 0
   )
 
 

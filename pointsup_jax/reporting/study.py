@@ -79,7 +79,8 @@ def lines(
       gain = interval(miou - by_title[row.over])
     if low in by_title and high in by_title and row.series is not None:
       whole = by_title[high] - by_title[low]
-      gap = interval(100 * (miou - by_title[low]) / whole)
+      if (whole > 0).all():
+        gap = interval(100 * (miou - by_title[low]) / whole)
     found.append(Line(row, interval(row.miou), gain, gap))
   return found
 

@@ -15,7 +15,7 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import predict
 from pointsup_jax.models import deeplab
-from pointsup_jax.stages import batches, points
+from pointsup_jax.stages import batches, check, points
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.types import Array, Variables
 
@@ -32,6 +32,7 @@ class Found(NamedTuple):
 def run(run: run_lib.Run) -> None:
   """Writes pseudo labels and requests for every target training image."""
   source = run.source('target', labelled=False)
+  check.check_budget(run.config.acquire, len(source))
   with contextlib.ExitStack() as stack:
     store = None
     if processes.is_first():

@@ -70,20 +70,23 @@ def said(
 ) -> tuple[np.ndarray, np.ndarray]:
   """What the first process reads of the store, for all processes.
 
+  Of later rounds than this one nothing: it may be trained again.
+
   Returns:
     The patches that were asked about, [N, P] bool; and every answer, [A, 4]
     int32: number of the image, in order; row, column and label, 255 where
     nothing is known.
   """
   rows, cols = run.config.acquire.grid
+  round = run.workdir.round
   asked = np.zeros((len(names), rows * cols), bool)
   answers = np.zeros((0, 4), np.int32)
   if processes.is_first():
     with store_lib.Store(run.workdir.annotations) as store:
       found = []
       for i, name in enumerate(names):
-        asked[i, list(store.asked_patches(name))] = True
-        labelled = store.answered(name)
+        asked[i, list(store.asked_patches(name, round))] = True
+        labelled = store.answered(name, round)
         number = np.full(len(labelled.labels), i)
         found.append(np.stack([number, *labelled], axis=1))
     answers = np.concatenate(found).astype(np.int32)

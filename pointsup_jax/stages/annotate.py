@@ -33,8 +33,8 @@ def run(run: run_lib.Run) -> None:
   adapt = run.workdir.adapt
   if adapt.checkpoints.exists():
     progress.say(
-      f'stage 3 has started with fewer labels; delete {adapt.root} to train it '
-      'with all of them'
+      f'stage 3 has started with fewer labels; delete {adapt.checkpoints} and '
+      f'{run.workdir.done("adapt")} to train it with all of them'
     )
 
 

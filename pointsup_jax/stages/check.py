@@ -139,6 +139,17 @@ def check_rounds(acquire: ml_collections.ConfigDict) -> None:
     )
 
 
+def check_budget(acquire: ml_collections.ConfigDict, images: int) -> None:
+  """Refuses to ask for more points than there are."""
+  rows, cols = acquire.grid
+  most = images * rows * cols * acquire.n
+  if acquire.budget > most:
+    raise errors.UsageError(
+      f'acquire.budget={acquire.budget} is more than the {most} points of '
+      f'{images} target images'
+    )
+
+
 def check_devices(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError where the devices cannot share the batches."""
   sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
@@ -188,13 +199,7 @@ def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
     'target', labelled=domains.needs_labels(run.config, 'target')
   )
   evaluation = run.source('evaluation', labelled=True, full_labels=True)
-  rows, cols = run.config.acquire.grid
-  most = len(target) * rows * cols * run.config.acquire.n
-  if run.config.acquire.budget > most:
-    raise errors.UsageError(
-      f'acquire.budget={run.config.acquire.budget} is more than the {most} '
-      f'points of {len(target)} target images'
-    )
+  check_budget(run.config.acquire, len(target))
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = int(len(target) * run.config.uda.easy_share)
     if not 0 < easy < len(target):

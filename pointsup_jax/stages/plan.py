@@ -75,7 +75,7 @@ def show(
     if _is_done(dataclasses.replace(run, workdir=at), stage):
       print(f'{title}: done')
     else:
-      state = 'goes on' if at.stage(stage).exists() else 'to do'
+      state = 'goes on' if at.begun(stage) else 'to do'
       print(f'{title}: {state}, reads {" and ".join(_READS[stage])}')
     for line in describe[stage](here, images):
       print(f'  {line}')

@@ -4,7 +4,6 @@ Neither the file of the config nor the data are needed; the classes are those
 that were recorded, whatever has become of the file that named them.
 """
 
-import dataclasses
 import json
 from typing import Any
 
@@ -29,11 +28,10 @@ def reopen(workdir: workdir_lib.Workdir) -> run_lib.Run:
     )
   try:
     fields = json.loads(workdir.config.read_text())['config']
+    rounds = fields.get('acquire.rounds', 1)
     return run_lib.Run(
       config=_nested(fields),
-      workdir=dataclasses.replace(
-        workdir, rounds=fields.get('acquire.rounds', 1)
-      ).current(),
+      workdir=workdir_lib.Workdir(workdir.root, rounds, round=rounds),
       classes=_classes(fields),
     )
   except (ValueError, KeyError, TypeError, AttributeError) as error:

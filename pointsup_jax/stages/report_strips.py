@@ -94,7 +94,7 @@ def asked(run: run_lib.Run) -> Strips:
   asks = run.workdir.at(newest).newest
   if asks.checkpoints.is_dir():
     _, variables = run.trained(asks)
-    kind = run.config.acquire.score.replace('_', ' ')
+    kind = shown_score(run).replace('_', ' ')
     for title, example in examples.items():
       seen = look(variables, example.image)
       shown[title].tiles[kind] = strips.Tile(scores=seen.score)
@@ -157,6 +157,12 @@ def with_points(
   )
 
 
+def shown_score(run: run_lib.Run) -> str:
+  """The score whose map is shown; a random one has none."""
+  score = run.config.acquire.score
+  return score if score in acquisition_scores.NAMES else 'entropy'
+
+
 class Seen(NamedTuple):
   """What a model makes of an image."""
 
@@ -168,7 +174,7 @@ class Seen(NamedTuple):
 def looker(run: run_lib.Run) -> Callable[[Variables, np.ndarray], Seen]:
   """A function of a model and an image [H, W, 3], compiled once a size."""
   segmenter = run.segmenter()
-  score = getattr(acquisition_scores, run.config.acquire.score)
+  score = getattr(acquisition_scores, shown_score(run))
 
   def look(variables: Variables, image: Array) -> tuple[jax.Array, ...]:
     height, width, _ = image.shape

@@ -80,6 +80,13 @@ class Workdir:
     folder = self.root / name
     return folder.exists() and any(folder.iterdir())
 
+  def begun(self, name: str) -> bool:
+    """Whether a stage has left anything in this round."""
+    folder = self.stage(name)
+    return folder.exists() and any(
+      not path.name.startswith('round_') for path in folder.iterdir()
+    )
+
   def require_before(self, name: str) -> None:
     """Refuses a stage whose forerunner has not finished."""
     before = _BEFORE.get(name)

@@ -138,6 +138,11 @@ def test_a_round_knows_what_was_asked_before_it(store):
   assert store.asked_before(2) == {'a': {2, 5}, 'b': {1}}
   assert store.asked_before(3) == {'a': {2, 5, 7}, 'b': {1}}
   assert store.asked_patches('a') == {2, 5, 7}
+  assert store.asked_patches('a', 1) == {2, 5}
+  store.answer('a-r9-c9', 1, 'ana')
+  store.answer('a-r3-c3', 2, 'ana')
+  assert store.answered('a').labels.tolist() == [1, 2]
+  assert store.answered('a', 1).labels.tolist() == [1]
 
 
 def test_a_round_is_asked_once(store):

@@ -50,6 +50,14 @@ def test_runs_share_stage_1_where_their_fields_let_them(tmp_path):
   assert study.workdir(tmp_path, one, 0) != study.workdir(tmp_path, two, 0)
 
 
+def test_fields_of_the_same_name_are_told_apart():
+  found = study.chosen([], ['uda.steps=3', 'adapt.steps=3'])
+  assert [study.slug(x.fields) for x in found] == [
+    'uda.steps_3',
+    'adapt.steps_3',
+  ]
+
+
 def test_only_the_config_is_handed_on():
   words = ['--vary=a=1', '--config=c.py', '--config.x=1', '--config.y', '2',
            '--seeds', '3', '--out=o', '--noconfig.z']  # fmt: skip
@@ -68,6 +76,8 @@ def test_only_the_config_is_handed_on():
     (('--vary=acquire.k=1,1000',), ['acquire.k=1000', '128']),
     (('--vary=seed=1,2',), ['--seeds']),
     (('--vary=acquire.grid=8',), ['acquire.grid', 'cannot be varied']),
+    (('--vary=adapt.allow_partial=yes',), ['adapt.allow_partial=yes']),
+    (('--also=acquire.k=1', '--vary=acquire.k=1'), ['same folder k_1']),
   ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is(
@@ -80,6 +90,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is(
 def test_a_study_from_its_start_to_its_end(tmp_path):
   args = (
     '--vary=acquire.k=0,2', '--also=acquire.strategy=full', '--seeds=1',
+    '--config.acquire.score=random',
     f'--out={tmp_path}',
   )  # fmt: skip
   done = run(*args)
