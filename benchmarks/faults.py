@@ -61,7 +61,8 @@ MOMENTS = (
   Moment('training', 'uda/checkpoints', 'uda/DONE', 3.0),
   Moment('save', f'uda/{_SAVING}', 'uda/DONE', 0.15),
   Moment('asking', 'acquire/annotations.sqlite', 'acquire/DONE', 1.0),
-  Moment('answering', 'acquire/DONE', 'annotate/DONE', 0.1),
+  # Over in a moment: a few hundred answers.
+  Moment('answering', 'acquire/DONE', 'annotate/DONE', 0.02),
   Moment('training', 'adapt/metrics.jsonl', 'adapt/DONE', 3.0),
   Moment('save', f'adapt/{_SAVING}', 'adapt/DONE', 0.15),
   Moment(
