@@ -60,6 +60,7 @@ MOMENTS = (
   Moment('save', f'uda/source_only/{_SAVING}', 'uda/checkpoints', 0.15),
   Moment('training', 'uda/checkpoints', 'uda/DONE', 3.0),
   Moment('save', f'uda/{_SAVING}', 'uda/DONE', 0.15),
+  # Both are over in a moment: two dozen images, a few hundred answers.
   Moment('asking', 'acquire/pseudo_labels/*.png', 'acquire/DONE', 0.1),
   Moment('answering', 'acquire/DONE', 'annotate/DONE', 0.04),
   Moment('training', 'adapt/metrics.jsonl', 'adapt/DONE', 3.0),

@@ -1,11 +1,11 @@
 """The tables of docs/RESULTS.md on Streets.
 
-  python -m benchmarks.streets_results --table=selection --out=runs/results
+  python -m benchmarks.streets_results --table=strategies --out=runs/results
 
-`selection`: does each part of the method help? `strategies`: each adaptation
-method alone and followed by points. `gap`: how much there is to gain. Every row
-is runs of `launch.main` on configs/streets_active.py; rows of one method share
-stage 1, whose workdir is copied. What has been run before is kept.
+`strategies`: each adaptation method alone and followed by points. `gap`: how
+much there is to gain. Every row is runs of `launch.main` on
+configs/streets_active.py; rows of one method share stage 1, whose workdir is
+copied. What has been run before is kept.
 `--split=val` is for choosing settings; the tables are on the test split.
 """
 
@@ -24,7 +24,7 @@ from typing import NamedTuple
 from absl import app, flags
 
 _TABLE = flags.DEFINE_enum(
-  'table', 'selection', ('selection', 'strategies', 'gap'), 'Which table.'
+  'table', 'strategies', ('strategies', 'gap'), 'Which table.'
 )
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds of the runs.')
 _OUT = flags.DEFINE_string('out', 'runs/results', 'Folder of the workdirs.')
@@ -50,24 +50,10 @@ def method(name: str) -> tuple[str, ...]:
   return (f'uda.strategy={name}', f'adapt.strategy={last}')
 
 
-ADVENT, SOURCE_ONLY = method('advent'), method('source_only')
+SOURCE_ONLY = method('source_only')
 METHODS = ('source_only', 'minent', 'advent', 'adaptsegnet', 'intrada')
 ON_CAMERA = ('data.source.dataset=streets_camera', *SOURCE_ONLY)
 TABLES = {
-  'selection': (
-    Row('no adaptation', 'source_only', ADVENT),
-    Row('no adaptation, as many steps as UDA', 'uda', SOURCE_ONLY),
-    Row('UDA (AdvEnt)', 'uda', ADVENT),
-    *(
-      Row(title, 'adapt', ADVENT, (f'acquire.strategy={name}',))
-      for title, name in (
-        ('self-training (K = 0)', 'self_training'),
-        ('random, 10 x 5 points', 'random'),
-        ('active, 10 x 5 points', 'active'),
-        ('full, 128 x 5 points', 'full'),
-      )
-    ),
-  ),
   'strategies': tuple(
     row
     for name in METHODS

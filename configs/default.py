@@ -112,8 +112,8 @@ def get_config() -> ml_collections.ConfigDict:
   # Which patches the annotator sees: 'active' (highest score), 'random',
   # 'self_training' (none) or 'full' (all).
   acquire.strategy = 'active'
-  # 'entropy' (the paper's), 'margin', 'least_confidence' or 'region_impurity'
-  # (RIPU's).
+  # 'entropy' (the paper's), 'margin', 'least_confidence', 'region_impurity'
+  # (RIPU's) or 'random'.
   acquire.score = 'entropy'
   # Rows and columns of patches; they must divide data.target.size.
   acquire.grid = (8, 16)
@@ -121,7 +121,14 @@ def get_config() -> ml_collections.ConfigDict:
   acquire.k = 10
   # Points asked in a patch.
   acquire.n = 5
-  # Images in a forward pass.
+  # Points asked in all images together, spent on the patches with the highest
+  # scores of all; what does not fill a patch is left over. 0: k patches in
+  # every image.
+  acquire.budget = 0
+  # Rounds of asking and adapting; each scores the images anew with the model of
+  # the round before. The questions, k or budget, are divided among them.
+  acquire.rounds = 1
+  # Images in a forward pass, over all devices.
   acquire.batch_size = 4
 
   config.annotate = annotate = ml_collections.ConfigDict()
@@ -129,6 +136,13 @@ def get_config() -> ml_collections.ConfigDict:
   # 'human' (people, on the page that --stage=annotate serves) or 'file'
   # (people, in a tool of theirs: docs/EXCHANGE.md).
   annotate.oracle = 'ground_truth'
+  # The simulated annotator's flaws: the share of points that it gives a wrong
+  # class, and the classes that it takes for each other, such as
+  # ('road/sidewalk', 'person/rider'); any others are taken for any class.
+  annotate.error_rate = 0.0
+  annotate.confusable = ()
+  # Seconds that it takes for a point.
+  annotate.seconds = 2.0
   # The answers for 'file': a CSV, a JSON of Label Studio or an XML of CVAT. It
   # may stay '' until stage 2 has asked.
   annotate.answers = ''

@@ -4,20 +4,25 @@ Running the same command again continues where it stopped.
 """
 
 import contextlib
-import os
+import dataclasses
 import pathlib
+from collections.abc import Iterator
 
 from absl import flags
 
-from pointsup_jax import command, progress, stop
+from launch import multihost
+from pointsup_jax import command, errors, processes, progress, stop
 from pointsup_jax.stages import (
   acquire,
   adapt,
   annotate,
   check,
   evaluate,
+  history,
   labels,
+  plan,
   record,
+  report,
   uda,
 )
 from pointsup_jax.stages import run as run_lib
@@ -29,7 +34,10 @@ STAGES = {
   'annotate': annotate.run,
   'adapt': adapt.run,
   'evaluate': evaluate.run,
+  'report': report.run,
 }
+# These find out by themselves what there is to do.
+_NEVER_DONE = ('evaluate', 'report')
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run; runs/<config name> if not given.'
@@ -37,13 +45,17 @@ _WORKDIR = flags.DEFINE_string(
 _STAGE = flags.DEFINE_enum(
   'stage', 'all', ('all', *STAGES), 'Which stage to run.'
 )
+_DRY_RUN = flags.DEFINE_bool(
+  'dry_run', False, 'Only say what would be done; write nothing.'
+)
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Delete what the workdir holds and start anew.'
 )
-_CACHE = flags.DEFINE_string(
-  'compilation_cache',
-  os.path.expanduser('~/.cache/pointsup_jax'),
-  'Folder of compiled programs, shared by all runs; empty for none.',
+_MULTIHOST = flags.DEFINE_string(
+  'multihost',
+  'off',
+  'off; auto (a TPU pod, Slurm or Kubernetes); or ADDRESS:PORT,N,I: where '
+  'process 0 listens, the number of processes, and which of them this is.',
 )
 
 
@@ -51,44 +63,71 @@ def main() -> None:
   """Runs the chosen stages; finished ones are skipped."""
   config = command.config()
   stop.install()
-  use_compilation_cache(_CACHE.value)
+  multihost.start(_MULTIHOST.value)
+  command.use_compilation_cache()
   check.check(config)
   workdir = workdir_lib.Workdir(
-    pathlib.Path(_WORKDIR.value or f'runs/{command.config_name()}')
+    pathlib.Path(_WORKDIR.value or f'runs/{command.config_name()}'),
+    rounds=config.acquire.rounds,
   )
   run = run_lib.open_run(config, workdir, _STAGE.value)
   check.check_classes(config, run.classes.names)
-  if _OVERWRITE.value or not workdir.started('uda'):
+  if _DRY_RUN.value:
+    if _OVERWRITE.value:
+      raise errors.UsageError(
+        '--dry_run deletes nothing: leave --overwrite out'
+      )
+    plan.show(run, list(in_order(_STAGE.value, workdir)))
+    return
+  check.check_devices(config)
+  if _OVERWRITE.value or not processes.agree(workdir.started('uda')):
     check.check_data(run)
   with contextlib.ExitStack() as held:
     held.enter_context(record.locked(workdir))
-    if _OVERWRITE.value:
-      record.clear(workdir)
-    record.claim(workdir, config, run.classes)
+    if processes.is_first():
+      if _OVERWRITE.value:
+        record.clear(workdir)
+      record.claim(workdir, config, run.classes)
+    processes.wait('the workdir')
     progress.say(f'workdir {workdir.root}')
-    for stage in STAGES if _STAGE.value == 'all' else (_STAGE.value,):
-      labels.require_before(run, stage)
-      if workdir.done(stage).exists():
-        progress.say(f'{stage}: done before')
-        continue
-      if labels.serves_page(run, stage):
-        held.close()  # for days, during which other stages may run
-      STAGES[stage](run)
-      # Evaluation finds out by itself what has been scored; people whose labels
-      # the run does without may still give them.
-      if stage != 'evaluate' and not (
-        stage == 'annotate' and labels.do_without(run)
-      ):
-        workdir.mark_done(stage)
+    for stage, at in in_order(_STAGE.value, workdir):
+      run_stage(stage, dataclasses.replace(run, workdir=at), held)
 
 
-def use_compilation_cache(folder: str) -> None:
-  """Keeps compiled programs between runs."""
-  import jax
+def in_order(
+  asked: str, workdir: workdir_lib.Workdir
+) -> Iterator[tuple[str, workdir_lib.Workdir]]:
+  """The stages to run, each with the workdir at its round of questions."""
+  if asked != 'all':
+    yield asked, workdir.current()
+    return
+  yield 'uda', workdir
+  for round in range(1, workdir.rounds + 1):
+    for stage in workdir_lib.REPEATED:
+      yield stage, workdir.at(round)
+  yield 'evaluate', workdir.at(workdir.rounds)
+  yield 'report', workdir.at(workdir.rounds)
 
-  if folder:
-    jax.config.update('jax_compilation_cache_dir', folder)
-    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+
+def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
+  """Runs one stage unless it has finished; `lock` keeps others away."""
+  workdir = run.workdir
+  labels.require_before(run, stage)
+  if processes.agree(workdir.done(stage).exists()):
+    which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
+    progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
+    return
+  if labels.serves_page(run, stage):
+    lock.close()  # for days, during which other stages may run
+  with history.recorded(workdir, stage):
+    STAGES[stage](run)
+  # People whose labels the run does without may still give them.
+  if stage not in _NEVER_DONE and not (
+    stage == 'annotate' and labels.do_without(run)
+  ):
+    if processes.is_first():
+      workdir.mark_done(stage)
+    processes.wait(f'the end of {stage}')
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import pathlib
 import runpy
 import shlex
@@ -18,6 +19,12 @@ from pointsup_jax import errors
 
 CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The experiment, such as configs/streets_active.py.'
+)
+
+COMPILATION_CACHE = flags.DEFINE_string(
+  'compilation_cache',
+  os.path.expanduser('~/.cache/pointsup_jax'),
+  'Folder of compiled programs, shared by all runs; empty for none.',
 )
 
 
@@ -37,6 +44,17 @@ def config_name() -> str:
 def run(main: Callable[[], None]) -> None:
   """Parses the flags and runs a program."""
 
+  def without_operands(operands: Sequence[str]) -> None:
+    if operands:
+      raise errors.UsageError(f'{operands[0]!r} is not a flag; see --help')
+    main()
+
+  run_on(without_operands)
+
+
+def run_on(main: Callable[[Sequence[str]], None]) -> None:
+  """Parses the flags and runs a program on what else the user named."""
+
   def guarded(argv: Sequence[str]) -> None:
     # What libraries log as errors they raise as well; the user reads one line.
     logging.set_verbosity(logging.FATAL)
@@ -44,9 +62,7 @@ def run(main: Callable[[], None]) -> None:
     sys.unraisablehook = lambda unused: None
     warnings.filterwarnings('ignore', 'coroutine .* was never awaited')
     try:
-      if len(argv) > 1:
-        raise errors.UsageError(f'{argv[1]!r} is not a flag; see --help')
-      main()
+      main(argv[1:])
     except errors.UserError as error:
       fail(error)
     except OSError as error:  # a full disk, a folder that cannot be written
@@ -56,6 +72,7 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
       fail(errors.Stopped('stopped; run the same command again to continue'))
 
+  flags.FLAGS.set_gnu_getopt(True)  # flags may stand behind other words
   app.run(guarded, flags_parser=parse_flags)
 
 
@@ -115,6 +132,15 @@ def unknown_field(names: list[str], known: Collection[str]) -> str | None:
   return None
 
 
+def use_compilation_cache() -> None:
+  """Keeps compiled programs between runs, in the folder of the flag."""
+  import jax
+
+  if COMPILATION_CACHE.value:
+    jax.config.update('jax_compilation_cache_dir', COMPILATION_CACHE.value)
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+
+
 def flatten(config: ml_collections.ConfigDict) -> dict[str, object]:
   """Every field by its dotted name, as JSON has it (tuples become lists)."""
   flat: dict[str, object] = {}
@@ -128,6 +154,11 @@ def flatten(config: ml_collections.ConfigDict) -> dict[str, object]:
 
   visit('', json.loads(config.to_json()))
   return flat
+
+
+def given() -> str:
+  """The command line that was given."""
+  return shlex.join(['python', '-m', 'launch.main', *sys.argv[1:]])
 
 
 def again(stage: str) -> str:
@@ -144,5 +175,14 @@ def again(stage: str) -> str:
 
 def fail(error: errors.UserError) -> NoReturn:
   """One line, and the exit code."""
-  print(f'error: {error}', file=sys.stderr)
+  import jax
+
+  print(f'error: {error}', file=sys.stderr, flush=True)
+  if jax.distributed.is_initialized() and not isinstance(
+    error, errors.Stopped | errors.WaitingForLabels
+  ):
+    # The other processes may wait for this one: without a farewell they are
+    # told at once.
+    sys.stdout.flush()
+    os._exit(error.exit_code)
   sys.exit(error.exit_code)

@@ -13,7 +13,8 @@ _SECONDS_BETWEEN_LINES = 20.0
 
 def say(message: str) -> None:
   """One line to the user, from the first process only."""
-  if jax.process_index() == 0:
+  # Asking for the index starts the devices; one process alone is the first.
+  if not jax.distributed.is_initialized() or jax.process_index() == 0:
     print(message, file=sys.stderr, flush=True)
 
 

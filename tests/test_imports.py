@@ -12,6 +12,7 @@ FREE = {
   'progress',
   'command',
   'stop',
+  'processes',
   'lock',
 }  # anything may use these
 ALLOWED = {
@@ -20,6 +21,7 @@ ALLOWED = {
   'progress': set(),
   'command': set(),
   'stop': set(),
+  'processes': set(),
   'lock': set(),
   'models': set(),
   'losses': set(),
@@ -28,11 +30,14 @@ ALLOWED = {
   'uda': {'losses'},
   'acquisition': {'losses'},
   'evaluation': {'models', 'losses'},
-  'reporting': {'data'},
+  'reporting': {'data', 'annotation'},
   'training': {'models', 'losses', 'uda'},
   'stages': {
     'models', 'losses', 'data', 'annotation', 'uda', 'acquisition',
     'evaluation', 'reporting', 'training',
+  },
+  'prediction': {
+    'models', 'losses', 'data', 'evaluation', 'training', 'stages',
   },
 }  # fmt: skip
 FILES = sorted((ROOT / 'pointsup_jax').rglob('*.py'))

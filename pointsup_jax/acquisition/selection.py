@@ -61,34 +61,60 @@ def draw_points(
   )
 
 
-def select(
-  strategy: str, scores: jax.Array, seed: int, image_ids: Array, k: int
+def ranking(
+  strategy: str, scores: Array, seed: int, image_ids: Array
 ) -> jax.Array:
+  """What patches are chosen by: [B, P], higher first; see `select`."""
+  if strategy == 'random':
+    return random_scores(seed, image_ids, scores.shape[1])
+  return jnp.asarray(scores)
+
+
+def random_scores(seed: int, image_ids: Array, patches: int) -> jax.Array:
+  """Scores that say nothing, for comparison: [B, P], uniform in [0, 1)."""
+  keys = _keys(seed, _PATCHES, image_ids)
+  return jax.vmap(lambda key: jax.random.uniform(key, (patches,)))(keys)
+
+
+def select(strategy: str, ranks: jax.Array, asked: Array, k: int) -> jax.Array:
   """The patches of each image that the annotator is asked about.
 
   Args:
-    strategy: 'active' (the k highest scores), 'random' (k at random),
-      'self_training' (none) or 'full' (all, highest score first).
-    scores: [B, P].
-    seed: of the random patches.
-    image_ids: [B] uint32.
-    k: patches in an image.
+    strategy: 'active' or 'random' (k patches, `ranking` tells by what),
+      'self_training' (none) or 'full' (all, highest rank first).
+    ranks: [B, P], of `ranking`.
+    asked: [B, P] bool; patches of earlier rounds, which are not asked about
+      again.
+    k: patches in an image; no more than were not asked about.
 
   Returns:
-    [B, K] int32, distinct; K is k, 0 or P.
+    [B, K] int32, distinct, best first; K is k, 0 or P.
   """
-  batch, patches = scores.shape
-  if strategy == 'active':
-    return grid.top_patches(scores, k)
-  if strategy == 'random':
-    keys = _keys(seed, _PATCHES, image_ids)
-    shuffle = jax.vmap(lambda key: jax.random.permutation(key, patches))
-    return shuffle(keys)[:, :k]
+  if strategy in ('active', 'random'):
+    return grid.top_patches(jnp.where(asked, -jnp.inf, ranks), k)
   if strategy == 'self_training':
-    return jnp.zeros((batch, 0), jnp.int32)
+    return jnp.zeros((len(ranks), 0), jnp.int32)
   if strategy == 'full':
-    return grid.top_patches(scores, patches)
+    return grid.top_patches(ranks, ranks.shape[1])
   raise ValueError(f'{strategy!r} is not one of {STRATEGIES}')
+
+
+def select_among_all(ranks: jax.Array, asked: Array, count: int) -> jax.Array:
+  """The best patches of all images together.
+
+  Args:
+    ranks: [N, P], of `ranking`.
+    asked: [N, P] bool, as in `select`.
+    count: of patches; no more than were not asked about.
+
+  Returns:
+    [count, 2] int32, image and patch, distinct, best first; ties go to the
+    earlier image, then to the lower patch.
+  """
+  patches = ranks.shape[1]
+  open_ranks = jnp.where(asked, -jnp.inf, ranks)
+  flat = grid.top_patches(open_ranks.reshape(1, -1), count)[0]
+  return jnp.stack([flat // patches, flat % patches], axis=-1)
 
 
 def _keys(seed: int, stream: int, image_ids: Array) -> jax.Array:

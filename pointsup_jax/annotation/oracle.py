@@ -1,12 +1,18 @@
-"""Who answers the requests: for now an annotator simulated from labels."""
+"""An annotator simulated from the label files, with flaws on request."""
 
 import collections
-from collections.abc import Sequence
+import dataclasses
+import zlib
+from collections.abc import Collection, Sequence
 from typing import Protocol
+
+import numpy as np
 
 from pointsup_jax import errors, progress, stop
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.types import Example
+from pointsup_jax.types import IGNORE, Example
+
+NAME = 'ground_truth'  # under which answers that nobody gave are recorded
 
 
 class LabelledImages(Protocol):
@@ -20,10 +26,47 @@ class LabelledImages(Protocol):
     """Loads an image and its labels."""
 
 
-def ground_truth(
-  store: store_lib.Store,
-  source: LabelledImages,
-  annotator: str = 'ground_truth',
+@dataclasses.dataclass(frozen=True)
+class Annotator:
+  """How the simulated annotator answers.
+
+  Which points are answered wrong, and how, is a function of the seed and the
+  point's id alone.
+
+  Attributes:
+    num_classes: C.
+    error_rate: the share of points that get a wrong class.
+    confusable: groups of classes that are taken for each other; a class in
+      none of them is taken for any class.
+    seconds: that an answer takes.
+    seed: of the errors.
+    name: under which the answers are recorded.
+  """
+
+  num_classes: int
+  error_rate: float = 0.0
+  confusable: Sequence[Collection[int]] = ()
+  seconds: float | None = None
+  seed: int = 0
+  name: str = NAME
+
+  def says(self, request: str, truth: int) -> int:
+    """The answer to a request, by its id; void pixels are always seen."""
+    if truth == IGNORE or not self.error_rate:
+      return truth
+    random = np.random.default_rng((self.seed, zlib.crc32(request.encode())))
+    if random.random() >= self.error_rate:
+      return truth
+    wrong = sorted(self._taken_for(truth) - {truth})
+    return int(random.choice(wrong)) if wrong else truth
+
+  def _taken_for(self, truth: int) -> set[int]:
+    groups = [set(group) for group in self.confusable if truth in group]
+    return set.union(*groups) if groups else set(range(self.num_classes))
+
+
+def answer(
+  store: store_lib.Store, source: LabelledImages, annotator: Annotator
 ) -> int:
   """Answers every unanswered request with the label at its pixel.
 
@@ -33,7 +76,7 @@ def ground_truth(
   Args:
     store: with the requests.
     source: the labelled target images, each of which is loaded at most once.
-    annotator: the name under which the answers are recorded.
+    annotator: who answers.
 
   Returns:
     The number of answers.
@@ -54,8 +97,14 @@ def ground_truth(
         )
       labels = source[index[image]].labels
       store.answer_many(
-        {request.id: labels[request.row, request.col] for request in requests},
-        annotator,
+        {
+          request.id: annotator.says(
+            request.id, int(labels[request.row, request.col])
+          )
+          for request in requests
+        },
+        annotator.name,
+        annotator.seconds,
       )
       answered += len(requests)
       bar.update(done)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from pointsup_jax.annotation import agreement
+from pointsup_jax.annotation import agreement, planning
 from pointsup_jax.annotation import store as store_lib
 
 LEASE_SECONDS = 600.0
@@ -73,6 +73,8 @@ class Queue:
       for request in self._order
     }
     self._total = sum(self._needed.values())
+    self._twice = [id for id, needed in self._needed.items() if needed > 1]
+    self._budgets = planning.budgets(self._order, [*self._needed.values()])
     # What stands, by point and annotator and by annotator and point, each
     # annotator's oldest answer first.
     self._said: dict[str, dict[str, store_lib.Standing]] = {}
@@ -190,6 +192,35 @@ class Queue:
     return agreement.measure(
       [said for by in self._said.values() for said in by.values()]
     )
+
+  def plan(self, annotator: str | None = None) -> planning.Plan:
+    """What is left to do, and what smaller budgets hold.
+
+    Args:
+      annotator: at whose pace; everybody's where that is not known yet.
+    """
+    mine = self._by.get(annotator, {}) if annotator else {}
+    pace = (
+      planning.pace(mine.values(), annotator)
+      or planning.pace(said for by in self._by.values() for said in by.values())
+      or planning.ASSUMED
+    )
+    return planning.plan(self._budgets, self._left(), self._given, pace)
+
+  def _left(self) -> list[int]:
+    """The answers that each budget still wants."""
+    # Each point that wants any wants one, and another if it is asked twice and
+    # has none; so nothing has to be counted but places in order.
+    untouched = [
+      self._place[request]
+      for request in self._twice
+      if request not in self._said or not self._answers(request)
+    ]
+    wanting = (self._open, sorted(self._later), untouched)
+    return [
+      sum(bisect.bisect_left(places, budget.points) for places in wanting)
+      for budget in self._budgets
+    ]
 
   def _known(self, answer: Answer) -> bool:
     """Whether an answer was sent before and undone, or by another window."""

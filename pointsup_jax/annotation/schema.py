@@ -1,18 +1,19 @@
 """The tables of an annotation store, and opening a file that has them."""
 
+import contextlib
 import pathlib
 import sqlite3
 
 from pointsup_jax import errors
 
-VERSION = 2
+VERSION = 3
 _TABLES = {'images', 'requests', 'answers'}
 _BUSY_SECONDS = 30.0
 
 _SCHEMA = (
   """CREATE TABLE images (
     image TEXT PRIMARY KEY,
-    score REAL NOT NULL,      -- mean over its patches
+    score REAL NOT NULL,      -- mean over its patches, newest round
     height INTEGER NOT NULL,  -- pixels, where row and col count
     width INTEGER NOT NULL
   )""",
@@ -67,7 +68,7 @@ def standing(where: str = '') -> str:
     WHERE balance = -1 GROUP BY request_id, annotator"""
 
 
-# What version 2 adds to version 1; a new store gets both in turn.
+# What each version adds to the one before; a new store gets all in turn.
 _SINCE_2 = (
   # The part of `seconds` in which somebody was at work.
   'ALTER TABLE answers ADD COLUMN active_seconds REAL',
@@ -99,7 +100,17 @@ _SINCE_2 = (
   """CREATE VIEW points AS
     SELECT image, row, col, patch, score, pseudo_label, label, annotator, time
     FROM state ORDER BY position""",
-  f'PRAGMA user_version = {VERSION}',
+)
+
+_SINCE_3 = (
+  # What each round of questions thought of each image.
+  """CREATE TABLE scored (
+    round INTEGER NOT NULL,
+    image TEXT NOT NULL REFERENCES images (image),
+    patches BLOB NOT NULL,    -- float32 scores, little-endian; empty: unknown
+    PRIMARY KEY (round, image)
+  ) WITHOUT ROWID""",
+  "INSERT INTO scored SELECT 1, image, x'' FROM images",
 )
 
 
@@ -137,6 +148,40 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
   return connection
 
 
+def connect_to_copy(path: pathlib.Path) -> sqlite3.Connection:
+  """Opens a copy in memory of a store that is there: no file is changed.
+
+  An ordinary connection cannot promise that, not even for reading: it leaves
+  the files of the write-ahead log behind, and brings old tables up to date.
+
+  Args:
+    path: the file; others may be writing to it.
+
+  Returns:
+    A connection to what the file held at one moment.
+
+  Raises:
+    errors.UserError: the file cannot be opened, or is something else.
+  """
+  # Without a log nobody has the file open; with one, its owner's locks count.
+  logged = path.with_name(f'{path.name}-wal').exists()
+  how = 'mode=ro' if logged else 'immutable=1'
+  connection = sqlite3.connect(':memory:', isolation_level=None)
+  try:
+    with contextlib.closing(
+      sqlite3.connect(f'{path.absolute().as_uri()}?{how}', uri=True)
+    ) as file:
+      file.backup(connection)
+    _create_or_check(connection, path)
+  except sqlite3.DatabaseError as error:
+    connection.close()
+    raise _unusable(path, error) from error
+  except errors.UserError:
+    connection.close()
+    raise
+  return connection
+
+
 def _create_or_check(
   connection: sqlite3.Connection, path: pathlib.Path
 ) -> None:
@@ -146,9 +191,10 @@ def _create_or_check(
   connection.execute('BEGIN IMMEDIATE')
   # Another process may have been faster.
   version = _version(connection, path)
-  missing = {0: _SCHEMA + _SINCE_2, 1: _SINCE_2, VERSION: ()}[version]
-  for statement in missing:
-    connection.execute(statement)
+  for statements in (_SCHEMA, _SINCE_2, _SINCE_3)[version:]:
+    for statement in statements:
+      connection.execute(statement)
+  connection.execute(f'PRAGMA user_version = {VERSION}')
   connection.execute('COMMIT')
 
 

@@ -10,10 +10,11 @@ import contextlib
 import datetime
 import pathlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import schema
@@ -73,6 +74,7 @@ class Standing(NamedTuple):
   label: int | None
   active_seconds: float | None
   mode: str | None
+  seconds: float | None = None
 
 
 class How(NamedTuple):
@@ -108,19 +110,25 @@ class Store:
   One for each thread: connections of SQLite are not shared.
   """
 
-  def __init__(self, path: pathlib.Path | str, num_classes: int = IGNORE):
+  def __init__(
+    self,
+    path: pathlib.Path | str,
+    num_classes: int = IGNORE,
+    connect: Callable[[pathlib.Path], sqlite3.Connection] = schema.connect,
+  ):
     """Opens the store, or creates an empty one.
 
     Args:
       path: the file; its folder must exist.
       num_classes: answers name classes below this one, or 255.
+      connect: `schema.connect`, or `schema.connect_to_copy` to look only.
 
     Raises:
       errors.UserError: the file cannot be opened or is something else.
     """
     self.path = pathlib.Path(path)
     self._num_classes = num_classes
-    self._connection = schema.connect(self.path)
+    self._connection = connect(self.path)
 
   def __enter__(self) -> 'Store':
     return self
@@ -136,38 +144,75 @@ class Store:
     self,
     image: str,
     size: tuple[int, int],
-    score: float,
+    scores: np.typing.ArrayLike,
     requests: Sequence[Request],
+    round: int = 1,
   ) -> bool:
-    """Records an image and all its requests, or nothing.
+    """Records what a round thinks of an image, with all requests, or nothing.
 
-    An image that is known already keeps its requests, which may have answers:
-    adding it again changes nothing.
+    An image that the round has seen already keeps its requests, which may have
+    answers: adding it again changes nothing.
 
     Args:
       image: its name.
       size: height and width in which the requests count.
-      score: its mean score; images with higher ones are asked about first.
-      requests: of this image; may be empty.
+      scores: [P], of its patches; images with a higher mean are asked about
+        first.
+      requests: of this image and round; may be empty.
+      round: of questions, from 1.
 
     Returns:
-      Whether the image was new.
+      Whether the image was new to the round.
+    """
+    scores = np.asarray(scores, '<f4')
+    with self._transaction() as connection:
+      if self._query(
+        'SELECT 1 FROM scored WHERE round = ? AND image = ?', round, image
+      ):
+        return False
+      connection.execute(
+        'INSERT INTO images VALUES (?, ?, ?, ?)'
+        ' ON CONFLICT (image) DO UPDATE SET score = excluded.score',
+        (image, float(scores.mean()), int(size[0]), int(size[1])),
+      )
+      connection.execute(
+        'INSERT INTO scored VALUES (?, ?, ?)', (round, image, scores.tobytes())
+      )
+      _insert(connection, requests)
+    return True
+
+  def add_round(self, round: int, requests: Sequence[Request]) -> None:
+    """Records a round's requests, of images that are known, or nothing.
+
+    A round that has requests keeps them: adding it again changes nothing.
     """
     with self._transaction() as connection:
-      added = connection.execute(
-        'INSERT INTO images VALUES (?, ?, ?, ?) ON CONFLICT (image) DO NOTHING',
-        (image, float(score), int(size[0]), int(size[1])),
-      ).rowcount
-      if added:
-        connection.executemany(
-          'INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-          [_plain(request) for request in requests],
-        )
-    return bool(added)
+      if not self._query(
+        'SELECT 1 FROM requests WHERE round = ? LIMIT 1', round
+      ):
+        _insert(connection, requests)
 
-  def images(self) -> set[str]:
-    """The images that have been recorded, with or without requests."""
-    return {image for (image,) in self._query('SELECT image FROM images')}
+  def images(self, round: int = 1) -> set[str]:
+    """The images that a round has scored, with or without requests."""
+    rows = self._query('SELECT image FROM scored WHERE round = ?', round)
+    return {image for (image,) in rows}
+
+  def patch_scores(self, round: int) -> dict[str, np.ndarray]:
+    """The scores that a round gave the patches of each image: [P] float32."""
+    rows = self._query(
+      'SELECT image, patches FROM scored WHERE round = ?', round
+    )
+    return {image: np.frombuffer(blob, '<f4') for image, blob in rows}
+
+  def asked_before(self, round: int) -> dict[str, set[int]]:
+    """The patches that earlier rounds have asked about, by image."""
+    rows = self._query(
+      'SELECT DISTINCT image, patch FROM requests WHERE round < ?', round
+    )
+    found: dict[str, set[int]] = {}
+    for image, patch in rows:
+      found.setdefault(image, set()).add(patch)
+    return found
 
   def requests(self, image: str | None = None) -> list[Request]:
     """All requests, or those of one image, in the order they were added."""
@@ -208,8 +253,8 @@ class Store:
     """What every annotator says, of all requests or one; the oldest first."""
     where = '' if request is None else 'WHERE request_id = ?'
     rows = self._query(
-      'SELECT seq, request_id, annotator, answer, label, active_seconds, mode'
-      f' FROM ({schema.standing(where)}) ORDER BY seq',
+      'SELECT seq, request_id, annotator, answer, label, active_seconds, mode,'
+      f' seconds FROM ({schema.standing(where)}) ORDER BY seq',
       *(() if request is None else (request,)),
     )
     return [Standing(*row) for row in rows]
@@ -241,17 +286,29 @@ class Store:
     finally:
       self._query('PRAGMA synchronous = FULL')
 
-  def asked_patches(self, image: str) -> set[int]:
-    """The patches of an image that have requests."""
-    rows = self._query('SELECT patch FROM requests WHERE image = ?', image)
+  def asked_patches(self, image: str, round: int | None = None) -> set[int]:
+    """The patches of an image that have requests, up to a round or of all."""
+    rows = self._query(
+      'SELECT patch FROM requests'
+      ' WHERE image = ? AND round <= ifnull(?, round)',
+      image,
+      round,
+    )
     return {patch for (patch,) in rows}
 
-  def answered(self, image: str) -> Answers:
-    """The current answers of an image, in the order of its requests."""
+  def answered(self, image: str, round: int | None = None) -> Answers:
+    """The current answers of an image, in the order of its requests.
+
+    Args:
+      image: its name.
+      round: the last one whose requests count; None: all do.
+    """
     rows = self._query(
       f'SELECT row, col, coalesce(label, {IGNORE}) FROM state'
-      " WHERE image = ? AND answer IN ('label', 'unsure') ORDER BY position",
+      " WHERE image = ? AND answer IN ('label', 'unsure')"
+      ' AND round <= ifnull(?, round) ORDER BY position',
       image,
+      round,
     )
     table = np.array(rows, np.int32).reshape(-1, 3)
     return Answers(table[:, 0], table[:, 1], table[:, 2].astype(np.uint8))
@@ -303,11 +360,16 @@ class Store:
     )
     return {row[0]: Entry(*row) for row in rows}
 
-  def answer_many(self, labels: Mapping[str, int], annotator: str) -> None:
+  def answer_many(
+    self,
+    labels: Mapping[str, int],
+    annotator: str,
+    seconds: float | None = None,
+  ) -> None:
     """Records labels by request id, all of them or none; see `answer`."""
     self._append(
       [
-        (request, 'label', int(label), annotator, None, _UNSPECIFIED)
+        (request, 'label', int(label), annotator, seconds, _UNSPECIFIED)
         for request, label in labels.items()
       ]
     )
@@ -403,6 +465,15 @@ class Store:
         f'{self.path} cannot be read or written: {error}; mend that and run '
         'the same command again'
       ) from error
+
+
+def _insert(
+  connection: sqlite3.Connection, requests: Sequence[Request]
+) -> None:
+  connection.executemany(
+    'INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    [_plain(request) for request in requests],
+  )
 
 
 def _plain(request: Request) -> tuple:

@@ -49,7 +49,7 @@ def draw(
     strips.append(_text(title))
     tiles = [_tile(example, palette) for example in examples]
     strips.append(np.concatenate(_equally_high(tiles), axis=1))
-  strips.append(_legend(classes))
+  strips.append(legend(classes))
   width = max(strip.shape[1] for strip in strips)
   sheet = np.concatenate([_pad(x, x.shape[0], width) for x in strips])
   path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,8 @@ def _text(text: str) -> np.ndarray:
   return np.asarray(image)
 
 
-def _legend(classes: classes_lib.ClassSet) -> np.ndarray:
+def legend(classes: classes_lib.ClassSet) -> np.ndarray:
+  """The classes with their colours: [H, W, 3] uint8, RGB."""
   columns = 4
   lines = -(-classes.num_classes // columns)
   image = Image.new('RGB', (columns * _WIDTH // 2, lines * _LINE + 8), 'white')

@@ -16,6 +16,9 @@ _UNREADABLE = (
   OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
   Image.DecompressionBombError,
 )  # fmt: skip
+# Pillow goes by the content, whatever the suffix; some of its other formats
+# start programs.
+_FORMATS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
 _ORIENTATION = 0x0112  # EXIF tag
 _LYING = (5, 6, 7, 8)  # its values that exchange width and height
 
@@ -34,7 +37,7 @@ def header_size(root: pathlib.Path, path: str) -> tuple[int, int]:
     errors.UserError: the file is damaged or no image.
   """
   try:
-    with Image.open(root / path) as image:
+    with Image.open(root / path, formats=_FORMATS) as image:
       # Pillow decodes a whole PNG in search of EXIF data; those are left to
       # the check on reading.
       turned = (
@@ -56,7 +59,7 @@ def decode(root: pathlib.Path, path: str) -> Image.Image:
     errors.UserError: the file is damaged or no image.
   """
   try:
-    with Image.open(root / path) as image:
+    with Image.open(root / path, formats=_FORMATS) as image:
       image.load()
       return ImageOps.exif_transpose(image)
   except _UNREADABLE as error:
@@ -69,7 +72,28 @@ def read_image(root: pathlib.Path, path: str) -> np.ndarray:
   Raises:
     errors.UserError: the file is damaged or has more than 8 bits a channel.
   """
+  return _rgb(decode(root, path), root, path)
+
+
+def read_any_image(root: pathlib.Path, path: str) -> np.ndarray:
+  """Reads an image as `read_image` does, and grey ones of 16 bits too.
+
+  Of 16 bits the upper 8 count, as they do where Pillow reads 16-bit colours.
+
+  Returns:
+    [H, W, 3] uint8, RGB.
+
+  Raises:
+    errors.UserError: the file is damaged or has other numbers than 8 or 16
+      bits.
+  """
   image = decode(root, path)
+  if image.mode.startswith('I;16'):
+    image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+  return _rgb(image, root, path)
+
+
+def _rgb(image: Image.Image, root: pathlib.Path, path: str) -> np.ndarray:
   if image.mode.startswith(('I', 'F')):
     raise errors.UserError(
       f'{path} has mode {image.mode}, more than 8 bits a channel; convert '

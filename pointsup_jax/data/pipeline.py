@@ -59,31 +59,50 @@ def stream(
 
 
 def in_order(
-  source: sources.Source, batch_size: int, num_threads: int = 2
+  source: sources.Source,
+  batch_size: int,
+  num_threads: int = 2,
+  process_index: int = 0,
+  process_count: int = 1,
 ) -> Iterator[tuple[list[str], Batch, int]]:
   """Every image once, for evaluation and acquisition.
 
   Args:
     source: the images; their sizes may differ where `batch_size` is 1.
-    batch_size: B; the last batch is filled up by repeating its last image.
+    batch_size: B, over all processes; the last batch is filled up by repeating
+      the last image.
     num_threads: that read images.
+    process_index: which rows of each batch this process gets.
+    process_count: how many processes share a batch; they divide B.
 
   Yields:
-    The names of B images, the NumPy batch, and how many of them are valid.
+    The names of B images, the NumPy batch of this process's rows, and how many
+    of the B are valid.
   """
-  images = grain.MapDataset.source(source)
+  share = batch_size // process_count
+  total = len(source)
+  places = [
+    min(place, total - 1)
+    for first in range(0, total, batch_size)
+    for place in range(
+      first + process_index * share, first + (process_index + 1) * share
+    )
+  ]
   window: list[Example] = []
+  first = 0
   for example in _read_ahead(
-    images, num_threads, buffer_size=max(batch_size, 2 * num_threads)
+    grain.MapDataset.source(sources.Subset(source, places)),
+    num_threads,
+    buffer_size=max(share, 2 * num_threads),
   ):
     window.append(example)
-    if len(window) == batch_size:
-      yield [x.name for x in window], _stack(window), batch_size
-      window = []
-  if window:
-    valid = len(window)
-    window += [window[-1]] * (batch_size - valid)
-    yield [x.name for x in window], _stack(window), valid
+    if len(window) == share:
+      names = [
+        source.names[min(place, total - 1)]
+        for place in range(first, first + batch_size)
+      ]
+      yield names, _stack(window), min(batch_size, total - first)
+      window, first = [], first + batch_size
 
 
 def _read_ahead(

@@ -23,5 +23,21 @@ def logits(
   Returns:
     [B, *size, C] float32.
   """
+  return upsample.bilinear(small_logits(segmenter, variables, images), size)
+
+
+def small_logits(
+  segmenter: deeplab.DeepLabV2, variables: Variables, images: Array
+) -> jax.Array:
+  """The main head's logits as the network gives them.
+
+  Args:
+    segmenter: the network.
+    variables: its params and batch_stats.
+    images: [B, H, W, 3] uint8, RGB.
+
+  Returns:
+    [B, h, w, C] float32.
+  """
   outputs = segmenter.apply(variables, deeplab.preprocess(images), train=False)
-  return upsample.bilinear(outputs.main, size)  # type: ignore[union-attr]
+  return outputs.main  # type: ignore[union-attr]

@@ -18,14 +18,28 @@ def bilinear(x: jax.Array, size: tuple[int, int]) -> jax.Array:
   Returns:
     [B, H, W, C], of x's dtype.
   """
-  rows = jnp.asarray(_weights(x.shape[1], size[0]), x.dtype)
-  columns = jnp.asarray(_weights(x.shape[2], size[1]), x.dtype)
+  rows = jnp.asarray(weights(x.shape[1], size[0]), x.dtype)
+  columns = jnp.asarray(weights(x.shape[2], size[1]), x.dtype)
+  return interpolate(x, rows, columns)
+
+
+def interpolate(x: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
+  """Interpolates along both axes, columns first.
+
+  Args:
+    x: [B, h, w, C].
+    rows: [H, h], what each row of the result takes of the rows of x.
+    columns: [W, w], likewise.
+
+  Returns:
+    [B, H, W, C], of x's dtype.
+  """
   # Without 'highest', accelerators round the factors to 10 bits or fewer.
   x = jnp.einsum('Ww,bhwc->bhWc', columns, x, precision='highest')
   return jnp.einsum('Hh,bhwc->bHwc', rows, x, precision='highest')
 
 
-def _weights(old: int, new: int) -> np.ndarray:
+def weights(old: int, new: int) -> np.ndarray:
   """The matrix [new, old] that interpolates a line of old pixels at new."""
   # A single output pixel lies on the first input pixel, as in PyTorch.
   positions = np.linspace(0, old - 1, new) if new > 1 else np.zeros(1)

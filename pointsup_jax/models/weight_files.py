@@ -68,7 +68,8 @@ def write(
         {name: torch.from_numpy(x.copy()) for name, x in arrays.items()}, part
       )
     case '.safetensors':
-      safetensors.numpy.save_file(arrays, part)
+      # Not its save_file, whose files nobody else may read.
+      part.write_bytes(safetensors.numpy.save(arrays))
     case _:
       np.savez(part, allow_pickle=False, **arrays)  # type: ignore[arg-type]
   os.replace(part, path)

@@ -1,86 +1,156 @@
 """Stage 2: finds the points that an annotator should be asked about."""
 
+import contextlib
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pointsup_jax import errors, progress, stop
-from pointsup_jax.acquisition import grid, scores, selection
+from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax.acquisition import budget, grid, scores, selection
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.data import image_files, pipeline, sources
+from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import predict
 from pointsup_jax.models import deeplab
+from pointsup_jax.stages import batches, check, points
 from pointsup_jax.stages import run as run_lib
-from pointsup_jax.types import Variables
+from pointsup_jax.types import Array, Variables
 
 
-class Asked(NamedTuple):
+class Found(NamedTuple):
   """What acquisition finds in a batch of images."""
 
-  pseudo_labels: jax.Array  # [B, H, W] uint8
-  scores: jax.Array  # [B, P], every patch's
-  patches: jax.Array  # [B, K], best first
-  points: jax.Array  # [B, P, N, 2], rows and columns in every patch
+  pseudo_labels: Array  # [B, H, W] uint8
+  scores: Array  # [B, P], every patch's
+  patches: Array  # [B, K], best first
+  points: Array  # [B, P, N, 2], rows and columns in every patch
 
 
 def run(run: run_lib.Run) -> None:
   """Writes pseudo labels and requests for every target training image."""
-  config = run.config
   source = run.source('target', labelled=False)
-  step, variables = run.trained(run.workdir.uda)
-  ask = jax.jit(
+  check.check_budget(run.config.acquire, len(source))
+  with contextlib.ExitStack() as stack:
+    store = None
+    if processes.is_first():
+      run.workdir.annotations.parent.mkdir(parents=True, exist_ok=True)
+      store = stack.enter_context(store_lib.Store(run.workdir.annotations))
+    step = look(run, source, store)
+    if store is None:
+      return
+    if run.config.acquire.budget:
+      spend(run, source, store, step)
+    counts = store.counts()
+  which = f', round {run.workdir.round}' if run.workdir.rounds > 1 else ''
+  progress.say(
+    f'stage 2{which}: {counts.requests - counts.answered} points in '
+    f'{len(source)} images to be labelled'
+  )
+
+
+def look(
+  run: run_lib.Run, source: sources.Source, store: store_lib.Store | None
+) -> int:
+  """Scores every image, and asks where each has its own share of questions.
+
+  Args:
+    run: config, workdir, devices.
+    source: the images.
+    store: of the first process; None on the others.
+
+  Returns:
+    The step of the model.
+  """
+  config, workdir = run.config, run.workdir
+  rows, cols = config.acquire.grid
+  done, asked = known(store, source.names, rows * cols, workdir.round)
+  step, variables = run.trained(workdir.newest)
+  find = batches.compiled(
+    run,
     functools.partial(
       find_points,
       segmenter=run.segmenter(),
       seed=run.seed('points'),
       **settings(run),
-    )
+    ),
   )
-  run.workdir.annotations.parent.mkdir(parents=True, exist_ok=True)
-  with store_lib.Store(run.workdir.annotations) as store:
-    done = store.images()
-    todo = [i for i, name in enumerate(source.names) if name not in done]
-    batches = pipeline.in_order(
-      sources.Subset(source, todo),
-      batch_size=config.acquire.batch_size,
-      num_threads=config.data.threads,
-    )
-    with progress.Progress(
-      'stage 2, acquisition', len(source), start=len(done), unit='image'
-    ) as bar:
-      for names, batch, valid in batches:
-        asked = jax.device_get(
-          ask(variables, batch.images, selection.image_ids(names))
+  todo = np.flatnonzero(~done).tolist()
+  of = {source.names[i]: asked[i] for i in todo}
+  finished = len(source) - len(todo)
+  with progress.Progress(
+    'stage 2, acquisition', len(source), start=finished, unit='image'
+  ) as bar:
+    for names, batch, valid in batches.every_image(
+      run, sources.Subset(source, todo), config.acquire.batch_size
+    ):
+      found: Found = jax.device_get(
+        find(
+          variables,
+          batch.images,
+          selection.image_ids(names),
+          np.stack([of[name] for name in names]),
         )
-        if not np.isfinite(asked.scores).all():
-          raise errors.UserError(
-            f'the model of stage 1 is broken: its scores of {names[0]} and '
-            'others are not finite; lower optim.lr and start anew with '
-            '--overwrite'
-          )
+      )
+      if not np.isfinite(found.scores).all():
+        raise errors.UserError(
+          f'the model in {workdir.newest.root} is broken: its scores of '
+          f'{names[0]} and others are not finite; lower optim.lr and start '
+          'anew with --overwrite'
+        )
+      if store is not None:
         for i in range(valid):
-          record(run, store, names[i], Asked(*(x[i] for x in asked)), step)
-        bar.update(len(store.images()))
-        stop.check()
-    counts = store.counts()
-  progress.say(
-    f'stage 2: {counts.requests} points in {len(source)} images to be labelled'
-  )
+          record(run, store, names[i], Found(*(x[i] for x in found)), step)
+      finished += valid
+      bar.update(finished)
+      stop.check()
+  return step
+
+
+def known(
+  store: store_lib.Store | None,
+  names: Sequence[str],
+  patches: int,
+  round: int,
+) -> tuple[np.ndarray, np.ndarray]:
+  """What the first process's store tells all of them.
+
+  Returns:
+    Which images the round has done, [N] bool, and `asked_before`.
+  """
+  done = np.zeros(len(names), bool)
+  asked = np.zeros((len(names), patches), bool)
+  if store is not None:
+    finished = store.images(round)
+    done[:] = [name in finished for name in names]
+    asked = asked_before(store, names, patches, round)
+  return processes.from_first(done), processes.from_first(asked)
+
+
+def asked_before(
+  store: store_lib.Store, names: Sequence[str], patches: int, round: int
+) -> np.ndarray:
+  """The patches that earlier rounds have asked about, [N, P] bool."""
+  asked = np.zeros((len(names), patches), bool)
+  before = store.asked_before(round)
+  for i, name in enumerate(names):
+    asked[i, list(before.get(name, ()))] = True
+  return asked
 
 
 def settings(run: run_lib.Run) -> dict:
   """The fields of config.acquire that decide what is asked."""
-  acquire = run.config.acquire
+  acquire, workdir = run.config.acquire, run.workdir
   rows, cols = acquire.grid
+  k = budget.share(acquire.k, workdir.round, workdir.rounds)
   return {
     'strategy': acquire.strategy,
     'score': acquire.score,
     'rows': rows,
     'cols': cols,
-    'k': acquire.k,
+    'k': 0 if acquire.budget else k,
     'n': acquire.n,
   }
 
@@ -89,6 +159,7 @@ def find_points(
   variables: Variables,
   images: jax.Array,
   image_ids: jax.Array,
+  asked: jax.Array,
   *,
   segmenter: deeplab.DeepLabV2,
   seed: int,
@@ -98,17 +169,18 @@ def find_points(
   cols: int,
   k: int,
   n: int,
-) -> Asked:
+) -> Found:
   """Forward pass, uncertainty, patch scores, patches and points (Eqs. 5, 6).
 
   Args:
-    variables: of G1.
+    variables: of the model that asks.
     images: [B, H, W, 3] uint8, RGB.
     image_ids: [B] uint32; they alone, with the seed, decide the random points.
-    segmenter: G1.
+    asked: [B, P] bool, patches of earlier rounds.
+    segmenter: the model.
     seed: of the random points.
     strategy: a name of `selection.STRATEGIES`.
-    score: a function of `acquisition.scores`.
+    score: a name of `scores.NAMES`, or 'random'.
     rows: of the patch grid.
     cols: of the patch grid.
     k: patches asked in an image.
@@ -116,34 +188,87 @@ def find_points(
   """
   size = (images.shape[1], images.shape[2])
   logits = predict.logits(segmenter, variables, images, size)
-  patch_scores = grid.patch_scores(getattr(scores, score)(logits), rows, cols)
-  return Asked(
+  if score == 'random':
+    patch_scores = selection.random_scores(seed, image_ids, rows * cols)
+  else:
+    patch_scores = grid.patch_scores(getattr(scores, score)(logits), rows, cols)
+  ranks = selection.ranking(strategy, patch_scores, seed, image_ids)
+  return Found(
     pseudo_labels=jnp.argmax(logits, -1).astype(jnp.uint8),
     scores=patch_scores,
-    patches=selection.select(strategy, patch_scores, seed, image_ids, k),
+    patches=selection.select(strategy, ranks, asked, k),
     points=selection.draw_points(seed, image_ids, size, rows, cols, n),
   )
 
 
 def record(
-  run: run_lib.Run, store: store_lib.Store, name: str, asked: Asked, step: int
+  run: run_lib.Run, store: store_lib.Store, name: str, found: Found, step: int
 ) -> None:
-  """Writes one image's pseudo labels, then its requests in one transaction."""
-  image_files.write_labels(run.workdir.pseudo_label(name), asked.pseudo_labels)
+  """Writes one image's pseudo labels, then its requests in one transaction.
+
+  The pseudo labels stay those of stage 1 in all rounds: a model that learned
+  from them would only confirm them (docs/RESULTS.md, 'Several rounds').
+  """
+  path = run.workdir.pseudo_label(name)
+  if run.workdir.round == 1:
+    image_files.write_labels(path, found.pseudo_labels)
+  else:
+    found = found._replace(pseudo_labels=image_files.read_labels(path))
   requests = [
+    request
+    for patch in found.patches
+    for request in requests_of(run, name, int(patch), found, step)
+  ]
+  height, width = found.pseudo_labels.shape
+  store.add_image(
+    name, (height, width), found.scores, requests, run.workdir.round
+  )
+
+
+def requests_of(
+  run: run_lib.Run, name: str, patch: int, found: Found, step: int
+) -> list[store_lib.Request]:
+  """The requests in a patch of an image."""
+  return [
     store_lib.Request(
       id=store_lib.request_id(name, row, col),
       image=name,
       row=int(row),
       col=int(col),
-      patch=int(patch),
-      score=float(asked.scores[patch]),
-      pseudo_label=int(asked.pseudo_labels[row, col]),
-      round=1,
+      patch=patch,
+      score=float(found.scores[patch]),
+      pseudo_label=int(found.pseudo_labels[row, col]),
+      round=run.workdir.round,
       model_step=step,
     )
-    for patch in asked.patches
-    for row, col in asked.points[patch]
+    for row, col in found.points[patch]
   ]
-  height, width = asked.pseudo_labels.shape
-  store.add_image(name, (height, width), float(asked.scores.mean()), requests)
+
+
+def spend(
+  run: run_lib.Run, source: sources.Source, store: store_lib.Store, step: int
+) -> None:
+  """Asks about the best patches of all images together, once all are scored."""
+  acquire, round = run.config.acquire, run.workdir.round
+  count = budget.share(acquire.budget // acquire.n, round, run.workdir.rounds)
+  scored = store.patch_scores(round)
+  patch_scores = np.stack([scored[name] for name in source.names])
+  asked = asked_before(store, source.names, patch_scores.shape[1], round)
+  ids = selection.image_ids(source.names)
+  ranks = selection.ranking(
+    acquire.strategy, patch_scores, run.seed('points'), ids
+  )
+  chosen = np.asarray(selection.select_among_all(ranks, asked, count))
+  drawn = points.draw_all(run, source.names)
+  requests = []
+  for i in np.unique(chosen[:, 0]):
+    name = source.names[i]
+    found = Found(
+      pseudo_labels=image_files.read_labels(run.workdir.pseudo_label(name)),
+      scores=patch_scores[i],
+      patches=chosen[chosen[:, 0] == i, 1],
+      points=drawn[i],
+    )
+    for patch in found.patches:
+      requests += requests_of(run, name, int(patch), found, step)
+  store.add_round(round, requests)

@@ -1,15 +1,14 @@
 """Stage 3: trains G2 on the source and the target's point labels."""
 
-import functools
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 
-from pointsup_jax.acquisition import selection, targets
+from pointsup_jax import processes
+from pointsup_jax.acquisition import targets
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
-from pointsup_jax.stages import phase
+from pointsup_jax.stages import phase, points
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.types import Example
 
@@ -17,11 +16,14 @@ from pointsup_jax.types import Example
 def run(run: run_lib.Run) -> None:
   """Trains from where stage 1 started, with fresh opponents (Eq. 9)."""
   config, workdir = run.config, run.workdir
+  title = 'stage 3, points'
+  if workdir.round < workdir.rounds:
+    title += f', round {workdir.round}'
   warm = config.uda.source_only_steps > 0
   phase.train(
     run,
     workdir.adapt,
-    title='stage 3, points',
+    title=title,
     strategy=config.adapt.strategy,
     steps=config.adapt.steps,
     source=run.source('source', labelled=True),
@@ -37,42 +39,58 @@ class PointLabelled:
   def __init__(self, run: run_lib.Run, images: sources.Source) -> None:
     self._run, self._images = run, images
     self.names = images.names
-    self._points = draw_all_points(run, images.names)
-    with store_lib.Store(run.workdir.annotations) as store:
-      self._asked = {name: store.asked_patches(name) for name in images.names}
-      self._answers = {name: store.answered(name) for name in images.names}
+    self._points = points.draw_all(run, images.names)
+    asked, answers = said(run, images.names)
+    self._asked, self._answers = asked, answers
+    # Where each image's answers begin.
+    self._begin = np.searchsorted(answers[:, 0], np.arange(len(images) + 1))
 
   def __len__(self) -> int:
     return len(self._images)
 
   def __getitem__(self, index: int) -> Example:
     example = self._images[index]
-    acquire = self._run.config.acquire
+    answers = self._answers[self._begin[index] : self._begin[index + 1]]
     pseudo = image_files.read_labels(
       self._run.workdir.pseudo_label(example.name)
     )
     labels = targets.target_labels(
       pseudo,
       points=self._points[index],
-      asked=self._asked[example.name],
-      answers=self._answers[example.name],
+      asked=np.flatnonzero(self._asked[index]),
+      answers=(answers[:, 1], answers[:, 2], answers[:, 3].astype(np.uint8)),
       mode=self._run.config.adapt.pseudo_labels,
-      grid=tuple(acquire.grid),
+      grid=tuple(self._run.config.acquire.grid),
     )
     return example._replace(labels=labels)
 
 
-def draw_all_points(run: run_lib.Run, names: Sequence[str]) -> np.ndarray:
-  """The points acquisition drew in every patch: [images, P, N, 2] int16."""
-  acquire = run.config.acquire
-  draw = jax.jit(
-    functools.partial(
-      selection.draw_points,
-      run.seed('points'),
-      size=tuple(run.config.data.target.size),
-      rows=acquire.grid[0],
-      cols=acquire.grid[1],
-      n=acquire.n,
-    )
-  )
-  return np.asarray(draw(selection.image_ids(names)), np.int16)
+def said(
+  run: run_lib.Run, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+  """What the first process reads of the store, for all processes.
+
+  Of later rounds than this one nothing: it may be trained again.
+
+  Returns:
+    The patches that were asked about, [N, P] bool; and every answer, [A, 4]
+    int32: number of the image, in order; row, column and label, 255 where
+    nothing is known.
+  """
+  rows, cols = run.config.acquire.grid
+  round = run.workdir.round
+  asked = np.zeros((len(names), rows * cols), bool)
+  answers = np.zeros((0, 4), np.int32)
+  if processes.is_first():
+    with store_lib.Store(run.workdir.annotations) as store:
+      found = []
+      for i, name in enumerate(names):
+        asked[i, list(store.asked_patches(name, round))] = True
+        labelled = store.answered(name, round)
+        number = np.full(len(labelled.labels), i)
+        found.append(np.stack([number, *labelled], axis=1))
+    answers = np.concatenate(found).astype(np.int32)
+  count = int(processes.from_first(np.array(len(answers))))
+  if not processes.is_first():
+    answers = np.zeros((count, 4), np.int32)
+  return processes.from_first(asked), processes.from_first(answers)

@@ -1,6 +1,8 @@
 """The annotators answer: a simulated one, or people, here or elsewhere."""
 
-from pointsup_jax import progress
+import jax
+
+from pointsup_jax import errors, processes, progress, stop
 from pointsup_jax.annotation import importing, oracle
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.formats import words
@@ -16,23 +18,33 @@ def run(run: run_lib.Run) -> None:
     errors.WaitingForLabels: people have points left. Only a command that asks
       for this stage serves the page: others may run where nobody looks.
   """
-  match run.config.annotate.oracle:
-    case 'ground_truth':
-      answer(run)
-      return
-    case 'human' if run.asked == 'annotate':
-      serve(run)
-    case 'file' if run.config.annotate.answers:
-      read(run)
+  if labels.serves_page(run, 'annotate'):
+    serve(run)
+  elif processes.is_first():
+    with stop.alone():
+      record(run)
+  processes.wait('the answers')
+  if not labels.from_people(run):
+    return
   if run.asked != 'annotate' and labels.do_without(run):
     return
   labels.require(run)
   progress.say('annotation: all points are answered')
-  if run.workdir.started('adapt'):
+  adapt = run.workdir.adapt
+  if adapt.checkpoints.exists():
     progress.say(
-      'stage 3 has started with fewer labels; delete '
-      f'{run.workdir.stage("adapt")} to train it with all of them'
+      f'stage 3 has started with fewer labels; delete {adapt.checkpoints} and '
+      f'{run.workdir.done("adapt")} to train it with all of them'
     )
+
+
+def record(run: run_lib.Run) -> None:
+  """Records the answers that need nobody at a page."""
+  config = run.config.annotate
+  if config.oracle == 'ground_truth':
+    answer(run)
+  elif config.oracle == 'file' and config.answers:
+    read(run)
 
 
 def answer(run: run_lib.Run) -> None:
@@ -41,8 +53,23 @@ def answer(run: run_lib.Run) -> None:
   with store_lib.Store(
     run.workdir.annotations, run.classes.num_classes
   ) as store:
-    answers = oracle.ground_truth(store, source)
+    answers = oracle.answer(store, source, simulated(run))
   progress.say(f'annotation: {answers} points answered from the label files')
+
+
+def simulated(run: run_lib.Run) -> oracle.Annotator:
+  """The annotator that config.annotate describes."""
+  config, names = run.config.annotate, run.classes.names
+  return oracle.Annotator(
+    num_classes=len(names),
+    error_rate=config.error_rate,
+    confusable=[
+      [names.index(name) for name in group.split('/')]
+      for group in config.confusable
+    ],
+    seconds=config.seconds,
+    seed=run.seed('annotator'),
+  )
 
 
 def read(run: run_lib.Run) -> None:
@@ -67,6 +94,10 @@ def read(run: run_lib.Run) -> None:
 def serve(run: run_lib.Run) -> None:
   """Serves the page until all points are answered or a stop is asked for."""
   config = run.config.annotate
+  if jax.distributed.is_initialized():
+    raise errors.UsageError(
+      '--stage=annotate serves the page from one process; leave --multihost out'
+    )
   if not labels.missing(run):
     return
   server.serve(

@@ -18,7 +18,7 @@ _CHOICES = {
   'uda.strategy': uda.names(),
   'adapt.strategy': tuple(uda.STRATEGIES),
   'acquire.strategy': selection.STRATEGIES,
-  'acquire.score': scores.NAMES,
+  'acquire.score': (*scores.NAMES, 'random'),
   'annotate.oracle': ('ground_truth', 'human', 'file'),
   'adapt.pseudo_labels': targets.MODES,
   'train.on_nan': ('stop', 'rollback'),
@@ -32,6 +32,7 @@ _COUNTS = (
   'train.keep',
   'uda.steps',
   'adapt.steps',
+  'acquire.rounds',
   'acquire.batch_size',
   'evaluate.batch_size',
   'model.width',
@@ -49,6 +50,9 @@ _RANGES = {
   'losses.target_main': (0, math.inf),
   'losses.target_aux': (0, math.inf),
   'annotate.port': (0, 65535),
+  'acquire.budget': (0, math.inf),
+  'annotate.error_rate': (0, 1),
+  'annotate.seconds': (0, math.inf),
   'annotate.overlap': (0, 1),
   'adapt.target_weight': (0, math.inf),
   'optim.lr': (0, math.inf),
@@ -103,7 +107,6 @@ def check(config: ml_collections.ConfigDict) -> None:
       f'annotate.answers={config.annotate.answers!r} is only read with '
       f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
     )
-  sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
   check_host(config.annotate.host, config.annotate.allow_remote)
   rows, cols = config.acquire.grid
   grid.check(
@@ -113,6 +116,43 @@ def check(config: ml_collections.ConfigDict) -> None:
     config.acquire.k,
     config.acquire.n,
   )
+  check_rounds(config.acquire)
+
+
+def check_rounds(acquire: ml_collections.ConfigDict) -> None:
+  """Refuses rounds and budgets that ask nothing."""
+  strategy, budget, rounds = acquire.strategy, acquire.budget, acquire.rounds
+  if strategy not in ('active', 'random') and (budget or rounds > 1):
+    raise errors.UsageError(
+      f'acquire.strategy={strategy!r} has neither budget nor rounds; set '
+      'acquire.budget=0 and acquire.rounds=1'
+    )
+  if budget and budget < rounds * acquire.n:
+    raise errors.UsageError(
+      f'acquire.budget={budget} must be at least {rounds * acquire.n}: a patch '
+      f'of acquire.n={acquire.n} points in each of acquire.rounds={rounds}'
+    )
+  if rounds > 1 and not budget and acquire.k < rounds:
+    raise errors.UsageError(
+      f'acquire.k={acquire.k} must be at least acquire.rounds={rounds}, a '
+      'patch of every image in each round; or set acquire.budget'
+    )
+
+
+def check_budget(acquire: ml_collections.ConfigDict, images: int) -> None:
+  """Refuses to ask for more points than there are."""
+  rows, cols = acquire.grid
+  most = images * rows * cols * acquire.n
+  if acquire.budget > most:
+    raise errors.UsageError(
+      f'acquire.budget={acquire.budget} is more than the {most} points of '
+      f'{images} target images'
+    )
+
+
+def check_devices(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError where the devices cannot share the batches."""
+  sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
 
 
 def check_host(host: str, allow_remote: bool) -> None:
@@ -143,19 +183,23 @@ def require_integers(
     )
 
 
-def check_data(run: run_lib.Run) -> None:
+def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
   """Opens every domain, so that no stage finds a fault after days of another.
+
+  Returns:
+    The images of each.
 
   Raises:
     errors.UserError: data are missing, do not fit together or are too few.
   """
   if run.config.annotate.answers:
     importing.find(run.config.annotate.answers)
-  run.source('source', labelled=True)
+  source = run.source('source', labelled=True)
   target = run.source(
     'target', labelled=domains.needs_labels(run.config, 'target')
   )
-  run.source('evaluation', labelled=True, full_labels=True)
+  evaluation = run.source('evaluation', labelled=True, full_labels=True)
+  check_budget(run.config.acquire, len(target))
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = int(len(target) * run.config.uda.easy_share)
     if not 0 < easy < len(target):
@@ -163,6 +207,7 @@ def check_data(run: run_lib.Run) -> None:
         f'uda.easy_share={run.config.uda.easy_share} of {len(target)} target '
         f'images are {easy} easy ones; there must be easy and hard ones'
       )
+  return {'source': source, 'target': target, 'evaluation': evaluation}
 
 
 def check_classes(
@@ -171,6 +216,9 @@ def check_classes(
   """Raises errors.UsageError for fields that name no class of the data."""
   for name in config.uda.rare_classes:
     require_choice('uda.rare_classes', str(name), names)
+  for group in config.annotate.confusable:
+    for name in str(group).split('/'):
+      require_choice('annotate.confusable', name, names)
 
 
 def require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:

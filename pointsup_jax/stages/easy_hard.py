@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pointsup_jax import errors, progress, stop
-from pointsup_jax.data import image_files, pipeline, sources
+from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import predict
 from pointsup_jax.losses import entropy
 from pointsup_jax.models import deeplab
+from pointsup_jax.stages import batches
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
 from pointsup_jax.types import Example, Variables
@@ -40,8 +41,11 @@ def split(
     model: the phase whose last model ranks and labels them.
   """
   path = run.workdir.split
-  if not path.exists():
-    workdir_lib.write_json(path, rank(run, target, model))
+  if not processes.agree(path.exists()):
+    found = rank(run, target, model)
+    if processes.is_first():
+      workdir_lib.write_json(path, found)
+    processes.wait('split')
   parts = json.loads(path.read_text())
   index = {name: i for i, name in enumerate(target.names)}
   gone = {*parts['easy'], *parts['hard']} ^ index.keys()
@@ -71,13 +75,15 @@ def rank(
   config = run.config
   rare = [run.classes.names.index(name) for name in config.uda.rare_classes]
   _, variables = run.trained(model)
-  judge = jax.jit(functools.partial(judge_batch, segmenter=run.segmenter()))
+  judge = batches.compiled(
+    run, functools.partial(judge_batch, segmenter=run.segmenter())
+  )
   hardness: dict[str, float] = {}
   with progress.Progress(
     'ranking the target', len(target), start=0, unit='image'
   ) as bar:
-    for names, batch, valid in pipeline.in_order(
-      target, config.acquire.batch_size, config.data.threads
+    for names, batch, valid in batches.every_image(
+      run, target, config.acquire.batch_size
     ):
       judged = jax.device_get(judge(variables, batch.images))
       for i, name in enumerate(names[:valid]):
@@ -92,13 +98,14 @@ def rank(
           int(np.isin(rare, judged.pseudo_labels[i]).sum()),
           len(rare),
         )
-        image_files.write_labels(
-          run.workdir.easy_label(name), judged.pseudo_labels[i]
-        )
+        if processes.is_first():
+          image_files.write_labels(
+            run.workdir.easy_label(name), judged.pseudo_labels[i]
+          )
       bar.update(len(hardness))
       stop.check()
   easy, hard = intrada.easy_and_hard(hardness, config.uda.easy_share)
-  for name in hard:
+  for name in hard if processes.is_first() else ():
     run.workdir.easy_label(name).unlink()
   progress.say(f'{len(easy)} easy and {len(hard)} hard target images')
   return {'easy': easy, 'hard': hard, 'hardness': hardness}

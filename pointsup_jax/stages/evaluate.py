@@ -7,30 +7,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pointsup_jax import errors, progress, stop
-from pointsup_jax.data import image_files, official, pipeline, sources
+from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
 from pointsup_jax.reporting import tables
+from pointsup_jax.stages import batches, models
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
 from pointsup_jax.types import Batch, Variables
 
-# The phases that leave a model: name of its scores, column of the table.
-MODELS = (
-  ('source_only', 'no adaptation'),
-  ('uda', 'UDA'),
-  ('adapt', 'points'),
-)
-
 
 def run(run: run_lib.Run) -> None:
   """Evaluates what has been trained, unless it has been already."""
-  columns = {}
-  for name, column in MODELS:
-    phase = getattr(run.workdir, name)
-    if phase.checkpoints.is_dir():
-      columns[column] = np.array(scores_of(run, name)['iou'], float)
+  columns = {
+    model.column: np.array(scores_of(run, model)['iou'], float)
+    for model in models.of(run.workdir)
+    if model.phase.checkpoints.is_dir()
+  }
   if not columns:
     raise errors.UsageError(
       f'--stage=evaluate: no model has been trained in {run.workdir.root}; run '
@@ -41,28 +35,18 @@ def run(run: run_lib.Run) -> None:
   )
 
 
-def scores_of(run: run_lib.Run, name: str) -> dict:
+def scores_of(run: run_lib.Run, model: models.Model) -> dict:
   """The scores of a phase's last model, from its file or computed."""
-  evaluation = run.config.data.evaluation
-  step, variables = run.trained(getattr(run.workdir, name))
-  path = run.workdir.evaluation(name, evaluation.split)
-  about = {
-    'step': step,
-    **json.loads(evaluation.to_json()),
-    'data_root': run.config.data.root,
-    'classes': list(run.classes.names),
-  }
-  if path.exists():
-    known = json.loads(path.read_text())
-    if all(known.get(field) == value for field, value in about.items()) and (
-      known.get('predictions_saved') or not run.config.evaluate.save_predictions
-    ):
-      return known
-  matrix, images = confusion_of(run, variables, name)
+  step, variables = run.trained(model.phase)
+  known = known_scores(run, model.name, step)
+  path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
+  if processes.agree(known is not None):
+    return known or json.loads(path.read_text())
+  matrix, image_miou = confusion_of(run, variables, model.name)
   iou = confusion.iou(matrix)
   found = {
-    **about,
-    'images': images,
+    **about(run, step),
+    'images': len(image_miou),
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
       subset: _or_none(confusion.mean_iou(matrix, indices))
@@ -70,16 +54,42 @@ def scores_of(run: run_lib.Run, name: str) -> dict:
     },
     'iou': [_or_none(x) for x in iou],
     'confusion': matrix.tolist(),
+    'image_miou': {image: _or_none(x) for image, x in image_miou.items()},
     'predictions_saved': run.config.evaluate.save_predictions,
   }
-  workdir_lib.write_json(path, found)
+  if processes.is_first():
+    workdir_lib.write_json(path, found)
   return found
+
+
+def known_scores(run: run_lib.Run, name: str, step: int) -> dict | None:
+  """The scores of a phase's model at a step, if they are there."""
+  path = run.workdir.evaluation(name, run.config.data.evaluation.split)
+  if not path.exists():
+    return None
+  known = json.loads(path.read_text())
+  expected = about(run, step)
+  fits = all(known.get(field) == value for field, value in expected.items())
+  whole = 'image_miou' in known  # earlier versions did not write it
+  predictions = run.config.evaluate.save_predictions
+  saved = known.get('predictions_saved') or not predictions
+  return known if fits and whole and saved else None
+
+
+def about(run: run_lib.Run, step: int) -> dict:
+  """What scores depend on, beside the model's phase."""
+  return {
+    'step': step,
+    **json.loads(run.config.data.evaluation.to_json()),
+    'data_root': run.config.data.root,
+    'classes': list(run.classes.names),
+  }
 
 
 def confusion_of(
   run: run_lib.Run, variables: Variables, name: str
-) -> tuple[np.ndarray, int]:
-  """Confusion matrix [C, C] over all evaluation images, and their number.
+) -> tuple[np.ndarray, dict[str, float]]:
+  """Confusion matrix [C, C] over all evaluation images, and the mIoU of each.
 
   The network sees the images at config.data.evaluation.size; its logits are
   enlarged to the size of the labels, which is theirs on disk.
@@ -87,54 +97,52 @@ def confusion_of(
   config = run.config
   native = run.source('evaluation', labelled=True, full_labels=True)
   source = sources.ResizedImages(native, tuple(config.data.evaluation.size))
-  count = jax.jit(
+  count = batches.compiled(
+    run,
     functools.partial(
       count_batch,
       segmenter=run.segmenter(),
       num_classes=run.classes.num_classes,
-    )
+    ),
   )
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
-  batches = pipeline.in_order(
-    source,
-    batch_size=config.evaluate.batch_size,
-    num_threads=config.data.threads,
-  )
-  done = 0
+  image_miou: dict[str, float] = {}
   with progress.Progress(
     f'evaluation of {name}', len(source), start=0, unit='image'
   ) as bar:
-    for names, batch, valid in batches:
-      matrix, predictions = count(
-        variables, batch, jnp.arange(len(batch.labels)) < valid
-      )
-      total += np.asarray(matrix)
-      if config.evaluate.save_predictions:
+    for names, batch, valid in batches.every_image(
+      run, source, config.evaluate.batch_size
+    ):
+      matrices, predictions = count(variables, batch)
+      for image, matrix in zip(
+        names[:valid], np.asarray(matrices, np.int64), strict=False
+      ):
+        total += matrix
+        image_miou[image] = confusion.mean_iou(matrix)
+      if config.evaluate.save_predictions and processes.is_first():
         save(run, name, names[:valid], np.asarray(predictions))
-      done += valid
-      bar.update(done)
+      bar.update(len(image_miou))
       stop.check()
-  return total, done
+  return total, image_miou
 
 
 def count_batch(
   variables: Variables,
   batch: Batch,
-  valid: jax.Array,
   *,
   segmenter: deeplab.DeepLabV2,
   num_classes: int,
 ) -> tuple[jax.Array, jax.Array]:
-  """Confusion matrix of a batch, and its predictions [B, H, W] uint8.
-
-  Images that are not valid do not count.
-  """
+  """Confusion matrices [B, C, C], and predictions [B, H, W] uint8."""
   height, width = batch.labels.shape[1:]
   logits = predict.logits(segmenter, variables, batch.images, (height, width))
-  labels = jnp.where(valid[:, None, None], batch.labels, 255)
   predictions = jnp.argmax(logits, -1)
-  matrix = confusion.confusion_matrix(labels, predictions, num_classes)
-  return matrix, predictions.astype(jnp.uint8)
+  matrices = jax.vmap(
+    lambda labels, predicted: confusion.confusion_matrix(
+      labels, predicted, num_classes
+    )
+  )(batch.labels, predictions)
+  return matrices, predictions.astype(jnp.uint8)
 
 
 def save(

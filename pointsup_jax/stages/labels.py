@@ -1,6 +1,8 @@
 """How many labels are missing, and who must wait for them."""
 
-from pointsup_jax import command, errors, progress
+import numpy as np
+
+from pointsup_jax import command, errors, processes, progress
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.stages import run as run_lib
@@ -52,10 +54,9 @@ def require_before(run: run_lib.Run, stage: str) -> None:
     errors.UsageError: another stage has not finished.
     errors.WaitingForLabels: people have not.
   """
+  require_finished_before(run, stage)
   if stage != 'adapt' or not from_people(run):
-    run.workdir.require_before(stage)
     return
-  run.workdir.require_before('annotate')
   if do_without(run):
     progress.say(
       f'adapt.allow_partial: {missing(run)} labels are missing; stage 3 leaves '
@@ -65,6 +66,18 @@ def require_before(run: run_lib.Run, stage: str) -> None:
     require(run)
 
 
+def require_finished_before(run: run_lib.Run, stage: str) -> None:
+  """Refuses a stage before which another has to be finished.
+
+  People may label until stage 3 starts: it waits for acquisition alone.
+
+  Raises:
+    errors.UsageError: that stage has not finished.
+  """
+  people = stage == 'adapt' and from_people(run)
+  run.workdir.require_before('annotate' if people else stage)
+
+
 def missing(run: run_lib.Run) -> int:
   """How many answers people still have to give."""
   return _count(run)[0]
@@ -72,8 +85,12 @@ def missing(run: run_lib.Run) -> int:
 
 def _count(run: run_lib.Run) -> tuple[int, int]:
   """Answers that are missing, and that are needed."""
-  with store_lib.Store(run.workdir.annotations) as store:
-    needed, given = queue_lib.Queue(
-      store, run.config.annotate.overlap
-    ).progress()
-  return needed - given, needed
+  counts = np.zeros(2, np.int64)
+  if processes.is_first():
+    with store_lib.Store(run.workdir.annotations) as store:
+      needed, given = queue_lib.Queue(
+        store, run.config.annotate.overlap
+      ).progress()
+    counts[:] = needed - given, needed
+  missing, needed = processes.from_first(counts).tolist()
+  return missing, needed

@@ -128,4 +128,4 @@ def pair_batches(
     for domain, images in (('source', source), ('target', target))
   )
   for pair in zip(*streams, strict=True):
-    yield sharding.put(Pair(*pair), run.mesh)
+    yield sharding.put(Pair(*pair), sharding.split(run.mesh))

@@ -39,6 +39,8 @@ _DECIDES: dict[str, str | None] = {
   'data.source.root': None,
   'data.target.root': None,
   'data.threads': None,
+  # For those who look at predictions when the classes' file has gone.
+  'palette': None,
   'train.log_every': None,
   'train.checkpoint_every': None,
   'train.keep': None,
@@ -88,10 +90,26 @@ def claim(
   config: ml_collections.ConfigDict,
   classes: classes_lib.ClassSet,
 ) -> None:
-  """Makes the workdir this config's, or refuses.
+  """Makes the workdir this config's, or refuses; see `require_same`."""
+  fields = require_same(workdir, config, classes)
+  workdir_lib.write_json(
+    workdir.config,
+    {'config': fields, 'versions': _versions(), 'git': _revision()},
+  )
+
+
+def require_same(
+  workdir: workdir_lib.Workdir,
+  config: ml_collections.ConfigDict,
+  classes: classes_lib.ClassSet,
+) -> dict[str, object]:
+  """Refuses a config that the workdir cannot go on with.
 
   A field may still change as long as the first stage whose result it decides
   has not started.
+
+  Returns:
+    What config.json says of it: every field, and the classes.
 
   Raises:
     errors.UsageError: the workdir belongs to another config, or to something
@@ -101,6 +119,7 @@ def claim(
   fields = command.flatten(config) | {
     'classes': list(classes.names),
     'ignore_id': classes.ignore_id,
+    'palette': [list(color) for color in classes.palette],
   }
   if workdir.config.exists():
     try:
@@ -122,10 +141,7 @@ def claim(
       )
   else:
     _refuse_others(workdir)
-  workdir_lib.write_json(
-    workdir.config,
-    {'config': fields, 'versions': _versions(), 'git': _revision()},
-  )
+  return fields
 
 
 def clear(workdir: workdir_lib.Workdir) -> None:
@@ -173,10 +189,15 @@ def _refuse_others(workdir: workdir_lib.Workdir) -> None:
     )
 
 
-def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
+def decides(field: str) -> str | None:
+  """The first stage whose result a field decides; None: that of none."""
   parts = field.split('.')
   prefixes = ('.'.join(parts[:n]) for n in range(len(parts), -1, -1))
-  stage = next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
+  return next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
+
+
+def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
+  stage = decides(field)
   return stage is not None and workdir.started(stage)
 
 

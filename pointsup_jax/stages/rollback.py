@@ -11,7 +11,7 @@ it: a run that was killed at any moment leaves out the same ones.
 import json
 import pathlib
 
-from pointsup_jax import errors, progress
+from pointsup_jax import errors, processes, progress
 from pointsup_jax.stages import workdir
 from pointsup_jax.training import loop
 
@@ -66,7 +66,8 @@ class Rollback:
         f'{last}; lower optim.lr and start anew with --overwrite'
       )
     self.skipped.add(error.step)
-    workdir.write_json(self._path, {'steps': sorted(self.skipped)})
+    if processes.is_first():
+      workdir.write_json(self._path, {'steps': sorted(self.skipped)})
     progress.say(
       f'not finite after the batch of step {error.step}: {error.what}; goes '
       f'back to step {last} and leaves it out ({self._path})'

@@ -1,6 +1,7 @@
 """What every stage is handed: the config, the workdir, the devices."""
 
 import dataclasses
+import functools
 import zlib
 
 import jax
@@ -21,8 +22,12 @@ class Run:
   config: ml_collections.ConfigDict
   workdir: workdir_lib.Workdir
   classes: classes_lib.ClassSet
-  mesh: jax.sharding.Mesh
   asked: str = 'all'  # the stage that was asked for by name
+
+  @functools.cached_property
+  def mesh(self) -> jax.sharding.Mesh:
+    """All devices. Whoever asks first starts them."""
+    return sharding.mesh()
 
   def source(
     self, domain: str, *, labelled: bool, full_labels: bool = False
@@ -85,6 +90,5 @@ def open_run(
     config=config,
     workdir=workdir,
     classes=domains.classes_of(config.data),
-    mesh=sharding.mesh(),
     asked=asked,
   )

@@ -7,6 +7,8 @@ import pathlib
 
 from pointsup_jax import errors
 
+# The stages that every round of questions repeats.
+REPEATED = ('acquire', 'annotate', 'adapt')
 # The stage that must have finished before another can start.
 _BEFORE = {'acquire': 'uda', 'annotate': 'acquire', 'adapt': 'annotate'}
 
@@ -35,12 +37,33 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
-  """The folder of one run; see the README for what is in it."""
+  """The folder of one run; see the README for what is in it.
+
+  Attributes:
+    root: the folder.
+    rounds: how often people are asked.
+    round: the round, from 1, whose stages 2 and 3 are meant.
+  """
 
   root: pathlib.Path
+  rounds: int = 1
+  round: int = 1
+
+  def at(self, round: int) -> 'Workdir':
+    """The same folder, seen from another round."""
+    return dataclasses.replace(self, round=round)
+
+  def current(self) -> 'Workdir':
+    """At the first round that has not finished, or at the last."""
+    for round in range(1, self.rounds):
+      if not self.at(round).done('adapt').exists():
+        return self.at(round)
+    return self.at(self.rounds)
 
   def stage(self, name: str) -> pathlib.Path:
-    """The folder of a stage."""
+    """The folder of a stage; the last round's is that of the others, too."""
+    if name in REPEATED and self.round < self.rounds:
+      return self.root / name / f'round_{self.round}'
     return self.root / name
 
   def done(self, name: str) -> pathlib.Path:
@@ -53,14 +76,24 @@ class Workdir:
     self.done(name).touch()
 
   def started(self, name: str) -> bool:
-    """Whether a stage has left anything."""
-    folder = self.stage(name)
+    """Whether a stage has left anything, in any round."""
+    folder = self.root / name
     return folder.exists() and any(folder.iterdir())
+
+  def begun(self, name: str) -> bool:
+    """Whether a stage has left anything in this round."""
+    folder = self.stage(name)
+    return folder.exists() and any(
+      not path.name.startswith('round_') for path in folder.iterdir()
+    )
 
   def require_before(self, name: str) -> None:
     """Refuses a stage whose forerunner has not finished."""
     before = _BEFORE.get(name)
-    if before and not self.done(before).exists():
+    earlier = self
+    if name == 'acquire' and self.round > 1:
+      before, earlier = 'adapt', self.at(self.round - 1)
+    if before and not earlier.done(before).exists():
       raise errors.UsageError(
         f'--stage={name} needs the stage {before}, which has not finished in '
         f'{self.root}; run --stage={before} or --stage=all'
@@ -70,6 +103,11 @@ class Workdir:
   def config(self) -> pathlib.Path:
     """The resolved config and the versions that ran it."""
     return self.root / 'config.json'
+
+  @property
+  def history(self) -> pathlib.Path:
+    """One JSON object a line: a stage that a command has run."""
+    return self.root / 'history.jsonl'
 
   @property
   def lock(self) -> pathlib.Path:
@@ -102,7 +140,12 @@ class Workdir:
   @property
   def adapt(self) -> Phase:
     """Stage 3."""
-    return Phase(self.root / 'adapt')
+    return Phase(self.stage('adapt'))
+
+  @property
+  def newest(self) -> Phase:
+    """The phase whose model stage 2 asks: of stage 1, or the round before."""
+    return self.uda if self.round == 1 else self.at(self.round - 1).adapt
 
   def pseudo_label(self, image: str) -> pathlib.Path:
     """Stage 1's argmax for an image, train ids, at the training size."""
@@ -116,7 +159,7 @@ class Workdir:
   @property
   def annotate(self) -> pathlib.Path:
     """The lock and the secret of the page that people label on."""
-    return self.stage('annotate')
+    return self.root / 'annotate'
 
   def evaluation(self, stage: str, split: str) -> pathlib.Path:
     """The scores of a stage's model."""
@@ -125,6 +168,11 @@ class Workdir:
   def prediction(self, stage: str, split: str, image: str) -> pathlib.Path:
     """What a stage's model says of an evaluation image, ids of label files."""
     return self.root / 'evaluate' / f'{stage}-{split}' / f'{image}.png'
+
+  @property
+  def report(self) -> pathlib.Path:
+    """What is shown of the run."""
+    return self.stage('report')
 
 
 def write_json(path: pathlib.Path, value: dict) -> None:

@@ -50,7 +50,8 @@ class Checkpoints:
       self._directory,
       options=ocp.CheckpointManagerOptions(
         preservation_policy=policies.AnyPreservationPolicy(preserved),
-        # A reader must not delete what another process is writing.
+        # A reader must not touch what another process is writing.
+        create=keep > 0,
         cleanup_tmp_directories=keep > 0,
         enable_async_checkpointing=True,
         async_options=ocp.AsyncOptions(
@@ -177,6 +178,17 @@ class Checkpoints:
     args = {k: ocp.args.StandardRestore(v) for k, v in items.items()}
     restored = self._manager.restore(step, args=ocp.args.Composite(**args))
     return dict(restored.items())
+
+
+def newest_step(directory: pathlib.Path) -> int | None:
+  """The newest complete step in a folder, None where there is none.
+
+  For those who only look: `Checkpoints` makes the folder and clears it of what
+  was not finished, and starts the devices.
+  """
+  if not directory.is_dir():
+    return None
+  return max(ocp.utils.checkpoint_steps(directory), default=None)
 
 
 class _Restored(dict):

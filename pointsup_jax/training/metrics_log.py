@@ -4,30 +4,44 @@ import json
 import os
 import pathlib
 
+from pointsup_jax import processes
+from pointsup_jax.training import tensorboard
+
 
 class MetricsLog:
   """Appends records; those after `start_step` are dropped when it opens.
 
   A resumed run repeats the steps since its checkpoint, so their records are
-  written again.
+  written again. TensorBoard's events lie beside it, in tensorboard/. Of several
+  processes the first one writes.
   """
 
   def __init__(self, path: pathlib.Path, *, start_step: int) -> None:
+    self._writes = processes.is_first()
+    if not self._writes:
+      return
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = [r for r in read(path) if r['step'] <= start_step]
     part = path.with_suffix('.part')
     part.write_text(''.join(json.dumps(record) + '\n' for record in kept))
     os.replace(part, path)
     self._file = path.open('a')
+    self._events = tensorboard.Events(path.parent / 'tensorboard', kept)
 
   def write(self, step: int, values: dict[str, float]) -> None:
     """Adds the record of a step."""
+    if not self._writes:
+      return
     self._file.write(json.dumps({'step': step, **values}) + '\n')
     self._file.flush()
+    self._events.write(step, values)
 
   def close(self) -> None:
     """Closes the file."""
+    if not self._writes:
+      return
     self._file.close()
+    self._events.close()
 
 
 def read(path: pathlib.Path) -> list[dict]:

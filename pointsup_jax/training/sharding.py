@@ -24,11 +24,17 @@ def split(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec('data'))
 
 
-def put(batch, mesh: Mesh):
-  """This process's share of a global batch, moved to its devices."""
+def put(batch, where: NamedSharding):
+  """This process's part of a global batch, moved to its devices."""
   return jax.tree.map(
-    lambda x: jax.make_array_from_process_local_data(split(mesh), x), batch
+    lambda x: jax.make_array_from_process_local_data(where, x), batch
   )
+
+
+def shared_batch(batch_size: int) -> int:
+  """The next batch size that the devices share evenly."""
+  devices = jax.device_count()
+  return -(-batch_size // devices) * devices
 
 
 def check_batch_size(batch_size: int, field: str) -> None:

@@ -1,6 +1,7 @@
 """Random points and patches: distinct, uniform, and the image's own."""
 
 import collections
+import functools
 import itertools
 import zlib
 
@@ -23,7 +24,15 @@ SHAPES = [
 
 
 draw_points = jax.jit(selection.draw_points, static_argnums=(2, 3, 4, 5))
-select = jax.jit(selection.select, static_argnums=(0, 4))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 4))
+def select(strategy, scores, seed, ids, k, asked=False):
+  ranks = selection.ranking(strategy, scores, seed, ids)
+  return selection.select(strategy, ranks, asked, k)
+
+
+among_all = jax.jit(selection.select_among_all, static_argnums=2)
 
 
 def draw(seed, ids, size, shape, n):
@@ -183,8 +192,7 @@ def test_one_compiled_function_scores_selects_and_draws():
     scores = grid.patch_scores(score_map, 2, 4)
     points = selection.draw_points(3, IDS, (8, 16), 2, 4, 3)
     return points, [
-      selection.select(strategy, scores, 3, IDS, 2)
-      for strategy in selection.STRATEGIES
+      select(strategy, scores, 3, IDS, 2) for strategy in selection.STRATEGIES
     ]
 
   score_map = np.random.default_rng(0).random((6, 8, 16), np.float32)
@@ -192,10 +200,51 @@ def test_one_compiled_function_scores_selects_and_draws():
   np.testing.assert_array_equal(points, draw(3, IDS, (8, 16), (2, 4), 3))
   scores = grid.patch_scores(score_map, 2, 4)
   for strategy, found in zip(selection.STRATEGIES, patches, strict=True):
-    alone = selection.select(strategy, scores, 3, IDS, 2)
+    alone = select(strategy, scores, 3, IDS, 2)
     np.testing.assert_array_equal(found, alone)
 
 
 def test_an_unknown_strategy_is_refused():
   with pytest.raises(ValueError, match="'best' is not one of"):
-    selection.select('best', np.zeros((1, 4)), 0, IDS[:1], 1)
+    selection.select('best', np.zeros((1, 4)), False, 1)
+
+
+# Several rounds, and a budget over all images.
+
+
+@pytest.mark.parametrize('strategy', ['active', 'random'])
+def test_rounds_together_ask_what_one_round_would(strategy):
+  scores = np.random.default_rng(0).random((6, 12), np.float32)
+  at_once = np.asarray(select(strategy, scores, 0, IDS, 6))
+  asked = np.zeros((6, 12), bool)
+  for first in (0, 2, 4):
+    found = np.asarray(select(strategy, scores, 0, IDS, 2, asked))
+    np.testing.assert_array_equal(found, at_once[:, first : first + 2])
+    asked[np.arange(6)[:, None], found] = True
+
+
+@pytest.mark.parametrize('count', [0, 1, 17, 60])
+def test_a_budget_goes_to_the_highest_scores_of_all_images(count):
+  rng = np.random.default_rng(1)
+  scores = rng.choice(np.linspace(0, 1, 9, dtype=np.float32), (6, 12))  # ties
+  asked = rng.random((6, 12)) < 1 / 6
+  assert count <= (~asked).sum()
+  found = np.asarray(among_all(scores, asked, count))
+  places = sorted(
+    itertools.product(range(6), range(12)),
+    key=lambda place: (-scores[place], place),
+  )
+  expected = [place for place in places if not asked[place]][:count]
+  assert [tuple(place) for place in found.tolist()] == expected
+
+
+def test_random_scores_are_uniform_and_the_images_own():
+  scores = np.asarray(selection.random_scores(0, IDS, 128))
+  assert scores.shape == (6, 128)
+  assert (scores >= 0).all()
+  assert (scores < 1).all()
+  assert abs(scores.mean() - 0.5) < 0.05
+  assert len(np.unique(scores)) > 750
+  alone = selection.random_scores(0, IDS[2:3], 128)
+  np.testing.assert_array_equal(alone[0], scores[2])
+  assert not np.array_equal(selection.random_scores(1, IDS, 128), scores)

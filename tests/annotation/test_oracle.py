@@ -32,6 +32,7 @@ class Images:
 
 
 NAMES = ['a', 'b/c', 'd']
+EXACT = oracle.Annotator(19)
 POINTS = [(0, 0), (3, 11), (7, 5), (7, 11)]
 
 
@@ -59,7 +60,7 @@ def check_answers(store, images):
 
 def test_every_request_gets_the_label_at_its_pixel(store):
   images = Images(['without requests', 'd', 'x', 'a', 'b/c'])
-  assert oracle.ground_truth(store, images) == 12
+  assert oracle.answer(store, images, EXACT) == 12
   check_answers(store, images)
   assert store.unanswered() == []
 
@@ -67,7 +68,7 @@ def test_every_request_gets_the_label_at_its_pixel(store):
 def test_each_image_is_loaded_once_the_most_valuable_first(store):
   images = Images(NAMES)
   store.mark('d-r0-c0', 'skip', 'ana')
-  oracle.ground_truth(store, images)
+  oracle.answer(store, images, EXACT)
   assert images.loaded == ['d', 'b/c', 'a']
 
 
@@ -75,27 +76,29 @@ def test_void_is_a_label_and_not_a_doubt(store):
   images = Images(NAMES)
   for labels in images.labels.values():
     labels[:] = 255
-  oracle.ground_truth(store, images)
+  oracle.answer(store, images, EXACT)
   kinds = store._query('SELECT DISTINCT answer, label FROM answers')
   assert kinds == [('label', 255)]
 
 
 def test_a_stopped_oracle_goes_on_where_it_was(store):
   with pytest.raises(KeyboardInterrupt):
-    oracle.ground_truth(store, Images(NAMES, fail_at='a'))
+    oracle.answer(store, Images(NAMES, fail_at='a'), EXACT)
   assert store.counts().answered == 8
   images = Images(NAMES)
-  assert oracle.ground_truth(store, images) == 4
+  assert oracle.answer(store, images, EXACT) == 4
   assert images.loaded == ['a']
   check_answers(store, images)
-  assert oracle.ground_truth(store, images) == 0
+  assert oracle.answer(store, images, EXACT) == 0
 
 
 def test_people_s_answers_are_kept(store):
   images = Images(NAMES)
   store.answer('a-r0-c0', 17, 'ana')
   images.labels['a'][0, 0] = 3
-  assert oracle.ground_truth(store, images, annotator='simulated') == 11
+  assert (
+    oracle.answer(store, images, oracle.Annotator(19, name='simulated')) == 11
+  )
   assert store.answered('a').labels[0] == 17
   annotators = store._query('SELECT DISTINCT annotator FROM points ORDER BY 1')
   assert annotators == [('ana',), ('simulated',)]
@@ -103,4 +106,56 @@ def test_people_s_answers_are_kept(store):
 
 def test_an_image_that_is_no_longer_there_is_named(store):
   with pytest.raises(errors.UserError, match=r"'b/c'.*not among the 2"):
-    oracle.ground_truth(store, Images(['a', 'd']))
+    oracle.answer(store, Images(['a', 'd']), EXACT)
+
+
+# An annotator with flaws.
+
+IDS = [f'image-r{i}-c{i}' for i in range(4000)]
+
+
+def share_of_errors(annotator, truth):
+  said = [annotator.says(name, truth) for name in IDS]
+  return sum(x != truth for x in said) / len(said), set(said)
+
+
+def test_errors_are_as_frequent_as_asked_for_and_of_every_class():
+  share, said = share_of_errors(oracle.Annotator(5, error_rate=0.2), 3)
+  assert abs(share - 0.2) < 0.025  # four standard deviations
+  assert said == {0, 1, 2, 3, 4}
+  assert share_of_errors(oracle.Annotator(5), 3) == (0, {3})
+  assert share_of_errors(oracle.Annotator(5, error_rate=1.0), 3)[0] == 1
+
+
+def test_confusable_classes_are_taken_for_each_other():
+  annotator = oracle.Annotator(
+    6, error_rate=1.0, confusable=[[0, 1], [1, 2], [5]]
+  )
+  assert share_of_errors(annotator, 0)[1] == {1}
+  assert share_of_errors(annotator, 1)[1] == {0, 2}
+  assert share_of_errors(annotator, 3)[1] == {0, 1, 2, 4, 5}
+  assert share_of_errors(annotator, 5)[1] == {5}  # like nothing but itself
+
+
+def test_void_is_seen_in_spite_of_flaws():
+  assert share_of_errors(oracle.Annotator(5, error_rate=1.0), 255) == (0, {255})
+
+
+def test_errors_belong_to_the_point_and_the_seed():
+  def errors_of(seed, names):
+    annotator = oracle.Annotator(5, error_rate=0.3, seed=seed)
+    return {name: annotator.says(name, 2) for name in names}
+
+  forward = errors_of(0, IDS[:100])
+  assert errors_of(0, reversed(IDS[:100])) == forward
+  assert errors_of(1, IDS[:100]) != forward
+
+
+def test_flaws_and_seconds_are_recorded(store):
+  images = Images(NAMES)
+  for labels in images.labels.values():
+    labels[:] = 4
+  annotator = oracle.Annotator(19, 1.0, [[4, 7]], seconds=1.5)
+  oracle.answer(store, images, annotator)
+  found = store._query('SELECT DISTINCT label, seconds, annotator FROM answers')
+  assert found == [(7, 1.5, 'ground_truth')]

@@ -106,6 +106,55 @@ def test_asked_patches_are_those_with_requests(store):
   assert store.asked_patches('a') == {2, 5}
 
 
+def in_round(round, *place):
+  return request(*place)._replace(round=round)
+
+
+def test_every_round_scores_an_image_anew(store):
+  store.add_image('a', (8, 16), [0.1, 0.2, 0.6], [request('a', 0, 0, patch=2)])
+  store.add_image('b', (8, 16), [0.4, 0.4, 0.4], [])
+  assert [r.image for r in store.ordered()] == ['a']
+  assert store.images(2) == set()
+  asked = [in_round(2, 'a', 5, 5, 1)]
+  assert store.add_image('a', (8, 16), [0.9, 0.8, 0.0], asked, round=2)
+  assert not store.add_image('a', (8, 16), [0, 0, 0], asked, round=2)
+  assert store.images(1) == {'a', 'b'}
+  assert store.images(2) == {'a'}
+  first = store.patch_scores(1)
+  assert first.keys() == {'a', 'b'}
+  np.testing.assert_array_equal(first['a'], np.float32([0.1, 0.2, 0.6]))
+  np.testing.assert_array_equal(
+    store.patch_scores(2)['a'], np.float32([0.9, 0.8, 0])
+  )
+  assert len(store.requests('a')) == 2
+
+
+def test_a_round_knows_what_was_asked_before_it(store):
+  asked = [request('a', 0, 0, 5), request('a', 0, 1, 5), request('a', 9, 9, 2)]
+  store.add_image('a', (10, 10), 0.5, asked)
+  store.add_image('b', (10, 10), 0.5, [request('b', 0, 0, 1)])
+  store.add_image('a', (10, 10), 0.5, [in_round(2, 'a', 3, 3, 7)], round=2)
+  assert store.asked_before(1) == {}
+  assert store.asked_before(2) == {'a': {2, 5}, 'b': {1}}
+  assert store.asked_before(3) == {'a': {2, 5, 7}, 'b': {1}}
+  assert store.asked_patches('a') == {2, 5, 7}
+  assert store.asked_patches('a', 1) == {2, 5}
+  store.answer('a-r9-c9', 1, 'ana')
+  store.answer('a-r3-c3', 2, 'ana')
+  assert store.answered('a').labels.tolist() == [1, 2]
+  assert store.answered('a', 1).labels.tolist() == [1]
+
+
+def test_a_round_is_asked_once(store):
+  store.add_image('a', (10, 10), 0.5, [])
+  store.add_round(1, [request('a', 0, 0), request('a', 0, 1)])
+  store.add_round(1, [request('a', 5, 5)])
+  assert [r.id for r in store.requests()] == ['a-r0-c0', 'a-r0-c1']
+  with pytest.raises(sqlite3.IntegrityError):
+    store.add_round(2, [in_round(2, 'a', 7, 7), in_round(2, 'c', 0, 0)])
+  assert len(store.requests()) == 2
+
+
 def test_the_most_valuable_requests_come_first(store):
   dull = [request('dull', 0, c, c, score) for c, score in [(0, 0.1), (1, 0.9)]]
   rich = [
@@ -397,9 +446,9 @@ def test_all_that_stands_is_told_the_oldest_first(three):
   three.mark('b-r0-c0', 'unsure', 'ben')
   three.answer('a-r1-c2', 5, 'ben')
   assert [standing[1:] for standing in three.standing()] == [
-    ('a-r1-c2', 'ana', 'label', 4, 1.5, 'confirm'),
-    ('b-r0-c0', 'ben', 'unsure', None, None, None),
-    ('a-r1-c2', 'ben', 'label', 5, None, None),
+    ('a-r1-c2', 'ana', 'label', 4, 1.5, 'confirm', 2.0),
+    ('b-r0-c0', 'ben', 'unsure', None, None, None, None),
+    ('a-r1-c2', 'ben', 'label', 5, None, None, None),
   ]
   assert three.standing('b-r0-c0') == three.standing()[1:2]
 
@@ -440,6 +489,7 @@ def test_a_store_of_version_1_becomes_one_of_this_version(path):
     with store_lib.Store(path) as store:
       assert labels(store) == {(1, 2): 4}
       assert store.standing()[0].annotator == 'ana'
+      assert store.images() == {'a'}
 
 
 def test_what_is_said_of_one_point_is_found_without_reading_all_answers(three):

@@ -203,6 +203,21 @@ def test_the_last_batch_is_filled_with_its_last_image():
   assert batch.labels[:, 0, 0].tolist() == [54, 55, 55, 55]
 
 
+@pytest.mark.parametrize('length', [3, 8, 9, 11])
+def test_processes_share_the_batches_in_order(length):
+  whole = list(pipeline.in_order(Numbered(length), 4))
+  shares = [
+    list(
+      pipeline.in_order(Numbered(length), 4, process_index=i, process_count=2)
+    )
+    for i in range(2)
+  ]
+  for (names, batch, valid), *parts in zip(whole, *shares, strict=True):
+    assert [(n, v) for n, _, v in parts] == [(names, valid)] * 2
+    joined = np.concatenate([part.images for _, part, _ in parts])
+    np.testing.assert_array_equal(joined, batch.images)
+
+
 def test_nothing_to_do_gives_no_batch():
   assert list(pipeline.in_order(Numbered(0), 4)) == []
 

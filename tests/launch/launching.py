@@ -1,5 +1,6 @@
 """Runs the command as a user would, on a run that would be over at once."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -23,6 +24,14 @@ TINY = (
 def command(*args: object) -> list[str]:
   """The command line."""
   return [sys.executable, '-m', 'launch.main', *map(str, args)]
+
+
+def environment(devices: int = 1) -> dict[str, str]:
+  """That of a process that sees so many devices on the CPU."""
+  return os.environ | {
+    'JAX_PLATFORMS': 'cpu',
+    'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}',
+  }
 
 
 def launch(*args: object) -> subprocess.CompletedProcess:

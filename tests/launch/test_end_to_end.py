@@ -67,6 +67,29 @@ def test_every_asked_point_is_in_its_patch_with_the_true_label(finished):
     assert np.asarray(Image.open(path))[row, col] == pseudo
 
 
+def test_the_report_tells_of_the_whole_run(finished):
+  workdir, done = finished
+  folder = workdir / 'report'
+  assert str(folder / 'index.html') in done.stderr
+  text = (folder / 'index.html').read_text()
+  assert 'Not in this report' not in text
+  for place in ('evaluated', 'asked', 'curves', 'iou'):
+    assert (folder / f'{place}.png').exists()
+  for stage in ('uda', 'acquire', 'annotate', 'adapt', 'evaluate'):
+    assert f'<tr><td>{stage}</td>' in text
+  sessions = [
+    json.loads(line)
+    for line in (workdir / 'history.jsonl').read_text().splitlines()
+  ]
+  assert {session['outcome'] for session in sessions} == {'done'}
+  for name in ('source_only', 'uda', 'adapt'):
+    scores = json.loads(
+      (workdir / 'evaluate' / f'{name}-test.json').read_text()
+    )
+    assert f'{100 * scores["miou"]:.1f}' in text
+    assert len(scores['image_miou']) == scores['images'] == 4
+
+
 def test_running_again_skips_everything(finished):
   workdir, first = finished
   stamp = (workdir / 'adapt' / 'metrics.jsonl').stat().st_mtime_ns

@@ -22,7 +22,7 @@ def run(tmp_path):
   folder.annotations.parent.mkdir(parents=True)
   with store_lib.Store(folder.annotations) as store:
     people.fill(store, SIZE, ['a', 'b/c'], 5)
-  return run_lib.Run(config, folder, classes_lib.CITYSCAPES, None)
+  return run_lib.Run(config, folder, classes_lib.CITYSCAPES)
 
 
 def write(run, path, words):

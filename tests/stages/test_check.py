@@ -44,6 +44,11 @@ def test_our_own_configs_are_right(config):
     ('optim.lr', float('inf'), ['inf']),
     ('optim.lr', -1.0, ['-1']),
     ('optim.momentum', 5.0, ['5', '0 to 1']),
+    ('acquire.rounds', 0, ['0']),
+    ('acquire.rounds', 11, ['11', 'acquire.k=10']),
+    ('acquire.budget', 4, ['4', 'at least 5']),
+    ('annotate.error_rate', 1.5, ['1.5', '0 to 1']),
+    ('annotate.seconds', -1.0, ['-1']),
   ],
 )
 def test_a_wrong_field_is_named_with_what_is_right(field, value, words):
@@ -56,3 +61,29 @@ def test_a_wrong_field_is_named_with_what_is_right(field, value, words):
   assert '\n' not in message
   for word in (field, *words):
     assert word in message or word == 'uda.steps', message
+
+
+@pytest.mark.parametrize('strategy', ['full', 'self_training'])
+@pytest.mark.parametrize('field', ['budget', 'rounds'])
+def test_only_a_choice_of_patches_has_budget_and_rounds(strategy, field):
+  config = streets_active.get_config()
+  config.acquire.strategy = strategy
+  config.acquire[field] = 100
+  with pytest.raises(errors.UsageError, match=f'{strategy}.*acquire.budget=0'):
+    check.check(config)
+
+
+def test_every_round_of_a_budget_buys_a_patch():
+  config = streets_active.get_config()
+  config.acquire.budget, config.acquire.rounds = 20, 5
+  with pytest.raises(errors.UsageError, match='at least 25'):
+    check.check(config)
+  config.acquire.rounds = 4
+  check.check(config)
+
+
+def test_confusable_classes_are_classes():
+  config = streets_active.get_config()
+  config.annotate.confusable = ('road/sidewalk', 'person/ridr')
+  with pytest.raises(errors.UsageError, match=r"'ridr'.*'rider'"):
+    check.check_classes(config, ('road', 'sidewalk', 'person', 'rider'))

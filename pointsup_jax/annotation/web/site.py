@@ -66,6 +66,7 @@ class Site:
       routing.Route('/static/{name}', self.static),
       routing.Route('/api/session', self.session),
       routing.Route('/api/agreement', self.agreement),
+      routing.Route('/api/plan', self.plan),
       routing.Route('/image/{number:int}', self.image),
       *(
         routing.Route(
@@ -151,6 +152,21 @@ class Site:
     ]
     return responses.JSONResponse(
       {'pairs': pairs, 'disputed': len(found.disputed)}
+    )
+
+  async def plan(self, request: requests.Request) -> responses.Response:
+    """What is left to do, and what smaller budgets hold."""
+    if not self._admitted(request):
+      return _refused(403, 'no key')
+    annotator = self._annotator(request)
+    plan = await self.desk.do(lambda queue: queue.plan(annotator))
+    rows = [
+      row.budget._asdict() | {'left': row.left, 'hours': row.hours}
+      for row in plan.rows
+    ]
+    return responses.JSONResponse(
+      plan._asdict()
+      | {'pace': plan.pace._asdict(), 'rows': rows, 'now': plan.now}
     )
 
   async def name(

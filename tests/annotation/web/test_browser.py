@@ -360,3 +360,75 @@ def test_disputes_are_settled_on_the_page(browser, server):
     assert store.standing()[-1].mode == 'adjudicate'
   label(browser, '2')
   wait(lambda: server.answers()[-1] == (first, 1))
+
+
+def cells(browser):
+  """The plan's table."""
+  return browser.execute_script("""
+    return [...document.querySelectorAll('#budgets tr')].map((row) =>
+      [row.getAttribute('aria-current'),
+        ...[...row.cells].map((cell) => cell.innerText)]);
+  """)
+
+
+@pytest.mark.parametrize('size', [(1280, 800), (1024, 768)])
+def test_the_plan_opens_by_keys_marks_where_one_is_and_fits(
+  browser, server, size
+):
+  browser.set_window_size(*size)
+  come_in(browser, server.start())
+  for _ in range(6):
+    label(browser, '1')
+  wait(lambda: text(browser, 'count') == '6 of 30')
+  sheet = browser.find_element(by.By.ID, 'plan-sheet')
+  button = browser.find_element(by.By.ID, 'plan')
+  browser.execute_script('arguments[0].focus({focusVisible: true})', button)
+  press(browser, keys.Keys.ENTER)
+  wait(sheet.is_displayed)
+  assert '6 of 30 answers are given, 24 are left' in text(browser, 'plan-work')
+  assert '2.0 s an answer, assumed' in text(browser, 'plan-pace')
+  table = cells(browser)
+  assert [row[0] for row in table] == [None, 'step', None, None, None]
+  assert table[0][1:] == ['10%', '3', '1', '1', '10%', 'done']
+  assert table[1][1:] == [
+    'now  25%', '8', '1', '2', '27%', 'less than a minute'
+  ]  # fmt: skip
+  assert table[4][1:] == ['100%', '30', '3', '9', '100%', '1 min']
+  # Nothing has to be scrolled for, and whoever cannot see is told the title.
+  assert browser.execute_script(
+    """
+    const [sheet] = arguments;
+    const box = sheet.getBoundingClientRect();
+    return sheet.scrollWidth <= sheet.clientWidth
+      && sheet.scrollHeight <= sheet.clientHeight && box.top >= 0
+      && box.bottom <= innerHeight && sheet.contains(document.activeElement);
+  """,
+    sheet,
+  )
+  assert sheet.accessible_name == 'Plan'
+
+  point = shown(browser)
+  press(browser, '2')  # it is no answer now
+  press(browser, keys.Keys.ESCAPE)
+  wait(lambda: not sheet.is_displayed())
+  assert shown(browser) == point
+  assert browser.switch_to.active_element == button
+  assert label(browser, '3') == point
+  wait(lambda: server.answers()[-1] == (point, 2))
+
+  # By mouse; then Space hides the marks rather than opening it again.
+  button.click()
+  wait(sheet.is_displayed)
+  press(browser, keys.Keys.ESCAPE)
+  wait(lambda: not sheet.is_displayed())
+  assert browser.switch_to.active_element != button
+
+
+def test_the_plan_tells_time_at_ones_own_pace(browser, server):
+  come_in(browser, server.start())
+  for _ in range(20):
+    label(browser, '1')
+  wait(lambda: text(browser, 'count') == '20 of 30')
+  browser.find_element(by.By.ID, 'plan').click()
+  wait(lambda: 'median of your 20 answers' in text(browser, 'plan-pace'))
+  assert [row[0] for row in cells(browser)] == [None, None, None, 'step', None]

@@ -30,7 +30,14 @@ def unchanged(path):
 
 
 pytestmark = pytest.mark.usefixtures('unchanged')
-ROUTES = ['/', '/static/app.js', '/api/session', '/api/agreement', '/image/0']
+ROUTES = [
+  '/',
+  '/static/app.js',
+  '/api/session',
+  '/api/agreement',
+  '/api/plan',
+  '/image/0',
+]
 
 
 @pytest.mark.parametrize('route', ROUTES)

@@ -144,6 +144,34 @@ def test_the_name_is_kept_by_the_browser_and_nobody_can_take_anothers(site):
   assert page.client.get('/api/session').json()['annotator'] is None
 
 
+def test_the_plan_is_told_at_the_pace_of_who_asks(tmp_path):
+  path = tmp_path / 'annotations.sqlite'
+  pages.fill(path, images=20)
+  site = pages.open_site(path, images=20)
+  ana, ben = (pages.Page(site, name) for name in ('ana', 'ben'))
+  for _ in range(30):
+    (point,) = ana.points(want=1)
+    ana.answer(point, seconds=2.5, active=1.5)
+  plan = ana.client.get('/api/plan').json()
+  assert (plan['points'], plan['needed'], plan['given']) == (120, 120, 30)
+  assert plan['pace'] == {'seconds': 1.5, 'answers': 30, 'annotator': 'ana'}
+  assert plan['hours'] == pytest.approx(90 * 1.5 / 3600)
+  assert plan['now'] == 2  # of 10, 25 and 50 percent
+  assert plan['rows'][2] == {
+    'percent': 50,
+    'points': 60,
+    'answers': 60,
+    'images': 10,
+    'patches': 20,
+    'worth': pytest.approx(0.5),
+    'left': 30,
+    'hours': pytest.approx(30 * 1.5 / 3600),
+  }
+  assert ben.client.get('/api/plan').json()['pace']['annotator'] is None
+  assert pages.Page(site, name=None).client.get('/api/plan').status_code == 200
+  site.desk.close()
+
+
 def test_disputes_are_told_and_settled(tmp_path):
   path = tmp_path / 'annotations.sqlite'
   pages.fill(path, images=1)

@@ -526,7 +526,7 @@ function drawState() {
   const {needed, given} = progress;
   $('bar').max = Math.max(needed, 1);
   $('bar').value = given;
-  $('count').textContent = `${given.toLocaleString('en')} of ${needed.toLocaleString('en')}`;
+  $('count').textContent = `${figure(given)} of ${figure(needed)}`;
   $('left').textContent = timeLeft(needed - given);
   $('waiting').hidden = !pending.length || sending && pending.length < 3;
   $('waiting').textContent = `${pending.length} not saved yet`;
@@ -537,14 +537,18 @@ function drawState() {
 function timeLeft(open) {
   if (paces.length < 5 || open <= 0) return '';
   const middle = [...paces].sort((a, b) => a - b)[Math.floor(paces.length / 2)];
-  const minutes = Math.round(open * middle / 60);
-  const hours = Math.floor(minutes / 60);
-  let left = 'less than a minute';
-  if (hours >= 10) left = `${hours} h`;
-  else if (hours) left = `${hours} h ${minutes % 60} min`;
-  else if (minutes) left = `${minutes} min`;
-  return `${left} left at your ${middle.toFixed(1)} s a point`;
+  return `${duration(open * middle)} left at your ${middle.toFixed(1)} s a point`;
 }
+
+function duration(seconds) {
+  const minutes = Math.round(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 10) return `${figure(hours)} h`;
+  if (hours) return `${hours} h ${minutes % 60} min`;
+  return minutes ? `${minutes} min` : 'less than a minute';
+}
+
+const figure = (value) => value.toLocaleString('en');
 
 // Only when it has changed: a button that is replaced loses its click.
 function drawHistory() {
@@ -682,19 +686,52 @@ function agreeWithModel() {
   if (guessShown && now && !settling) answer('label', now.guess);
 }
 
+function tableRow(texts) {
+  const row = document.createElement('tr');
+  for (const text of texts) {
+    const cell = document.createElement('td');
+    cell.textContent = text;
+    row.append(cell);
+  }
+  return row;
+}
+
+async function openPlan() {
+  const plan = await call('/api/plan');
+  if (plan.code !== 200) return notice(`There is no plan at the moment: ${plan.error}.`);
+  const left = plan.needed - plan.given;
+  const points = plan.needed > plan.points
+    ? ` ${figure(plan.points)} points; two annotators are asked about some of them.` : '';
+  $('plan-work').textContent = `${figure(plan.given)} of ${figure(plan.needed)} answers are given, ${figure(left)} are left.${points}`;
+  $('plan-pace').textContent = paceOf(plan);
+  const rows = plan.rows.map((one, i) => {
+    const row = tableRow([
+      `${i === plan.now ? 'now  ' : ''}${one.percent}%`, figure(one.points),
+      figure(one.images), figure(one.patches), `${Math.round(100 * one.worth)}%`,
+      one.left ? duration(one.hours * 3600) : 'done',
+    ]);
+    if (i === plan.now) row.setAttribute('aria-current', 'step');
+    return row;
+  });
+  $('budgets').replaceChildren(...rows);
+  $('plan-sheet').showModal();
+}
+
+function paceOf({pace, needed, given, hours}) {
+  const time = needed > given ? `Time left: ${duration(hours * 3600)}, at` : 'Pace:';
+  const seconds = `${pace.seconds.toFixed(1)} s an answer`;
+  if (!pace.answers) return `${time} ${seconds}, assumed until 20 answers have been timed.`;
+  const whose = pace.annotator ? 'your' : 'all';
+  return `${time} ${seconds}, the median of ${whose} ${figure(pace.answers)} answers.`;
+}
+
 async function openAgreement() {
   const reply = await call('/api/agreement');
   if (reply.code !== 200) return;
   const rows = reply.pairs.map((pair) => {
-    const row = document.createElement('tr');
     const share = pair.points ? `${Math.round(100 * pair.same / pair.points)}%` : '';
     const kappa = pair.kappa === null ? 'not defined' : pair.kappa.toFixed(2);
-    for (const text of [pair.annotators.join(', '), pair.points, share, kappa]) {
-      const cell = document.createElement('td');
-      cell.textContent = text;
-      row.append(cell);
-    }
-    return row;
+    return tableRow([pair.annotators.join(', '), pair.points, share, kappa]);
   });
   $('pairs').replaceChildren(...rows);
   $('disputed').textContent = reply.pairs.length
@@ -775,6 +812,10 @@ $('name-sheet').addEventListener('close', () => {
 $('name').addEventListener('input', () => $('name').setCustomValidity(''));
 $('search').addEventListener('input', searched);
 $('search').addEventListener('keydown', searchKey);
+$('plan').addEventListener('click', (event) => {
+  if (event.detail) $('plan').blur(); // by mouse or finger: Space hides marks
+  openPlan();
+});
 $('agree').addEventListener('click', openAgreement);
 $('settle').addEventListener('click', settle);
 for (const [id, key] of [

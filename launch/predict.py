@@ -1,0 +1,76 @@
+"""Predicts images with a trained model.
+
+  python -m launch.predict --workdir=DIR IMAGES... --out=DIR
+
+IMAGES are files, folders (everything below them) and quoted patterns such as
+'drive/**/*.jpg'. --out holds, under each image's relative path and at its size:
+
+  labels/    8-bit PNG; a pixel is the number of its class, from 0: the order of
+             classes.json beside it
+  overlays/  the image with the colours of its classes (legend.png) over it
+  entropy/   8-bit grey PNG; 0 is certain, 255 that all classes are as likely
+
+and images.jsonl, with the mean entropy (0 to 1) of each image. Running the same
+command again continues; images that have changed are predicted anew. Nothing of
+another image or model is replaced without --overwrite. Files that cannot be
+read are listed at the end, the others are done, and the exit code is 1.
+"""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from launch import trained
+from pointsup_jax import command, errors, progress, stop
+from pointsup_jax.prediction import folder, inputs, job, segmenting
+
+_TTA = flags.DEFINE_bool(
+  'tta',
+  False,
+  'Average over scales 1 and 1.25 and left-right flips: four passes.',
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+  'batch_size',
+  None,
+  'Images in a forward pass; config.evaluate.batch_size if not given.',
+  lower_bound=1,
+)
+
+
+def main(operands: Sequence[str]) -> None:
+  """Predicts the images that the user named."""
+  out = trained.out()
+  if not operands:
+    raise errors.UsageError('name images, folders or patterns; see --help')
+  stop.install()
+  command.use_compilation_cache()
+  pictures, problems = inputs.find(operands, out)
+  if not pictures:
+    raise errors.UsageError('; '.join(problems))
+  model, size = trained.load()
+  views = segmenting.augmented(size) if _TTA.value else segmenting.plain(size)
+  if trained.OVERWRITE.value:
+    folder.clear(out)
+  made = folder.Folder(out, job.about(model, views), model.classes)
+  left = made.left_to_do(pictures)
+  if len(left) < len(pictures):
+    progress.say(f'{len(pictures) - len(left)} images: done before')
+  problems += job.run(
+    model,
+    left,
+    made,
+    views=views,
+    batch_size=_BATCH_SIZE.value or model.run.config.evaluate.batch_size,
+  )
+  for problem in problems:
+    progress.say(f'not predicted: {problem}')
+  if problems:
+    raise errors.UserError(
+      f'{len(problems)} inputs could not be read (listed above); the other '
+      f'images are in {out}'
+    )
+  progress.say(f'{len(pictures)} images in {out}')
+
+
+if __name__ == '__main__':
+  command.run_on(main)

@@ -1,0 +1,191 @@
+"""The folder of predictions: labels/, overlays/, entropy/ and what they mean.
+
+model.json       which model made them, and how
+classes.json     the names and colours of the train ids, as data.classes reads
+legend.png       the same, to look at
+images.jsonl     a line for each image that is finished
+"""
+
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pointsup_jax import errors, progress
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import contact_sheet, image_files
+from pointsup_jax.prediction.inputs import Picture
+from pointsup_jax.prediction.segmenting import Prediction
+
+_TREES = ('labels', 'overlays', 'entropy')
+_FILES = ('images.jsonl', 'classes.json', 'legend.png', 'model.json')
+
+
+class Folder:
+  """Predictions of one model, for images of any number of commands."""
+
+  def __init__(
+    self,
+    root: pathlib.Path,
+    about: dict[str, Any],
+    classes: classes_lib.ClassSet,
+  ) -> None:
+    """Opens a folder for a model, or makes it.
+
+    Args:
+      root: the folder.
+      about: what decides the predictions, JSON.
+      classes: the classes of the model.
+
+    Raises:
+      errors.UsageError: it holds other things, or predictions that were made
+        otherwise.
+    """
+    self.root, self._palette = root, np.array(classes.palette, np.uint8)
+    self._log = root / 'images.jsonl'
+    made_by = root / 'model.json'
+    if made_by.exists():
+      _require_same(root, json.loads(made_by.read_text()), about)
+    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+      raise errors.UsageError(
+        f'--out: {root} is not empty and holds no predictions; choose another'
+      )
+    root.mkdir(parents=True, exist_ok=True)
+    _write_json(made_by, about)
+    _write_json(
+      root / 'classes.json',
+      {
+        'classes': list(classes.names),
+        'palette': [list(color) for color in classes.palette],
+      },
+    )
+    Image.fromarray(contact_sheet.legend(classes)).save(root / 'legend.png')
+    self._finished = _read_log(self._log)
+
+  def left_to_do(self, pictures: list[Picture]) -> list[Picture]:
+    """The images that have not been predicted as they are now.
+
+    Raises:
+      errors.UsageError: the predictions of an image would take the place of
+        those of another.
+    """
+    left = []
+    for picture in pictures:
+      known = self._finished.get(picture.name)
+      if known is not None and known['image'] != str(picture.path):
+        raise errors.UsageError(
+          f'--out: {self._path("labels", picture.name)} is the prediction of '
+          f'{known["image"]}, not of {picture.path}; choose another --out, or '
+          '--overwrite'
+        )
+      if (
+        known is None
+        or known['state'] != _state(picture.path)
+        or not all(self._path(tree, picture.name).is_file() for tree in _TREES)
+      ):
+        left.append(picture)
+    return left
+
+  def write(
+    self, picture: Picture, image: np.ndarray, prediction: Prediction
+  ) -> None:
+    """Writes the three PNGs of an image.
+
+    Args:
+      picture: which image.
+      image: [H, W, 3] uint8, RGB.
+      prediction: of the same size.
+    """
+    image_files.write_labels(
+      self._made('labels', picture.name), prediction.labels
+    )
+    grey = np.rint(prediction.entropy * 255).astype(np.uint8)
+    Image.fromarray(grey).save(self._made('entropy', picture.name))
+    overlay = contact_sheet.overlay(image, prediction.labels, self._palette)
+    Image.fromarray(overlay).save(
+      self._made('overlays', picture.name), compress_level=1
+    )
+
+  def finish(self, picture: Picture, prediction: Prediction) -> None:
+    """Says that all of an image's files are there."""
+    line = {
+      'name': picture.name,
+      'image': str(picture.path),
+      'state': _state(picture.path),
+      'size': list(prediction.labels.shape),
+      'mean_entropy': round(float(prediction.entropy.mean()), 6),
+    }
+    with self._log.open('a') as file:
+      file.write(json.dumps(line) + '\n')
+
+  def _path(self, tree: str, name: str) -> pathlib.Path:
+    return self.root / tree / f'{name}.png'
+
+  def _made(self, tree: str, name: str) -> pathlib.Path:
+    """The path of a file, whose folder is there, and below the root."""
+    path = self._path(tree, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.resolve().is_relative_to(self.root.resolve()):
+      raise errors.UserError(
+        f'{path} leads out of {self.root}; remove the link'
+      )
+    return path
+
+
+def clear(root: pathlib.Path) -> None:
+  """Deletes the predictions in a folder; refuses to delete anything else."""
+  if not root.exists() or not any(root.iterdir()):
+    return
+  if not (root / 'model.json').exists():
+    raise errors.UsageError(
+      f'--overwrite: {root} holds no predictions (no model.json); delete it '
+      'yourself or choose another --out'
+    )
+  progress.say(f'--overwrite: deletes the predictions in {root}')
+  for tree in _TREES:
+    shutil.rmtree(root / tree, ignore_errors=True)
+  # model.json last, so that a deletion that was stopped can be repeated.
+  for name in _FILES:
+    (root / name).unlink(missing_ok=True)
+
+
+def _require_same(root: pathlib.Path, known: Any, about: dict) -> None:
+  if known == about:
+    return
+  changed = [
+    f'{field} was {known.get(field)!r}, now {about.get(field)!r}'
+    for field in about
+    if known.get(field) != about[field]
+  ]
+  raise errors.UsageError(
+    f'--out: {root} holds other predictions: {"; ".join(changed)}; choose '
+    'another --out, or --overwrite'
+  )
+
+
+def _state(path: pathlib.Path) -> list[int]:
+  """Bytes and time of the last change in nanoseconds."""
+  status = path.stat()
+  return [status.st_size, status.st_mtime_ns]
+
+
+def _read_log(path: pathlib.Path) -> dict[str, dict]:
+  """The finished images by name; a later line takes the place of an earlier."""
+  if not path.exists():
+    return {}
+  lines = path.read_bytes().splitlines(keepends=True)
+  if lines and not lines[-1].endswith(b'\n'):  # of a killed command
+    path.write_bytes(b''.join(lines[:-1]))
+    lines.pop()
+  finished = (json.loads(line) for line in lines)
+  return {line['name']: line for line in finished}
+
+
+def _write_json(path: pathlib.Path, value: dict) -> None:
+  part = path.with_suffix('.part')
+  part.write_text(json.dumps(value, indent=1) + '\n')
+  os.replace(part, path)

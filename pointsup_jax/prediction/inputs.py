@@ -1,0 +1,114 @@
+"""The images that a user names: files, folders and patterns."""
+
+import collections
+import glob
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from pointsup_jax import errors
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+
+
+class Picture(NamedTuple):
+  """An image file, and what its predictions are called."""
+
+  path: pathlib.Path  # absolute
+  name: str  # relative; unique
+
+
+def find(
+  operands: Sequence[str], out: pathlib.Path
+) -> tuple[list[Picture], list[str]]:
+  """Finds the images.
+
+  Those in a folder that was named are called by their path below it. Files, and
+  what a pattern matches, are called by their path below the deepest folder that
+  holds all of them; so a pattern gives the same names whether the shell has
+  expanded it or not. Names have no suffix, unless the images differ in nothing
+  else.
+
+  Args:
+    operands: files, folders (everything below them counts), and patterns with
+      * ? [ ] or ** for any number of folders.
+    out: where predictions go; what lies there is no input.
+
+  Returns:
+    The images by name, and a line about each operand that names none.
+
+  Raises:
+    errors.UsageError: two images would have predictions of the same name.
+  """
+  files: list[pathlib.Path] = []
+  named: list[tuple[pathlib.Path, pathlib.Path]] = []  # image, its folder
+  problems = []
+  for operand in operands:
+    matches = [operand]
+    if not os.path.exists(operand) and glob.has_magic(operand):
+      matches = sorted(glob.glob(operand, recursive=True))
+    there = [_absolute(match) for match in matches if os.path.exists(match)]
+    if not there:
+      problems.append(f'{operand}: there is no such file')
+    for path in there:
+      if not path.is_dir():
+        files.append(path)
+        continue
+      images = list(_images_below(path, _absolute(out)))
+      if not images:
+        problems.append(f'{path} has no images ({", ".join(SUFFIXES)})')
+      named += [(image, path) for image in images]
+  if files:
+    top = pathlib.Path(os.path.commonpath([path.parent for path in files]))
+    named += [(path, top) for path in files]
+  return _by_name(named), problems
+
+
+def _absolute(path: str | pathlib.Path) -> pathlib.Path:
+  """The path without '..', so that no name below it has any."""
+  return pathlib.Path(os.path.abspath(path))
+
+
+def _images_below(
+  folder: pathlib.Path, out: pathlib.Path
+) -> Iterator[pathlib.Path]:
+  """The images in a folder, linked ones too; hidden files do not count."""
+  seen = set()
+  for parent, folders, files in os.walk(folder, followlinks=True):
+    real = os.path.realpath(parent)
+    # A link may lead back to where we come from.
+    if real in seen or pathlib.Path(parent) == out:
+      folders.clear()
+      continue
+    seen.add(real)
+    folders[:] = sorted(x for x in folders if not x.startswith('.'))
+    for file in sorted(files):
+      path = pathlib.Path(parent, file)
+      if (
+        not file.startswith('.')
+        and path.suffix.lower() in SUFFIXES
+        and path.is_file()
+      ):
+        yield path
+
+
+def _by_name(
+  named: Sequence[tuple[pathlib.Path, pathlib.Path]],
+) -> list[Picture]:
+  """Names the images, each below its folder."""
+  stems = collections.defaultdict(set)
+  for path, _ in named:
+    stems[path.with_suffix('')].add(path)
+  pictures: dict[str, Picture] = {}
+  for path, folder in named:
+    twins = len(stems[path.with_suffix('')]) > 1
+    short = path.relative_to(folder)
+    name = (short if twins else short.with_suffix('')).as_posix()
+    picture = pictures.setdefault(name, Picture(path, name))
+    if picture.path != path:
+      raise errors.UsageError(
+        f'{picture.path} and {path} would both be predicted as {name!r}; name '
+        'a folder that holds both, or give each an --out'
+      )
+  return sorted(pictures.values(), key=lambda picture: picture.name)

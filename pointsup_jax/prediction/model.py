@@ -1,0 +1,79 @@
+"""A trained model, taken from a workdir to be used."""
+
+import dataclasses
+import pathlib
+
+from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.models import deeplab
+from pointsup_jax.stages import models, reopen, run
+from pointsup_jax.stages import workdir as workdir_lib
+from pointsup_jax.training import checkpoint
+from pointsup_jax.types import Variables
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """A trained segmenter and where it comes from."""
+
+  run: run.Run
+  phase: str  # as `stages.models` calls it
+  finished: bool  # whether its training has come to its end
+  step: int
+  segmenter: deeplab.DeepLabV2
+  variables: Variables
+
+  @property
+  def classes(self) -> classes_lib.ClassSet:
+    """What it tells apart."""
+    return self.run.classes
+
+  @property
+  def size(self) -> tuple[int, int]:
+    """Height and width at which it is evaluated."""
+    height, width = self.run.config.data.evaluation.size
+    return height, width
+
+
+def load(root: pathlib.Path, phase: str | None = None) -> Model:
+  """The newest model of a workdir, or that of a phase.
+
+  Nothing but the workdir is needed, and nothing in it is changed.
+
+  Args:
+    root: the workdir.
+    phase: a name of `stages.models`; None: the newest that has a model.
+
+  Raises:
+    errors.UsageError: there is no such model, or no run at all.
+    errors.UserError: it cannot be read.
+  """
+  opened = reopen.reopen(workdir_lib.Workdir(root))
+  there = {
+    model.name: model.phase
+    for model in reversed(models.of(opened.workdir))
+    if checkpoint.newest_step(model.phase.checkpoints) is not None
+  }
+  if not there or (phase is not None and phase not in there):
+    raise errors.UsageError(
+      f'{root} has no model of {phase or "any phase"}; '
+      + (f'it has those of {", ".join(there)}' if there else 'train one first')
+    )
+  chosen = phase or next(iter(there))
+  step, variables = opened.trained(there[chosen])
+  return Model(
+    opened,
+    chosen,
+    _is_finished(opened.workdir, there[chosen]),
+    step,
+    opened.segmenter(),
+    variables,
+  )
+
+
+def _is_finished(
+  workdir: workdir_lib.Workdir, phase: workdir_lib.Phase
+) -> bool:
+  if phase == workdir.source_only:  # the next phase starts from its end
+    return workdir.uda.checkpoints.is_dir()
+  return (phase.root / 'DONE').exists()

@@ -1,0 +1,83 @@
+"""Writes report/: a page, figures and tables of what the workdir holds."""
+
+import datetime
+import os
+
+import jax
+
+from pointsup_jax import errors, progress
+from pointsup_jax.reporting import facts as facts_lib
+from pointsup_jax.reporting import paper
+from pointsup_jax.stages import report_facts
+from pointsup_jax.stages import run as run_lib
+
+
+def run(run: run_lib.Run) -> None:
+  """Writes the report anew.
+
+  Raises:
+    errors.UserError: it cannot be written, where it was asked for by name. At
+      the end of a whole run that is no reason to fail: the results are there.
+  """
+  if jax.distributed.is_initialized():
+    progress.say(
+      'note: no report: one process writes it; run --stage=report without '
+      '--multihost'
+    )
+    return
+  try:
+    write(run)
+  except errors.Stopped:
+    raise
+  except (errors.UserError, OSError) as error:
+    if run.asked == 'report':
+      raise
+    progress.say(f'note: no report: {error}')
+
+
+def write(run: run_lib.Run) -> None:
+  """Gathers everything first, so that a failure leaves the last report."""
+  facts = report_facts.gather(run)
+  if not facts.scores and not facts.phases and not facts.labelling:
+    raise errors.UsageError(
+      f'--stage=report: there is nothing to report in {run.workdir.root}; run '
+      '--stage=all'
+    )
+  # Drawing libraries take long to import; a run that trains needs none.
+  try:
+    from pointsup_jax.reporting import page
+    from pointsup_jax.stages import report_pictures
+  except ImportError as error:
+    raise errors.UserError(
+      f'the report needs {error.name}: pip install -r requirements.txt'
+    ) from error
+  pictures, missing = report_pictures.draw(run, facts)
+  text = page.render(
+    facts,
+    pictures,
+    notes=[*facts.missing, *missing],
+    written=datetime.datetime.now(datetime.UTC),
+  )
+  folder = run.workdir.report
+  folder.mkdir(parents=True, exist_ok=True)
+  for picture in pictures.values():
+    (folder / picture.file).write_bytes(picture.png)
+  for file, table in tables(facts).items():
+    (folder / file).write_text(table, encoding='utf-8')
+  part = folder / 'index.part'
+  part.write_text(text, encoding='utf-8')
+  os.replace(part, folder / 'index.html')
+  progress.say(f'report: {folder / "index.html"}')
+
+
+def tables(facts: facts_lib.Facts) -> dict[str, str]:
+  """The tables that there are, by their files' names."""
+  found = {}
+  names = facts.classes.names
+  if facts.scores:
+    found['iou.csv'] = paper.iou_csv(facts.scores, names)
+    found['iou.tex'] = paper.iou_latex(facts.scores, names)
+    found['confusion.csv'] = paper.confusion_csv(facts.scores[-1].matrix, names)
+  if facts.labelling:
+    found['clicks.csv'] = paper.clicks_csv(facts.labelling.clicks, names)
+  return found

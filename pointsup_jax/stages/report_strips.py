@@ -1,0 +1,206 @@
+"""The report's images, with what the models make of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pointsup_jax import errors
+from pointsup_jax.acquisition import scores as acquisition_scores
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.data import image_files, sources, transforms
+from pointsup_jax.evaluation import predict
+from pointsup_jax.reporting import scores
+from pointsup_jax.reporting.figures import strips
+from pointsup_jax.stages import batches, models, report_facts
+from pointsup_jax.stages import run as run_lib
+from pointsup_jax.types import IGNORE, Array, Example, Variables
+
+_UNCERTAIN = {'best': 'most uncertain', 'worst': 'least uncertain'}
+
+
+class Strips(NamedTuple):
+  """Images to be shown, and what is missing of them, with the reason."""
+
+  strips: list[strips.Strip]
+  missing: list[str]
+
+
+def evaluated(run: run_lib.Run) -> Strips:
+  """The best, the median and the worst evaluation image, by every model."""
+  scored = report_facts.scored(run)
+  if not scored:
+    return Strips([], [])
+  of_image = scored[-1][1].image_miou
+  chosen = scores.extremes(of_image)
+  size = tuple(run.config.data.evaluation.size)
+  native = run.source('evaluation', labelled=True, full_labels=True)
+  examples = find(sources.ResizedImages(native, size), chosen)
+  shown = {
+    title: strips.Strip(
+      f'{title}, mIoU {100 * of_image[example.name]:.1f}',
+      example.name,
+      {
+        'image': strips.Tile(image=example.image),
+        'truth': strips.Tile(
+          labels=transforms.resize_labels(example.labels, size)
+        ),
+      },
+    )
+    for title, example in examples.items()
+  }
+  missing, look = [], looker(run)
+  for model, _ in scored:
+    if not model.phase.checkpoints.is_dir():
+      missing.append(f'Predictions of {model.column!r}: no checkpoint.')
+      continue
+    _, variables = run.trained(model.phase)
+    for title, example in examples.items():
+      seen = look(variables, example.image)
+      tiles = shown[title].tiles
+      tiles[model.column] = strips.Tile(labels=seen.prediction)
+      if model is scored[-1][0]:
+        tiles['entropy'] = strips.Tile(scores=seen.entropy)
+  return Strips(list(shown.values()), missing)
+
+
+def asked(run: run_lib.Run) -> Strips:
+  """The most, the median and the least uncertain image with points."""
+  if not run.workdir.annotations.exists():
+    return Strips([], [])
+  with store_lib.Store(run.workdir.annotations) as store:
+    ordered = dict.fromkeys(x.image for x in store.ordered())
+    holding = store.holding()
+    ranks = {name: -float(place) for place, name in enumerate(ordered)}
+    chosen = {
+      _UNCERTAIN.get(title, title): name
+      for title, name in scores.extremes(ranks).items()
+    }
+    requests = {title: store.requests(name) for title, name in chosen.items()}
+  if not chosen:
+    return Strips([], [])
+  examples = find(run.source('target', labelled=False), chosen)
+  shown = {
+    title: strips.Strip(
+      title, example.name, {'image': strips.Tile(image=example.image)}
+    )
+    for title, example in examples.items()
+  }
+  missing, look = [], looker(run)
+  # All that is on disk of the model that asks is of the newest round.
+  newest = max(x.round for of_image in requests.values() for x in of_image)
+  asks = run.workdir.at(newest).newest
+  if asks.checkpoints.is_dir():
+    _, variables = run.trained(asks)
+    kind = shown_score(run).replace('_', ' ')
+    for title, example in examples.items():
+      seen = look(variables, example.image)
+      shown[title].tiles[kind] = strips.Tile(scores=seen.score)
+  else:
+    missing.append('Uncertainty of target images: no checkpoint.')
+  for title, example in examples.items():
+    tiles = shown[title].tiles
+    tiles['patches, points'] = with_points(
+      example.image,
+      tuple(run.config.acquire.grid),
+      requests[title],
+      holding,
+    )
+    path = run.workdir.pseudo_label(example.name)
+    if path.exists():
+      labels = image_files.read_labels(path)
+      tiles['pseudo label'] = strips.Tile(labels=labels)
+  trained = [
+    model.phase
+    for model in models.of_points(run.workdir)
+    if model.phase.checkpoints.is_dir()
+  ]
+  if trained:
+    _, variables = run.trained(trained[-1])
+    for title, example in examples.items():
+      seen = look(variables, example.image)
+      shown[title].tiles['after points'] = strips.Tile(labels=seen.prediction)
+  try:
+    labelled = find(run.source('target', labelled=True), chosen)
+  except errors.UserError:
+    missing.append('The truth of target images: they have no label files.')
+  else:
+    for title, example in labelled.items():
+      shown[title].tiles['truth'] = strips.Tile(labels=example.labels)
+  return Strips(list(shown.values()), missing)
+
+
+def with_points(
+  image: np.ndarray,
+  grid: tuple[int, int],
+  requests: Sequence[store_lib.Request],
+  holding: Mapping[str, store_lib.Entry],
+) -> strips.Tile:
+  """An image [H, W, 3] with its asked patches and points over it."""
+  rows, cols = grid
+  height, width = image.shape[0] // rows, image.shape[1] // cols
+  dots = []
+  for request in requests:
+    entry = holding.get(request.id)
+    answer = None if entry is None else entry.label
+    agrees = answer in (None, IGNORE, request.pseudo_label)
+    dots.append(strips.Dot(request.row, request.col, answer, agrees))
+  return strips.Tile(
+    image=image,
+    asked=[
+      (patch // cols * height, patch % cols * width, height, width)
+      for patch in sorted({request.patch for request in requests})
+    ],
+    dots=dots,
+  )
+
+
+def shown_score(run: run_lib.Run) -> str:
+  """The score whose map is shown; a random one has none."""
+  score = run.config.acquire.score
+  return score if score in acquisition_scores.NAMES else 'entropy'
+
+
+class Seen(NamedTuple):
+  """What a model makes of an image."""
+
+  prediction: np.ndarray  # [H, W] uint8
+  entropy: np.ndarray  # [H, W] float32
+  score: np.ndarray  # [H, W] float32, what patches are chosen by
+
+
+def looker(run: run_lib.Run) -> Callable[[Variables, np.ndarray], Seen]:
+  """A function of a model and an image [H, W, 3], compiled once a size."""
+  segmenter = run.segmenter()
+  score = getattr(acquisition_scores, shown_score(run))
+
+  def look(variables: Variables, image: Array) -> tuple[jax.Array, ...]:
+    height, width, _ = image.shape
+    logits = predict.logits(segmenter, variables, image[None], (height, width))
+    return (
+      jnp.argmax(logits, -1)[0].astype(jnp.uint8),
+      acquisition_scores.entropy(logits)[0],
+      score(logits)[0],
+    )
+
+  compiled = batches.compiled(run, look)
+  return lambda variables, image: Seen(
+    *map(np.asarray, compiled(variables, image))
+  )
+
+
+def find(
+  source: sources.Source, chosen: Mapping[str, str]
+) -> dict[str, Example]:
+  """The chosen images of a source, by the same keys.
+
+  Raises:
+    errors.UserError: one is not there any more, or cannot be read.
+  """
+  index = {name: i for i, name in enumerate(source.names)}
+  for name in chosen.values():
+    if name not in index:
+      raise errors.UserError(f'image {name!r} is no longer among the data')
+  return {title: source[index[name]] for title, name in chosen.items()}

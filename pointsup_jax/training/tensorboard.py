@@ -1,0 +1,64 @@
+"""The metrics as TensorBoard shows them, where tensorboardX is installed.
+
+metrics.jsonl is what counts. The events are written anew from it whenever a
+phase starts or goes on, so that no step is there twice or out of order, and so
+that installing tensorboardX later is early enough.
+"""
+
+import functools
+import pathlib
+from collections.abc import Iterable, Mapping
+
+from pointsup_jax import processes, progress
+
+_FLUSH_SECONDS = 10
+
+
+class Events:
+  """The event file of one training phase; nothing without tensorboardX."""
+
+  def __init__(self, folder: pathlib.Path, records: Iterable[dict]) -> None:
+    """Replaces the events of a folder.
+
+    Args:
+      folder: of this phase's events alone.
+      records: of metrics.jsonl; what is to be in the file already.
+    """
+    self._writer = None
+    tensorboardx = _library()
+    if tensorboardx is None or not processes.is_first():
+      return
+    for old in folder.glob('events.out.tfevents.*'):
+      old.unlink()
+    # A TensorBoard that has read the old file forgets all steps from 0 on.
+    self._writer = tensorboardx.SummaryWriter(
+      str(folder), purge_step=0, flush_secs=_FLUSH_SECONDS
+    )
+    for record in records:
+      self.write(record['step'], record)
+
+  def write(self, step: int, values: Mapping[str, float]) -> None:
+    """Adds the metrics of a step; a thread brings them to disk."""
+    if self._writer is None:
+      return
+    for name, value in values.items():
+      if name != 'step':
+        self._writer.add_scalar(name, value, step)
+
+  def close(self) -> None:
+    """Closes the file."""
+    if self._writer is not None:
+      self._writer.close()
+
+
+@functools.cache
+def _library():
+  """tensorboardX; None, and a note said once, where it is not installed."""
+  try:
+    import tensorboardX
+  except ImportError:
+    progress.say(
+      'note: no events for TensorBoard, which take: pip install tensorboardX'
+    )
+    return None
+  return tensorboardX

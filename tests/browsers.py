@@ -1,0 +1,36 @@
+"""A browser without a screen, or a reason why there is none."""
+
+import pathlib
+import shutil
+
+import pytest
+
+FLAGS = (
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
+  '--window-size=1280,800',
+)
+
+
+def open_offline(folder: pathlib.Path):
+  """Chromium that reaches no network; its profile lies in the folder."""
+  webdriver = pytest.importorskip('selenium.webdriver')
+  chromium, driver = map(shutil.which, ('chromium', 'chromedriver'))
+  if chromium is None or driver is None:
+    pytest.skip('chromium and chromedriver are not installed')
+  options = webdriver.ChromeOptions()
+  options.binary_location = chromium
+  for flag in (*FLAGS, f'--user-data-dir={folder / "profile"}'):
+    options.add_argument(flag)
+  options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+  browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+  browser.set_network_conditions(
+    offline=True, latency=0, download_throughput=0, upload_throughput=0
+  )
+  return browser

@@ -1,0 +1,132 @@
+"""Many runs as one table: what is shared, kept, refused and reported."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from launching import REPOSITORY, STREETS, TINY, assert_refused
+
+from launch import study
+from pointsup_jax import errors
+
+
+def run(*args):
+  return subprocess.run(
+    [sys.executable, '-m', 'launch.study', STREETS, *TINY, *map(str, args)],
+    cwd=REPOSITORY,
+    capture_output=True,
+    text=True,
+    timeout=600,
+    check=False,
+  )
+
+
+def test_what_is_varied_is_combined_and_also_comes_besides():
+  found = study.chosen(
+    ['config.acquire.score=margin,entropy', 'acquire.k=2,5'],
+    ['acquire.strategy=full', 'acquire.budget=20 acquire.rounds=2'],
+  )
+  assert [(study.title(x.fields), x.grid) for x in found] == [
+    ('score=margin, k=2', True),
+    ('score=margin, k=5', True),
+    ('score=entropy, k=2', True),
+    ('score=entropy, k=5', True),
+    ('strategy=full', False),
+    ('budget=20, rounds=2', False),
+  ]
+
+
+def test_runs_share_stage_1_where_their_fields_let_them(tmp_path):
+  one, two = (
+    study.Setting((('uda.strategy', 'minent'), ('acquire.k', k)), True)
+    for k in '12'
+  )
+  other = study.Setting((('adapt.steps', '7'),), True)
+  assert study.base(tmp_path, one, 0) == study.base(tmp_path, two, 0)
+  assert study.base(tmp_path, one, 0) != study.base(tmp_path, one, 1)
+  assert study.base(tmp_path, other, 0) == tmp_path / 'seed_0/stage_1'
+  assert study.workdir(tmp_path, one, 0) != study.workdir(tmp_path, two, 0)
+
+
+def test_fields_of_the_same_name_are_told_apart():
+  found = study.chosen([], ['uda.steps=3', 'adapt.steps=3'])
+  assert [study.slug(x.fields) for x in found] == [
+    'uda.steps_3',
+    'adapt.steps_3',
+  ]
+
+
+def test_only_the_config_is_handed_on():
+  words = ['--vary=a=1', '--config=c.py', '--config.x=1', '--config.y', '2',
+           '--seeds', '3', '--out=o', '--noconfig.z']  # fmt: skip
+  assert study.forwarded(words) == [
+    '--config=c.py', '--config.x=1', '--config.y', '2', '--noconfig.z',
+  ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  ('args', 'words'),
+  [
+    ((), ['--vary=FIELD=VALUE']),
+    (('--vary=acquire.k',), ['--vary=acquire.k', 'FIELD=VALUE']),
+    (('--vary=acquire.kk=1',), ['acquire.kk', 'acquire.k']),
+    (('--vary=acquire.k=1,x',), ['acquire.k=x']),
+    (('--vary=acquire.k=1,1000',), ['acquire.k=1000', '128']),
+    (('--vary=seed=1,2',), ['--seeds']),
+    (('--vary=acquire.grid=8',), ['acquire.grid', 'cannot be varied']),
+    (('--vary=adapt.allow_partial=yes',), ['adapt.allow_partial=yes']),
+    (('--also=acquire.k=1', '--vary=acquire.k=1'), ['same folder k_1']),
+  ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is(
+  tmp_path, args, words
+):
+  assert_refused(run(*args, f'--out={tmp_path / "out"}'), 2, *words)
+  assert not (tmp_path / 'out').exists()
+
+
+def test_a_study_from_its_start_to_its_end(tmp_path):
+  args = (
+    '--vary=acquire.k=0,2', '--also=acquire.strategy=full', '--seeds=1',
+    '--config.acquire.score=random',
+    f'--out={tmp_path}',
+  )  # fmt: skip
+  done = run(*args)
+  assert done.returncode == 0, done.stderr
+  titles = [
+    row['row'] for row in csv.DictReader((tmp_path / 'table.csv').open())
+  ]
+  assert titles == ['no adaptation', 'UDA', 'k=0', 'k=2', 'strategy=full']
+  rows = json.loads((tmp_path / 'study.json').read_text())['rows']
+  assert [row['points'] for row in rows] == [0, 0, 0, 40, 2560]
+  assert [row['seconds'] for row in rows] == [0, 0, 0, 80, 5120]
+  with (tmp_path / 'classes.csv').open() as file:
+    classes = list(csv.DictReader(file))
+  assert [row['method'] for row in classes] == titles
+  assert {'road', 'bicycle', 'mIoU', 'mIoU (16)'} < classes[0].keys()
+  for row, of_classes in zip(rows, classes, strict=True):
+    assert float(of_classes['mIoU']) == pytest.approx(row['miou'][0], abs=0.01)
+  assert (tmp_path / 'classes.tex').read_text().count('midrule') == 1
+  assert (tmp_path / 'curve.png').stat().st_size > 10_000
+  assert (tmp_path / 'table.md').read_text().strip() == done.stdout.strip()
+  stamp = (tmp_path / 'seed_0/k_2/adapt/metrics.jsonl').stat().st_mtime_ns
+  again = run(*args)
+  assert again.stdout == done.stdout
+  assert (
+    tmp_path / 'seed_0/k_2/adapt/metrics.jsonl'
+  ).stat().st_mtime_ns == stamp
+
+
+def test_a_run_that_fails_is_named_with_why(tmp_path):
+  done = run(
+    '--vary=acquire.k=0', '--seeds=1', f'--out={tmp_path}',
+    '--config.model.weights=nowhere.pth',
+  )  # fmt: skip
+  assert_refused(done, 1, 'stage_1', 'nowhere.pth', 'same command again')
+
+
+def test_a_name_without_value_is_no_field():
+  with pytest.raises(errors.UsageError, match='FIELD=VALUE'):
+    study.parse('acquire.k=', '--vary')

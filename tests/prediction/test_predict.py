@@ -1,0 +1,214 @@
+"""launch.predict as its users run it."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import using
+from launching import assert_refused
+from PIL import Image
+from saying import message
+
+from pointsup_jax.prediction import folder, inputs, job, model, segmenting
+
+
+@pytest.fixture(scope='module')
+def predicted(workdir, images, tmp_path_factory):
+  """The predictions for the evaluation images, and what was said."""
+  out = tmp_path_factory.mktemp('predicted') / 'out'
+  done = using.call('predict', images, f'--workdir={workdir}', f'--out={out}')
+  assert done.returncode == 0, done.stderr
+  return out, done
+
+
+def test_labels_are_those_of_evaluation_bit_by_bit(predicted, workdir):
+  out, _ = predicted
+  for i, size in enumerate(using.SIZES):
+    ours = using.pixels(out / f'labels/a/{i}.png')
+    assert ours.shape == size
+    assert len(np.unique(ours)) > 1
+    np.testing.assert_array_equal(
+      ours, using.pixels(workdir / f'evaluate/uda-/a/{i}.png')
+    )
+
+
+def test_the_folder_explains_itself(predicted, images):
+  out, done = predicted
+  assert 'model uda at step 10; it sees 128x64 pixels' in done.stderr
+  about = json.loads((out / 'model.json').read_text())
+  assert (about['model'], about['step']) == ('uda', 10)
+  named = json.loads((out / 'classes.json').read_text())
+  assert named['classes'][:2] == ['road', 'sidewalk']
+  assert named['palette'] == using.PALETTE
+  lines = [
+    json.loads(line) for line in (out / 'images.jsonl').read_text().splitlines()
+  ]
+  assert [line['name'] for line in lines] == [f'a/{i}' for i in range(5)]
+  for line, size in zip(lines, using.SIZES, strict=True):
+    entropy = using.pixels(out / f'entropy/{line["name"]}.png')
+    assert entropy.shape == size == tuple(line['size'])
+    # 8 bits round the mean by less than half a level.
+    assert abs(entropy.mean() / 255 - line['mean_entropy']) < 0.5 / 255
+    image = using.pixels(images / f'{line["name"]}.png').astype(float)
+    labels = using.pixels(out / f'labels/{line["name"]}.png')
+    color = np.array(using.PALETTE)[labels]
+    overlay = using.pixels(out / f'overlays/{line["name"]}.png')
+    np.testing.assert_allclose(overlay, 0.45 * image + 0.55 * color, atol=0.6)
+
+
+def test_every_kind_of_image_and_what_cannot_be_read(workdir, images, tmp_path):
+  there, out = tmp_path / 'in', tmp_path / 'out'
+  there.mkdir()
+  image = Image.open(images / 'a/1.png')
+  grey = np.asarray(image.convert('L'))
+  image.convert('L').save(there / 'grey.png')
+  Image.fromarray(grey.astype(np.uint16) * 257).save(there / 'grey16.png')
+  Image.fromarray(grey.astype(np.uint16) * 257).save(there / 'grey16_.tif')
+  image.save(there / 'rgb.png')
+  bgr = np.asarray(image)[..., ::-1].astype(np.uint16) * 257
+  assert cv2.imwrite(str(there / 'rgb16.png'), bgr)
+  alpha = image.convert('RGBA')
+  alpha.putalpha(9)
+  alpha.save(there / 'rgba.png')
+  exif = Image.Exif()
+  exif[0x0112] = 6  # the camera was held upright
+  image.rotate(90, expand=True).save(there / 'exif.png', exif=exif)
+  image.resize((1, 1)).save(there / 'one.png')
+  image.resize((5, 300)).save(there / 'line.bmp')
+  image.save(there / 'twin.png')
+  image.convert('L').save(there / 'twin.tif')
+  whole = (there / 'rgb.png').read_bytes()
+  (there / 'cut.png').write_bytes(whole[: len(whole) // 2])
+  (there / 'empty.jpg').touch()
+  (there / 'program.png').write_text('%!PS-Adobe-3.0 EPSF-3.0\n')
+  Image.fromarray(np.ones((9, 9), np.float32)).save(there / 'float.tif')
+  done = using.call(
+    'predict', f'--workdir={workdir}', there, tmp_path / 'none.png',
+    f'--out={out}',
+  )  # fmt: skip
+  bad = ('cut.png', 'empty.jpg', 'program.png', 'float.tif', 'none.png')
+  assert_refused(done, 1, f'{len(bad)} inputs')
+  said = [x for x in done.stderr.splitlines() if x.startswith('not predicted')]
+  assert len(said) == len(bad)
+  for name in bad:
+    assert any(name in line for line in said)
+  labels = {
+    path.name: using.pixels(path) for path in (out / 'labels').iterdir()
+  }
+  assert len(labels) == 11
+  for one, other in (
+    ('rgb', 'rgb16'), ('rgb', 'rgba'), ('rgb', 'exif'), ('rgb', 'twin.png'),
+    ('grey', 'grey16'), ('grey', 'grey16_'), ('grey', 'twin.tif'),
+  ):  # fmt: skip
+    np.testing.assert_array_equal(labels[f'{one}.png'], labels[f'{other}.png'])
+  assert (labels['rgb.png'] != labels['grey.png']).any()
+  assert labels['one.png'].shape == (1, 1)
+  assert labels['line.png'].shape == (300, 5)
+
+
+def test_again_does_what_is_left_and_replaces_nothing(
+  predicted, workdir, images, tmp_path
+):
+  out, there = tmp_path / 'out', tmp_path / 'in'
+  shutil.copytree(images, there)
+  where = (f'--workdir={workdir}', f'--out={out}')
+  assert using.call('predict', there, *where).returncode == 0
+  # Killed while it wrote the log; then an image was replaced.
+  log = out / 'images.jsonl'
+  log.write_text(log.read_text()[:-30])
+  (out / 'entropy/a/1.png').unlink()
+  shutil.copy(images / 'a/3.png', there / 'a/0.png')
+  first = using.pixels(predicted[0] / 'labels/a/3.png')
+  times = {i: (out / f'labels/a/{i}.png').stat().st_mtime_ns for i in range(5)}
+  done = using.call('predict', there, *where)
+  assert done.returncode == 0, done.stderr
+  assert '2 images: done before' in done.stderr
+  for i, before in times.items():
+    path = out / f'labels/a/{i}.png'
+    assert (path.stat().st_mtime_ns == before) == (i in (2, 3))
+  np.testing.assert_array_equal(using.pixels(out / 'labels/a/0.png'), first)
+  assert (out / 'entropy/a/1.png').exists()
+
+
+def opened(trained, out, views=None):
+  views = views or segmenting.plain(trained.size)
+  return folder.Folder(out, job.about(trained, views), trained.classes)
+
+
+def test_predictions_of_other_images_or_models_are_not_replaced(
+  predicted, workdir, trained, images, tmp_path
+):
+  out, _ = predicted
+  found, _ = inputs.find([str(images / 'a')], out)
+  assert [picture.name for picture in found] == list('01234')
+  assert opened(trained, out).left_to_do(found) == found
+  elsewhere = images / 'a/1.png'
+  there = inputs.Picture(elsewhere, 'a/0')
+  text = message(lambda: opened(trained, out).left_to_do([there]))
+  assert str(out / 'labels/a/0.png') in text
+  assert str(elsewhere) in text
+  other = model.load(workdir, 'source_only')
+  assert "model was 'uda', now 'source_only'" in message(
+    lambda: opened(other, out)
+  )
+  augmented = segmenting.augmented(trained.size)
+  assert 'views' in message(lambda: opened(trained, out, augmented))
+
+
+def test_overwrite_deletes_predictions_and_nothing_else(
+  predicted, trained, tmp_path
+):
+  out = tmp_path / 'out'
+  shutil.copytree(predicted[0], out)
+  (out / 'mine.txt').write_text('years of work')
+  folder.clear(out)
+  assert [path.name for path in out.iterdir()] == ['mine.txt']
+  for act in (lambda: opened(trained, out), lambda: folder.clear(out)):
+    assert str(out) in message(act)
+    assert (out / 'mine.txt').read_text() == 'years of work'
+
+
+def test_nothing_is_written_outside_the_folder(trained, images, tmp_path):
+  out, other = tmp_path / 'out', tmp_path / 'other'
+  other.mkdir()
+  made = opened(trained, out)
+  (out / 'labels').mkdir()
+  (out / 'labels/a').symlink_to(other)
+  picture = inputs.Picture(images / 'a/0.png', 'a/0')
+  image = using.pixels(picture.path)
+  prediction = segmenting.Prediction(image[..., 0], image[..., 0] / 255)
+  assert 'leads out' in message(lambda: made.write(picture, image, prediction))
+  assert not list(other.iterdir())
+
+
+@pytest.mark.parametrize('phase', ['adapt', None])
+def test_a_model_that_is_not_there(phase, workdir, tmp_path):
+  text = message(lambda: model.load(workdir, 'adapt'))
+  assert 'it has those of uda, source_only' in text
+  assert 'config.json' in message(lambda: model.load(tmp_path, phase))
+
+
+@pytest.mark.parametrize(
+  ('args', 'words'),
+  [
+    (('--out=OUT', 'IMAGES'), ['--workdir']),
+    (('--workdir=RUN', '--out=OUT'), ['images']),
+    (('--workdir=RUN', '--out=OUT', 'RUN/none'), ['RUN/none']),
+    (('--workdir=RUN', '--out=OUT', 'IMAGES', '--size=64'), ['height,width']),
+    (('--workdir=RUN', '--out=OUT', 'IMAGES', '--tda'), ['tta']),
+  ],
+  ids=lambda x: ' '.join(x) if isinstance(x, tuple) else '',
+)
+def test_usage_errors(args, words, workdir, images, tmp_path):
+  places = {'RUN': workdir, 'IMAGES': images, 'OUT': tmp_path / 'out'}
+
+  def filled(text):
+    for word, path in places.items():
+      text = text.replace(word, str(path))
+    return text
+
+  done = using.call('predict', *map(filled, args))
+  assert_refused(done, 2, *map(filled, words))
+  assert not (tmp_path / 'out').exists()

@@ -1,0 +1,72 @@
+"""Means, intervals and shares of the gap, paired by seed."""
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pointsup_jax.reporting import study
+
+UDA = study.Row('UDA', None, 0, 0, (20.0, 30.0, 25.0))
+NONE = study.Row('k=0', 'a', 0, 0, (22.0, 31.0, 28.0), 'UDA')
+SOME = study.Row('k=2', 'a', 1000, 3600, (24.0, 33.0, 31.0), 'UDA')
+FULL = study.Row('k=8', 'a', 4000, 14_400, (32.0, 41.0, 40.0), 'UDA')
+ROWS = (UDA, NONE, SOME, FULL)
+
+
+def test_an_interval_is_students():
+  found = study.interval([1.0, 2.0, 6.0])
+  assert found.mean == 3.0
+  # t(0.975, 2) = 4.302653 (tables), s = sqrt(7).
+  assert math.isclose(found.half, 4.302653 * math.sqrt(7 / 3), rel_tol=1e-6)
+  assert math.isnan(study.interval([4.0]).half)
+  assert study.interval([4.0]).text(1) == '4.0'
+  assert study.Interval(4.0, 0.25).text(1) == '4.0 ± 0.2'
+
+
+def test_rows_are_compared_seed_by_seed():
+  lines = {line.row.title: line for line in study.lines(ROWS, 'k=0', 'k=8')}
+  assert lines['UDA'].gain is None
+  assert lines['UDA'].gap is None
+  # Gains of 4, 3 and 6 although the seeds lie ten points apart.
+  assert lines['k=2'].gain == pytest.approx(study.interval([4, 3, 6]))
+  assert lines['k=2'].gap == pytest.approx(study.interval([20, 20, 25]))
+  assert lines['k=0'].gap.mean == 0
+  assert lines['k=8'].gap.mean == 100
+
+
+def test_without_the_ends_nothing_is_said_of_the_gap():
+  lines = study.lines(ROWS, 'k=0', None)
+  assert all(line.gap is None for line in lines)
+
+
+def test_the_tables_say_the_same():
+  table = study.lines(ROWS, 'k=0', 'k=8')
+  text = study.markdown(table, range(3))
+  assert len({line.count('|') for line in text.splitlines()}) == 1
+  row = next(line for line in text.splitlines() if line.startswith('| k=2'))
+  cells = [cell.strip() for cell in row.strip('|').split('|')]
+  assert cells[:3] == ['k=2', '1,000', '1.0']
+  assert cells[4:7] == ['24.0', '33.0', '31.0']
+  numbers = list(
+    csv.DictReader(io.StringIO(study.comma_separated(table, [0, 1, 2])))
+  )
+  assert float(numbers[2]['miou']) == pytest.approx(88 / 3)
+  assert float(numbers[2]['gap_percent']) == pytest.approx(65 / 3)
+  assert numbers[0]['gain'] == ''
+
+
+def test_the_curve_is_drawn(tmp_path):
+  path = tmp_path / 'curve.png'
+  table = study.lines(ROWS, 'k=0', 'k=8')
+  study.curve(table, range(3), str(path))
+  image = np.asarray(Image.open(path).convert('RGB')).astype(int)
+  blue = np.abs(image - (0x00, 0x72, 0xB2)).sum(-1) < 30
+  assert blue.sum() > 500
+  # It rises from left to right.
+  rows, cols = np.nonzero(blue[:, : image.shape[1] * 2 // 3])
+  left, right = cols < np.quantile(cols, 0.2), cols > np.quantile(cols, 0.8)
+  assert rows[left].mean() > rows[right].mean() + 50

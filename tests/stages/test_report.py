@@ -1,0 +1,343 @@
+"""The report of workdirs that are whole, partial, or full of odd names."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import browsers
+import launching
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import camvid_dusk
+from pointsup_jax import errors
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.stages import record, report, run, workdir
+
+CLASSES = ('<script>alert(1)</script>', '$\\frac{&amp;', "a'b", 'Straße 道')
+IMAGE = '"><img src=x onerror=alert(2)>'
+SIZE = (32, 64)
+
+
+@pytest.fixture
+def data(tmp_path):
+  """Four images of four classes, under names that try everything."""
+  root = tmp_path / 'data'
+  rng = np.random.default_rng(0)
+  for folder in ('images', 'labels', 'splits'):
+    (root / folder).mkdir(parents=True)
+  names = [f'{IMAGE}{i}' for i in range(4)]
+  for name in names:
+    image = rng.integers(0, 256, (*SIZE, 3)).astype(np.uint8)
+    Image.fromarray(image).save(root / 'images' / f'{name}.png')
+    labels = rng.integers(0, 3, SIZE).astype(np.uint8)
+    Image.fromarray(labels).save(root / 'labels' / f'{name}.png')
+  for split in ('day_train', 'dusk_train', 'dusk_test'):
+    (root / 'splits' / f'{split}.txt').write_text(
+      ''.join(f'{name}\n' for name in names)
+    )
+  (root / 'classes.json').write_text(json.dumps({'classes': CLASSES}))
+  return root
+
+
+def open_run(tmp_path, data, asked='report', **fields):
+  config = camvid_dusk.get_config()
+  config.data.root = str(data)
+  for domain in ('source', 'target', 'evaluation'):
+    config.data[domain].size = SIZE
+  config.acquire.grid = (2, 4)
+  config.acquire.k = 2
+  config.update_from_flattened_dict(fields)
+  folder = workdir.Workdir(tmp_path / 'a & <b>', rounds=config.acquire.rounds)
+  opened = run.open_run(config, folder, asked=asked)
+  record.claim(opened.workdir, config, opened.classes)
+  return opened
+
+
+def log(phase, *names):
+  """Writes the metrics of a phase."""
+  phase.metrics.parent.mkdir(parents=True, exist_ok=True)
+  phase.metrics.write_text(
+    ''.join(
+      json.dumps({'step': step, 'seconds': step} | dict.fromkeys(names, 0.5))
+      + '\n'
+      for step in (1, 2)
+    )
+  )
+
+
+def score(opened, model, scale=1):
+  """Writes the scores of a model; nothing of the last class is in the truth."""
+  matrix = np.array(
+    [[9, 1, 0, 0], [2, 7 * scale, 0, 1], [0, 3, 5, 0], [0, 0, 0, 0]]
+  )
+  true, all_ = np.diag(matrix), matrix.sum(0) + matrix.sum(1)
+  iou = (true / (all_ - true)).tolist()
+  workdir.write_json(
+    opened.workdir.evaluation(model, 'dusk_test'),
+    {
+      'step': 2,
+      'images': 4,
+      'iou': iou,
+      'miou': float(np.mean(iou)),
+      'miou_subsets': {},
+      'confusion': matrix.tolist(),
+      'image_miou': {f'{IMAGE}{i}': 0.1 * i for i in range(4)},
+    },
+  )
+
+
+def ask(opened, answers=('label', 'unsure'), points=1):
+  """Records a point in each image, or none, and answers some."""
+  path = opened.workdir.annotations
+  path.parent.mkdir(parents=True, exist_ok=True)
+  with store_lib.Store(path) as store:
+    for i in range(4):
+      name = f'{IMAGE}{i}'
+      point = store_lib.Request(
+        store_lib.request_id(name, i, i), name, i, i, 0, 0.5, 1, 1, 2
+      )
+      store.add_image(name, SIZE, 0.1 * i, [point] * points)
+      if not points:
+        continue
+      if i < len(answers) and answers[i] == 'label':
+        store.answer(point.id, 0, '<b>ana</b>', 2.0, store_lib.How(1.5))
+      elif i < len(answers):
+        store.mark(point.id, answers[i], '<b>ana</b>', 3.0)
+
+
+def whole(opened):
+  for phase in ('source_only', 'uda', 'adapt'):
+    log(getattr(opened.workdir, phase), 'source_main', 'fool_main')
+  for scale, model in enumerate(('source_only', 'uda', 'adapt'), start=1):
+    score(opened, model, scale)
+  ask(opened)
+
+
+def written(opened):
+  return (opened.workdir.report / 'index.html').read_text()
+
+
+def test_a_browser_shows_it_from_disk_and_names_stay_text(tmp_path, data):
+  opened = open_run(tmp_path, data, **{'annotate.oracle': 'human'})
+  whole(opened)
+  report.run(opened)
+  browser = browsers.open_offline(tmp_path)
+  try:
+    browser.get((opened.workdir.report / 'index.html').as_uri())
+    console = browser.get_log('browser')
+    shown = browser.execute_script("""
+      const all = (what) => [...document.querySelectorAll(what)];
+      return {
+        title: document.querySelector('h1').textContent,
+        headings: all('h2').map((x) => x.textContent),
+        images: all('img').map((x) => [x.alt, x.complete, x.naturalWidth]),
+        outside: all('[src], [href]')
+          .map((x) => x.src || x.href).filter((x) => !x.startsWith('data:')),
+        loaded: performance.getEntriesByType('resource')
+          .map((x) => x.name).filter((x) => !x.startsWith('data:')),
+        active: all('script, iframe, [onerror]').length,
+        rows: all('#scores table tr').map((x) =>
+          [...x.children].map((cell) => cell.textContent.trim())),
+        wide: document.documentElement.scrollWidth,
+        body: document.body.textContent,
+      };
+    """)
+  finally:
+    browser.quit()
+  assert console == []
+  assert shown['title'] == 'a & <b>'
+  assert shown['headings'] == [
+    'Scores',
+    'What the clicks bought',
+    'Annotation and its cost',
+    'Training',
+    'The run',
+  ]
+  assert len(shown['images']) == 7
+  for alt, complete, width in shown['images']:
+    assert alt
+    assert complete
+    assert width > 500
+  assert shown['outside'] == shown['loaded'] == []
+  assert shown['active'] == 0
+  assert shown['wide'] <= 1280
+  assert [row[0] for row in shown['rows'][1:-1]] == list(CLASSES)
+  known = json.loads(
+    opened.workdir.evaluation('adapt', 'dusk_test').read_text()
+  )
+  assert shown['rows'][-1][0] == 'mIoU'
+  assert shown['rows'][-1][-2] == f'{100 * known["miou"]:.1f}'
+  assert shown['rows'][-2][1:] == ['–'] * 5  # in no label
+  assert f'{CLASSES[3]}: predicted all the same' in shown['body']
+  assert '<b>ana</b>' in shown['body']
+
+
+def test_the_files_beside_it_are_there_and_it_fits_a_mail(tmp_path, data):
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  report.run(opened)
+  folder = opened.workdir.report
+  pictures = sorted(path.name for path in folder.glob('*.png'))
+  assert pictures == [
+    'asked.png',
+    'clicks_by_class.png',
+    'clicks_by_patch.png',
+    'confusion.png',
+    'curves.png',
+    'evaluated.png',
+    'iou.png',
+  ]
+  for name in pictures:
+    with Image.open(folder / name) as image:
+      image.verify()
+  assert {path.name for path in folder.iterdir()} - set(pictures) == {
+    'index.html', 'iou.csv', 'iou.tex', 'confusion.csv', 'clicks.csv',
+  }  # fmt: skip
+  assert (folder / 'index.html').stat().st_size < 5e6
+  # The same again, but for the time.
+  before = {name: (folder / name).read_bytes() for name in pictures}
+  report.run(opened)
+  assert before == {name: (folder / name).read_bytes() for name in pictures}
+
+
+def test_of_stage_1_alone(tmp_path, data):
+  opened = open_run(tmp_path, data)
+  log(opened.workdir.uda, 'source_main', 'entropy_main')
+  report.run(opened)
+  text = written(opened)
+  assert 'nothing has been evaluated' in text
+  assert 'no points have been asked' in text
+  assert 'id="curves"' in text
+  assert 'id="scores"' not in text
+  assert 'id="clicks"' not in text
+  assert not opened.workdir.annotations.exists()
+
+
+def test_self_training_asked_nobody(tmp_path, data):
+  opened = open_run(tmp_path, data)
+  score(opened, 'uda')
+  ask(opened, points=0)
+  opened.workdir.mark_done('acquire')
+  report.run(opened)
+  text = written(opened)
+  assert 'stage 2 asked for no points' in text
+  assert "only 'UDA' was evaluated" in text.replace('&#39;', "'")
+  assert not (opened.workdir.report / 'asked.png').exists()
+
+
+def test_without_a_single_answer(tmp_path, data):
+  opened = open_run(tmp_path, data, **{'annotate.oracle': 'human'})
+  ask(opened, answers=())
+  report.run(opened)
+  text = written(opened)
+  assert 'No point has been labelled' in text
+  assert (opened.workdir.report / 'asked.png').exists()
+
+
+def test_target_images_without_labels_have_no_truth_and_it_says_so(
+  tmp_path, data
+):
+  opened = open_run(tmp_path, data, **{'annotate.oracle': 'human'})
+  ask(opened)
+  shutil.rmtree(data / 'labels')
+  report.run(opened)
+  assert 'they have no label files' in written(opened)
+  assert (opened.workdir.report / 'asked.png').exists()
+
+
+def test_where_the_images_are_gone_the_rest_is_told(tmp_path, data):
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  shutil.rmtree(data / 'images')
+  report.run(opened)
+  text = written(opened)
+  assert 'Evaluated images: ' in text
+  assert 'Images with points: ' in text
+  assert 'id="clicks"' in text
+
+
+def test_rounds_stand_beside_each_other_in_their_order(tmp_path, data):
+  opened = open_run(tmp_path, data, **{'acquire.rounds': 3})
+  whole(opened)
+  for number in (2, 1):
+    score(opened, f'adapt_round_{number}')
+  report.run(opened)
+  with (opened.workdir.report / 'iou.csv').open() as file:
+    assert [row[0] for row in csv.reader(file)][1:] == [
+      'no adaptation',
+      'UDA',
+      'round 1',
+      'round 2',
+      'points',
+    ]
+
+
+def test_an_empty_workdir_is_refused(tmp_path, data):
+  opened = open_run(tmp_path, data)
+  with pytest.raises(errors.UsageError, match='--stage=all'):
+    report.run(opened)
+  assert not opened.workdir.report.exists()
+
+
+@pytest.mark.parametrize('library', ['matplotlib', 'jinja2'])
+def test_a_missing_library_is_named(tmp_path, data, library):
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  arguments = [
+    'main.py',
+    '--config=configs/camvid_dusk.py',
+    f'--workdir={opened.workdir.root}',
+    '--stage=report',
+    f'--config.data.root={data}',
+    *(
+      f'--config.data.{domain}.size={SIZE}'
+      for domain in ('source', 'target', 'evaluation')
+    ),
+    '--config.acquire.grid=(2, 4)',
+    '--config.acquire.k=2',
+  ]
+  done = subprocess.run(
+    [
+      sys.executable,
+      '-c',
+      f'import runpy, sys; sys.modules[{library!r}] = None; '
+      f'sys.argv = {arguments}; '
+      "runpy.run_module('launch.main', run_name='__main__', alter_sys=True)",
+    ],
+    cwd=launching.REPOSITORY,
+    capture_output=True,
+    text=True,
+    timeout=120,
+    check=False,
+  )
+  launching.assert_refused(done, 1, library, 'pip install')
+  assert not opened.workdir.report.exists()
+
+
+@pytest.mark.parametrize(
+  'error', [errors.UserError('no matplotlib'), OSError('disk full')]
+)
+def test_a_run_that_ends_well_is_not_failed_by_its_report(
+  tmp_path, data, monkeypatch, capsys, error
+):
+  def fail(_):
+    raise error
+
+  monkeypatch.setattr(report, 'write', fail)
+  report.run(open_run(tmp_path, data, asked='all'))
+  assert f'no report: {error}' in capsys.readouterr().err
+  with pytest.raises(type(error)):
+    report.run(open_run(tmp_path, data))
+
+
+def test_a_stop_during_the_report_is_a_stop(tmp_path, data, monkeypatch):
+  def stopped(_):
+    raise errors.Stopped('stopped')
+
+  monkeypatch.setattr(report, 'write', stopped)
+  with pytest.raises(errors.Stopped):
+    report.run(open_run(tmp_path, data, asked='all'))

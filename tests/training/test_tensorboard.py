@@ -1,0 +1,87 @@
+"""TensorBoard's events hold what metrics.jsonl holds, once and in order."""
+
+import struct
+import sys
+
+import pytest
+
+from pointsup_jax.training import metrics_log, tensorboard
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+  tensorboard._library.cache_clear()
+  yield
+  tensorboard._library.cache_clear()
+
+
+def events(folder):
+  """All events of the one file in a folder."""
+  event_pb2 = pytest.importorskip('tensorboardX.proto.event_pb2')
+  (path,) = folder.glob('events.out.tfevents.*')
+  data, found = path.read_bytes(), []
+  while data:  # length, its checksum, the event, its checksum
+    (length,) = struct.unpack('<Q', data[:8])
+    found.append(event_pb2.Event.FromString(data[12 : 12 + length]))
+    data = data[16 + length :]
+  return found
+
+
+def scalars(folder):
+  """(step, name, value) in the order of the file."""
+  return [
+    (event.step, value.tag, value.simple_value)
+    for event in events(folder)
+    for value in event.summary.value
+  ]
+
+
+def write(path, steps, start_step, factor):
+  log = metrics_log.MetricsLog(path, start_step=start_step)
+  for step in steps:
+    log.write(step, {'loss': step * factor, 'seconds': 1.0})
+  return log
+
+
+def test_a_resumed_phase_has_every_step_once_and_the_new_values(tmp_path):
+  pytest.importorskip('tensorboardX')
+  path = tmp_path / 'uda' / 'metrics.jsonl'
+  killed = write(path, [10, 20, 30], 0, factor=1.0)
+  write(path, [20, 30, 40], 15, factor=2.0).close()
+  found = scalars(path.parent / 'tensorboard')
+  losses = [(step, value) for step, name, value in found if name == 'loss']
+  assert losses == [(10, 10.0), (20, 40.0), (30, 60.0), (40, 80.0)]
+  assert {name for _, name, _ in found} == {'loss', 'seconds'}
+  # A TensorBoard that is open drops what it has read before.
+  starts = [
+    event.step
+    for event in events(path.parent / 'tensorboard')
+    if event.session_log.status == 1
+  ]
+  assert starts == [0]
+  killed.close()
+
+
+def test_it_may_be_installed_after_the_start(tmp_path, monkeypatch):
+  pytest.importorskip('tensorboardX')
+  path = tmp_path / 'metrics.jsonl'
+  with monkeypatch.context() as without:
+    without.setitem(sys.modules, 'tensorboardX', None)
+    write(path, [10], 0, factor=1.0).close()
+  assert not (tmp_path / 'tensorboard').exists()
+  tensorboard._library.cache_clear()
+  write(path, [20], 10, factor=1.0).close()
+  steps = {step for step, _, _ in scalars(tmp_path / 'tensorboard')}
+  assert steps == {10, 20}
+
+
+def test_without_it_there_is_one_note_and_the_log_is_complete(
+  tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setitem(sys.modules, 'tensorboardX', None)
+  for phase in ('uda', 'adapt'):
+    write(tmp_path / phase / 'metrics.jsonl', [10], 0, factor=1.0).close()
+    assert len(metrics_log.read(tmp_path / phase / 'metrics.jsonl')) == 1
+  notes = capsys.readouterr().err.splitlines()
+  assert len(notes) == 1
+  assert 'pip install tensorboardX' in notes[0]
