@@ -14,6 +14,7 @@ FREE = {
   'stop',
   'processes',
   'lock',
+  'whole_file',
 }  # anything may use these
 ALLOWED = {
   'types': set(),
@@ -23,6 +24,7 @@ ALLOWED = {
   'stop': set(),
   'processes': set(),
   'lock': set(),
+  'whole_file': set(),
   'models': set(),
   'losses': set(),
   'data': set(),

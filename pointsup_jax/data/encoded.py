@@ -9,7 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pointsup_jax import errors
+from pointsup_jax import errors, whole_file
 from pointsup_jax.data import sources
 
 # Of zlib; benchmarks/data.py has what it costs and saves.
@@ -93,10 +93,7 @@ def _write(parts: pathlib.Path, index: int, example: Encoded) -> None:
   """Keeps an example; each file is whole or not there."""
   parts.mkdir(parents=True, exist_ok=True)
   for field, data in example._asdict().items():
-    path = parts / f'{index}.{field}.png'
-    part = path.with_suffix('.part')
-    part.write_bytes(data)
-    os.replace(part, path)
+    whole_file.write(parts / f'{index}.{field}.png', data)
 
 
 def _decode(data: bytes, mode: int) -> np.ndarray:

@@ -3,7 +3,6 @@
 import functools
 import importlib.metadata
 import json
-import os
 import pathlib
 from typing import Any
 
@@ -11,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from pointsup_jax import errors
+from pointsup_jax import errors, whole_file
 from pointsup_jax.models import pretrained, weight_files
 from pointsup_jax.prediction import model as model_lib
 from pointsup_jax.prediction import whole
@@ -46,9 +45,9 @@ def write(
   out.mkdir(parents=True, exist_ok=True)
   weights = pretrained.to_torch(jax.device_get(model.variables))
   weight_files.write(out / 'weights.safetensors', weights)
-  _write(out / 'model.stablehlo', serialize(model, size))
+  whole_file.write(out / 'model.stablehlo', serialize(model, size))
   about = json.dumps(describe(model, size), indent=1) + '\n'
-  _write(out / 'model.json', about.encode())
+  whole_file.write(out / 'model.json', about.encode())
 
 
 def serialize(model: model_lib.Model, size: tuple[int, int]) -> bytes:
@@ -114,9 +113,3 @@ def scores(model: model_lib.Model) -> list[dict[str, Any]]:
       fields = ('dataset', 'split', 'size', 'images', 'miou')
       found.append({field: known.get(field) for field in fields})
   return found
-
-
-def _write(path: pathlib.Path, content: bytes) -> None:
-  part = path.with_suffix('.part')
-  part.write_bytes(content)
-  os.replace(part, path)

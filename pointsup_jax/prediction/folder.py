@@ -7,7 +7,6 @@ images.jsonl     a line for each image that is finished
 """
 
 import json
-import os
 import pathlib
 import shutil
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointsup_jax import errors, progress
+from pointsup_jax import errors, progress, whole_file
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import contact_sheet, image_files
 from pointsup_jax.prediction.inputs import Picture
@@ -186,6 +185,4 @@ def _read_log(path: pathlib.Path) -> dict[str, dict]:
 
 
 def _write_json(path: pathlib.Path, value: dict) -> None:
-  part = path.with_suffix('.part')
-  part.write_text(json.dumps(value, indent=1) + '\n')
-  os.replace(part, path)
+  whole_file.write(path, (json.dumps(value, indent=1) + '\n').encode())

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import jax
 import ml_collections
 
-from pointsup_jax import command, errors, lock, progress
+from pointsup_jax import command, errors, lock, progress, whole_file
 from pointsup_jax.annotation.web import server
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.stages import workdir as workdir_lib
@@ -177,7 +177,7 @@ def clear(workdir: workdir_lib.Workdir) -> None:
 def _refuse_others(workdir: workdir_lib.Workdir) -> None:
   """Raises errors.UsageError for a folder that holds something but no run."""
   # What a start that was stopped leaves.
-  ours = (workdir.lock, workdir.config.with_suffix('.part'))
+  ours = (workdir.lock, whole_file.part_of(workdir.config))
   if (
     workdir.root.exists()
     and not workdir.config.exists()

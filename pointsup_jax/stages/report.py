@@ -1,11 +1,10 @@
 """Writes report/: a page, figures and tables of what the workdir holds."""
 
 import datetime
-import os
 
 import jax
 
-from pointsup_jax import errors, progress
+from pointsup_jax import errors, progress, whole_file
 from pointsup_jax.reporting import facts as facts_lib
 from pointsup_jax.reporting import paper
 from pointsup_jax.stages import report_facts
@@ -64,10 +63,9 @@ def write(run: run_lib.Run) -> None:
     (folder / picture.file).write_bytes(picture.png)
   for file, table in tables(facts).items():
     (folder / file).write_text(table, encoding='utf-8')
-  part = folder / 'index.part'
-  part.write_text(text, encoding='utf-8')
-  os.replace(part, folder / 'index.html')
-  progress.say(f'report: {folder / "index.html"}')
+  index = folder / 'index.html'
+  whole_file.write(index, text.encode())
+  progress.say(f'report: {index}')
 
 
 def tables(facts: facts_lib.Facts) -> dict[str, str]:

@@ -2,10 +2,9 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 
-from pointsup_jax import errors
+from pointsup_jax import errors, whole_file
 
 # The stages that every round of questions repeats.
 REPEATED = ('acquire', 'annotate', 'adapt')
@@ -178,6 +177,4 @@ class Workdir:
 def write_json(path: pathlib.Path, value: dict) -> None:
   """Writes a file that is either whole or not there."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  part = path.with_suffix('.part')
-  part.write_text(json.dumps(value, indent=1))
-  os.replace(part, path)
+  whole_file.write(path, json.dumps(value, indent=1).encode())

@@ -1,10 +1,9 @@
 """metrics.jsonl: one JSON object a line, in step order, never twice a step."""
 
 import json
-import os
 import pathlib
 
-from pointsup_jax import processes
+from pointsup_jax import processes, whole_file
 from pointsup_jax.training import tensorboard
 
 
@@ -22,9 +21,8 @@ class MetricsLog:
       return
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = [r for r in read(path) if r['step'] <= start_step]
-    part = path.with_suffix('.part')
-    part.write_text(''.join(json.dumps(record) + '\n' for record in kept))
-    os.replace(part, path)
+    lines = ''.join(json.dumps(record) + '\n' for record in kept)
+    whole_file.write(path, lines.encode())
     self._file = path.open('a')
     self._events = tensorboard.Events(path.parent / 'tensorboard', kept)
 
