@@ -9,6 +9,7 @@ FLAGS = (
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
+  '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
   '--disable-component-update',
@@ -18,8 +19,8 @@ FLAGS = (
 )
 
 
-def open_offline(folder: pathlib.Path):
-  """Chromium that reaches no network; its profile lies in the folder."""
+def open_new(folder: pathlib.Path):
+  """Chromium with a profile in the folder; whoever opens it quits it."""
   webdriver = pytest.importorskip('selenium.webdriver')
   chromium, driver = map(shutil.which, ('chromium', 'chromedriver'))
   if chromium is None or driver is None:
@@ -29,7 +30,12 @@ def open_offline(folder: pathlib.Path):
   for flag in (*FLAGS, f'--user-data-dir={folder / "profile"}'):
     options.add_argument(flag)
   options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-  browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+  return webdriver.Chrome(options, webdriver.ChromeService(driver))
+
+
+def open_offline(folder: pathlib.Path):
+  """The same, but it reaches no network."""
+  browser = open_new(folder)
   browser.set_network_conditions(
     offline=True, latency=0, download_throughput=0, upload_throughput=0
   )

@@ -3,6 +3,7 @@
 import contextlib
 import pathlib
 import sqlite3
+from collections.abc import Iterator
 
 from pointsup_jax import errors
 
@@ -133,18 +134,12 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
     )
   except sqlite3.OperationalError as error:
     raise _unusable(path, error) from error
-  try:
+  with _closed_on_failure(connection, path):
     connection.execute('PRAGMA foreign_keys = ON')
     _create_or_check(connection, path)
     # Only once the file is known to be ours: WAL is a mark in the file.
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('PRAGMA synchronous = FULL')
-  except sqlite3.DatabaseError as error:
-    connection.close()
-    raise _unusable(path, error) from error
-  except errors.UserError:
-    connection.close()
-    raise
   return connection
 
 
@@ -167,19 +162,30 @@ def connect_to_copy(path: pathlib.Path) -> sqlite3.Connection:
   logged = path.with_name(f'{path.name}-wal').exists()
   how = 'mode=ro' if logged else 'immutable=1'
   connection = sqlite3.connect(':memory:', isolation_level=None)
-  try:
-    with contextlib.closing(
+  with (
+    _closed_on_failure(connection, path),
+    contextlib.closing(
       sqlite3.connect(f'{path.absolute().as_uri()}?{how}', uri=True)
-    ) as file:
-      file.backup(connection)
+    ) as file,
+  ):
+    file.backup(connection)
     _create_or_check(connection, path)
+  return connection
+
+
+@contextlib.contextmanager
+def _closed_on_failure(
+  connection: sqlite3.Connection, path: pathlib.Path
+) -> Iterator[None]:
+  """Leaves no connection open to a file that turns out to be unusable."""
+  try:
+    yield
   except sqlite3.DatabaseError as error:
     connection.close()
     raise _unusable(path, error) from error
   except errors.UserError:
     connection.close()
     raise
-  return connection
 
 
 def _create_or_check(

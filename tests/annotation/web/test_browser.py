@@ -3,7 +3,6 @@
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import sqlite3
@@ -12,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import browsers
 import numpy as np
 import pages
 import pytest
@@ -21,18 +21,6 @@ from pointsup_jax.annotation import store as store_lib
 selenium = pytest.importorskip('selenium.webdriver')
 from selenium.webdriver.common import by, keys  # noqa: E402
 
-FLAGS = (
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-dev-shm-usage',
-  '--window-size=1280,800',
-)
 # Notes when a key goes down and when the next point is on the screen.
 STOPWATCH = """
   window.times = [];
@@ -47,15 +35,7 @@ IMAGES = 3
 
 @pytest.fixture
 def browser(tmp_path):
-  chromium, driver = map(shutil.which, ('chromium', 'chromedriver'))
-  if chromium is None or driver is None:
-    pytest.skip('chromium and chromedriver are not installed')
-  options = selenium.ChromeOptions()
-  options.binary_location = chromium
-  for flag in (*FLAGS, f'--user-data-dir={tmp_path / "profile"}'):
-    options.add_argument(flag)
-  options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-  browser = selenium.Chrome(options, selenium.ChromeService(driver))
+  browser = browsers.open_new(tmp_path)
   yield browser
   browser.quit()
 
