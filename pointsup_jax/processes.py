@@ -6,6 +6,7 @@ import numpy as np
 
 def is_first() -> bool:
   """Whether this process writes what there is one of."""
+  # Asking for the index starts the devices; one process alone is the first.
   return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 

@@ -4,17 +4,17 @@ import sys
 import time
 import types
 
-import jax
 import rich.console
 import rich.progress
+
+from pointsup_jax import processes
 
 _SECONDS_BETWEEN_LINES = 20.0
 
 
 def say(message: str) -> None:
   """One line to the user, from the first process only."""
-  # Asking for the index starts the devices; one process alone is the first.
-  if not jax.distributed.is_initialized() or jax.process_index() == 0:
+  if processes.is_first():
     print(message, file=sys.stderr, flush=True)
 
 
@@ -29,7 +29,7 @@ class Progress:
     self._bar = _terminal_bar() if sys.stderr.isatty() else None
 
   def __enter__(self) -> 'Progress':
-    if jax.process_index():
+    if not processes.is_first():
       self._bar = None
     elif self._bar is not None:
       self._bar.start()

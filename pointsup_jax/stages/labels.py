@@ -24,9 +24,15 @@ def require(run: run_lib.Run) -> None:
   """Raises errors.WaitingForLabels as long as people have points left."""
   left, needed = _count(run)
   if left:
-    raise errors.WaitingForLabels(
-      f'waiting for {left} of {needed} labels; {_how_to_answer(run)}'
-    )
+    raise _waiting(run, left, needed)
+
+
+def _waiting(
+  run: run_lib.Run, left: int, needed: int
+) -> errors.WaitingForLabels:
+  return errors.WaitingForLabels(
+    f'waiting for {left} of {needed} labels; {_how_to_answer(run)}'
+  )
 
 
 def _how_to_answer(run: run_lib.Run) -> str:
@@ -57,13 +63,14 @@ def require_before(run: run_lib.Run, stage: str) -> None:
   require_finished_before(run, stage)
   if stage != 'adapt' or not from_people(run):
     return
-  if do_without(run):
+  left, needed = _count(run)
+  if left and not run.config.adapt.allow_partial:
+    raise _waiting(run, left, needed)
+  if left:
     progress.say(
-      f'adapt.allow_partial: {missing(run)} labels are missing; stage 3 leaves '
-      'those points out'
+      f'adapt.allow_partial: {left} labels are missing; stage 3 leaves those '
+      'points out'
     )
-  else:
-    require(run)
 
 
 def require_finished_before(run: run_lib.Run, stage: str) -> None:

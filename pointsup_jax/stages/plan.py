@@ -44,16 +44,10 @@ def show(
     errors.UserError: what that command would raise before it starts.
   """
   record.require_same(run.workdir, run.config, run.classes)
-  first, at = steps[0]
-  labels.require_finished_before(dataclasses.replace(run, workdir=at), first)
-  images = find_images(
-    run,
-    [
-      stage
-      for stage, at in steps
-      if not _is_done(dataclasses.replace(run, workdir=at), stage)
-    ],
-  )
+  runs = [(stage, dataclasses.replace(run, workdir=at)) for stage, at in steps]
+  labels.require_finished_before(runs[0][1], runs[0][0])
+  todo = [stage for stage, here in runs if not _is_done(here, stage)]
+  images = find_images(run, todo)
   print(f'{run.workdir.root}: a dry run, nothing is written')
   for name, found in images.items():
     print(f'{name}: {_of_domain(run.config.data, name, len(found))}')
@@ -64,15 +58,14 @@ def show(
     'adapt': _adapt,
     'evaluate': _evaluate,
   }
-  for stage, at in steps:
+  for stage, here in runs:
     if stage == 'report':
       print('report: written anew')
       continue
-    here = dataclasses.replace(run, workdir=at)
-    title = stage
+    at, title = here.workdir, stage
     if at.rounds > 1 and stage in workdir_lib.REPEATED:
       title = f'{stage}, round {at.round}'
-    if _is_done(dataclasses.replace(run, workdir=at), stage):
+    if _is_done(here, stage):
       print(f'{title}: done')
     else:
       state = 'goes on' if at.begun(stage) else 'to do'

@@ -8,10 +8,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-import jax
 import ml_collections
 
-from pointsup_jax import command, errors, lock, progress, whole_file
+from pointsup_jax import command, errors, lock, processes, progress, whole_file
 from pointsup_jax.annotation.web import server
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.stages import workdir as workdir_lib
@@ -68,7 +67,7 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
     errors.UserError: another command is at it, or it cannot be written.
   """
   _refuse_others(workdir)
-  if jax.process_index():  # the first process speaks for all
+  if not processes.is_first():  # it speaks for all
     yield
     return
   try:

@@ -25,12 +25,13 @@ def draw(
   """
   pictures = charts(run, facts)
   missing = []
+  look = report_strips.looker(run)  # compiled once for all strips of a size
   for place, gather, what in (
     ('evaluated', report_strips.evaluated, 'Evaluated images'),
     ('asked', report_strips.asked, 'Images with points'),
   ):
     try:
-      found = gather(run)
+      found = gather(run, look)
     except errors.Stopped:
       raise
     except errors.UserError as error:  # the data may be elsewhere by now

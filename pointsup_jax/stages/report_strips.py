@@ -1,7 +1,7 @@
 """The report's images, with what the models make of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,18 @@ class Strips(NamedTuple):
   missing: list[str]
 
 
-def evaluated(run: run_lib.Run) -> Strips:
+class Seen(NamedTuple):
+  """What a model makes of an image."""
+
+  prediction: np.ndarray  # [H, W] uint8
+  entropy: np.ndarray  # [H, W] float32
+  score: np.ndarray  # [H, W] float32, what patches are chosen by
+
+
+Look: TypeAlias = Callable[[Variables, np.ndarray], Seen]
+
+
+def evaluated(run: run_lib.Run, look: Look) -> Strips:
   """The best, the median and the worst evaluation image, by every model."""
   scored = report_facts.scored(run)
   if not scored:
@@ -51,7 +62,7 @@ def evaluated(run: run_lib.Run) -> Strips:
     )
     for title, example in examples.items()
   }
-  missing, look = [], looker(run)
+  missing = []
   for model, _ in scored:
     if not model.phase.checkpoints.is_dir():
       missing.append(f'Predictions of {model.column!r}: no checkpoint.')
@@ -66,7 +77,7 @@ def evaluated(run: run_lib.Run) -> Strips:
   return Strips(list(shown.values()), missing)
 
 
-def asked(run: run_lib.Run) -> Strips:
+def asked(run: run_lib.Run, look: Look) -> Strips:
   """The most, the median and the least uncertain image with points."""
   if not run.workdir.annotations.exists():
     return Strips([], [])
@@ -88,7 +99,7 @@ def asked(run: run_lib.Run) -> Strips:
     )
     for title, example in examples.items()
   }
-  missing, look = [], looker(run)
+  missing = []
   # All that is on disk of the model that asks is of the newest round.
   newest = max(x.round for of_image in requests.values() for x in of_image)
   asks = run.workdir.at(newest).newest
@@ -163,15 +174,7 @@ def shown_score(run: run_lib.Run) -> str:
   return score if score in acquisition_scores.NAMES else 'entropy'
 
 
-class Seen(NamedTuple):
-  """What a model makes of an image."""
-
-  prediction: np.ndarray  # [H, W] uint8
-  entropy: np.ndarray  # [H, W] float32
-  score: np.ndarray  # [H, W] float32, what patches are chosen by
-
-
-def looker(run: run_lib.Run) -> Callable[[Variables, np.ndarray], Seen]:
+def looker(run: run_lib.Run) -> Look:
   """A function of a model and an image [H, W, 3], compiled once a size."""
   segmenter = run.segmenter()
   score = getattr(acquisition_scores, shown_score(run))

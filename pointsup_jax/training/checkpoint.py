@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import jax
 import orbax.checkpoint as ocp
 
-from pointsup_jax import errors, progress
+from pointsup_jax import errors, processes, progress
 from pointsup_jax.training import checksums, learner
 from pointsup_jax.types import Variables
 
@@ -102,7 +102,7 @@ class Checkpoints:
 
   def _write_checksums(self) -> None:
     """Runs in Orbax's thread, when the files are complete."""
-    if jax.process_index() == 0:
+    if processes.is_first():
       step = self._directory / str(self._saving)
       unnamed = step.with_name(step.name + ocp.path.atomicity.TMP_DIR_SUFFIX)
       # Object stores cannot rename: there a step is written in its place.
