@@ -13,32 +13,25 @@ and 2; means over the seeds), curve.png, and study.json.
 """
 
 import collections
-import concurrent.futures
-import contextlib
 import itertools
 import json
-import os
 import pathlib
-import queue
-import shutil
 import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import ml_collections
 from absl import flags
 
+from launch import study_runs as runs
 from pointsup_jax import command, errors, progress
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains
 from pointsup_jax.reporting import paper
 from pointsup_jax.reporting import scores as scores_lib
 from pointsup_jax.reporting import study as study_lib
-from pointsup_jax.stages import check, record
+from pointsup_jax.reporting.figures import points
+from pointsup_jax.stages import check
+from pointsup_jax.stages import models as models_lib
 from pointsup_jax.stages import workdir as workdir_lib
 
 _VARY = flags.DEFINE_multi_string(
@@ -54,21 +47,6 @@ _OUT = flags.DEFINE_string(
 _JOBS = flags.DEFINE_integer(
   'jobs', 1, 'Runs at a time; on a CPU each gets its share of the cores.', 1
 )
-_NO_ADAPTATION, _UDA = 'no adaptation', 'UDA'
-
-Fields = tuple[tuple[str, str], ...]  # names without 'config.', and values
-
-
-class Setting(NamedTuple):
-  """What one row of the table changes in the config."""
-
-  fields: Fields
-  grid: bool  # a combination of what is varied, not an `also`
-
-  @property
-  def stage_1(self) -> Fields:
-    """Those that stage 1 depends on."""
-    return tuple(x for x in self.fields if record.decides(x[0]) == 'uda')
 
 
 def main() -> None:
@@ -80,12 +58,12 @@ def main() -> None:
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_SEEDS.value)
   signal.signal(signal.SIGTERM, signal.default_int_handler)
-  failed = Runner(out, _JOBS.value).run(settings, seeds)
+  failed = runs.Runner(out, _JOBS.value).run(settings, seeds)
   whole = [
     setting
     for setting in settings
     if not failed.keys()
-    & {of(out, setting, s) for of in (base, workdir) for s in seeds}
+    & {of(out, setting, s) for of in (runs.base, runs.workdir) for s in seeds}
   ]
   if whole:
     report(out, whole, seeds, config)
@@ -99,14 +77,14 @@ def main() -> None:
 
 def report(
   out: pathlib.Path,
-  settings: Sequence[Setting],
+  settings: Sequence[runs.Setting],
   seeds: Sequence[int],
   config: ml_collections.ConfigDict,
 ) -> None:
   """Gathers the scores of the runs and writes what they say."""
   split = config.data.evaluation.split
   rows, classes = [], []
-  for row, folders, model in models(out, settings, seeds):
+  for row, folders, model in rows_of(out, settings, seeds):
     found = [scores_of(folder, model, split) for folder in folders]
     miou = tuple(100 * scores.means['mIoU'] for scores in found)
     rows.append(row._replace(miou=miou))
@@ -116,7 +94,7 @@ def report(
   write(out, rows, classes, names, seeds, full)
 
 
-def chosen(vary: Sequence[str], also: Sequence[str]) -> Iterator[Setting]:
+def chosen(vary: Sequence[str], also: Sequence[str]) -> Iterator[runs.Setting]:
   """All settings, in the order of the command line.
 
   Raises:
@@ -127,13 +105,13 @@ def chosen(vary: Sequence[str], also: Sequence[str]) -> Iterator[Setting]:
     name, values = parse(text, '--vary')
     axes.append([(name, value) for value in values.split(',')])
   found = dict.fromkeys(
-    Setting(fields, True) for fields in itertools.product(*axes) if fields
+    runs.Setting(fields, True) for fields in itertools.product(*axes) if fields
   )
   for text in also:
-    found[Setting(tuple(parse(x, '--also') for x in text.split()), False)] = (
-      None
-    )
-  folders = collections.Counter(slug(setting.fields) for setting in found)
+    found[
+      runs.Setting(tuple(parse(x, '--also') for x in text.split()), False)
+    ] = None
+  folders = collections.Counter(runs.slug(setting.fields) for setting in found)
   twice = [name for name, count in folders.items() if count > 1]
   if twice:
     raise errors.UsageError(f'two settings have the same folder {twice[0]}')
@@ -151,7 +129,7 @@ def parse(text: str, flag: str) -> tuple[str, str]:
 
 
 def changed(
-  config: ml_collections.ConfigDict, fields: Fields
+  config: ml_collections.ConfigDict, fields: runs.Fields
 ) -> ml_collections.ConfigDict:
   """A config with fields set.
 
@@ -179,175 +157,8 @@ def changed(
   return config
 
 
-def slug(fields: Fields) -> str:
-  """Fields as the name of a folder."""
-  return '-'.join(
-    f'{_short(name)}_{value}'.replace(os.sep, '_') for name, value in fields
-  )
-
-
-def title(fields: Fields) -> str:
-  """Fields as people read them."""
-  return ', '.join(f'{_short(name)}={value}' for name, value in fields)
-
-
-def _short(name: str) -> str:
-  return name.removeprefix('acquire.')
-
-
-def base(out: pathlib.Path, setting: Setting, seed: int) -> pathlib.Path:
-  """The workdir of a setting's stage 1, which others may share."""
-  name = '-'.join(['stage_1', *filter(None, [slug(setting.stage_1)])])
-  return out / f'seed_{seed}' / name
-
-
-def workdir(out: pathlib.Path, setting: Setting, seed: int) -> pathlib.Path:
-  """The workdir of a run."""
-  return out / f'seed_{seed}' / slug(setting.fields)
-
-
-class Runner:
-  """Runs the command, several processes at a time."""
-
-  def __init__(self, out: pathlib.Path, jobs: int) -> None:
-    """Divides the cores among `jobs` processes."""
-    self._out, self._jobs = out, jobs
-    cores = sorted(_cores())
-    self._shares: queue.Queue[list[int]] = queue.Queue()
-    for job in range(jobs):
-      self._shares.put(cores[job::jobs] or cores)
-    self._running: set[subprocess.Popen] = set()
-    self._lock = threading.Lock()
-    self._stopped = False
-
-  def run(
-    self, settings: Sequence[Setting], seeds: Sequence[int]
-  ) -> dict[pathlib.Path, str]:
-    """Runs what is missing of every setting and seed.
-
-    Returns:
-      Why runs failed, by their workdirs.
-    """
-    with concurrent.futures.ThreadPoolExecutor(self._jobs) as pool:
-      try:
-        failed = self._stage(
-          pool,
-          {base(self._out, x, s): (x, s) for s in seeds for x in settings},
-          self._stage_1,
-        )
-        failed |= self._stage(
-          pool,
-          {workdir(self._out, x, s): (x, s) for s in seeds for x in settings},
-          self._rest,
-        )
-      except BaseException:
-        self._stop()
-        pool.shutdown(cancel_futures=True)
-        raise
-    return failed
-
-  def _stage(self, pool, todo: dict, work) -> dict[pathlib.Path, str]:
-    jobs = {folder: pool.submit(work, *what) for folder, what in todo.items()}
-    found = {}
-    for done, (folder, job) in enumerate(jobs.items(), start=1):
-      why = job.result()
-      if why:
-        found[folder] = why
-      progress.say(f'{done}/{len(jobs)} {folder}: {why or "done"}')
-    return found
-
-  def _stage_1(self, setting: Setting, seed: int) -> str | None:
-    folder = base(self._out, setting, seed)
-    return self._launch(folder, 'uda', setting.stage_1, seed) or self._launch(
-      folder, 'evaluate', setting.stage_1, seed
-    )
-
-  def _rest(self, setting: Setting, seed: int) -> str | None:
-    folder, shared = (of(self._out, setting, seed) for of in (workdir, base))
-    if not folder.exists():
-      if not (shared / 'uda' / 'DONE').exists():
-        return 'its stage 1 failed'
-      part = folder.with_name(f'{folder.name}.part')
-      shutil.rmtree(part, ignore_errors=True)
-      shutil.copytree(shared, part)
-      part.rename(folder)
-    return self._launch(folder, 'all', setting.fields, seed)
-
-  def _launch(
-    self, folder: pathlib.Path, stage: str, fields: Fields, seed: int
-  ) -> str | None:
-    """One run of the command; gives its last line if it failed."""
-    words = [
-      sys.executable, '-m', 'launch.main', *forwarded(sys.argv[1:]),
-      f'--workdir={folder}', f'--stage={stage}', f'--config.seed={seed}',
-      *(f'--config.{name}={value}' for name, value in fields),
-    ]  # fmt: skip
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    log = folder.parent / f'{folder.name}.log'
-    cores = self._shares.get()
-    began = time.monotonic()
-    try:
-      with log.open('a') as file:
-        start = file.tell()
-        with self._lock:
-          if self._stopped:
-            return 'stopped'
-          # Ctrl-C is for this process, which tells the runs once.
-          process = subprocess.Popen(
-            words, stdout=file, stderr=file, start_new_session=True
-          )
-          self._running.add(process)
-          _pin(process.pid, cores)
-        code = process.wait()
-        with self._lock:
-          self._running.discard(process)
-        file.write(f'# {stage}: {time.monotonic() - began:.0f} s\n')
-    finally:
-      self._shares.put(cores)
-    if code:
-      new = log.read_bytes()[start:].decode(errors='replace')
-      said = [x for x in new.splitlines() if x.startswith('error')]
-      return said[-1] if said else f'exit code {code}, see {log}'
-    return None
-
-  def _stop(self) -> None:
-    """Asks the runs to save and leave."""
-    with self._lock:
-      self._stopped = True
-      for process in self._running:
-        process.terminate()
-
-
-def _cores() -> set[int]:
-  """Those that this process may use; not every system can say."""
-  if hasattr(os, 'sched_getaffinity'):
-    return os.sched_getaffinity(0)
-  return set(range(os.cpu_count() or 1))
-
-
-def _pin(process: int, cores: Sequence[int]) -> None:
-  """Keeps a process to some cores; before it has threads, which inherit it."""
-  if hasattr(os, 'sched_setaffinity'):
-    with contextlib.suppress(ProcessLookupError):  # it is over already
-      os.sched_setaffinity(process, cores)
-
-
-def forwarded(words: Sequence[str]) -> list[str]:
-  """The arguments that every run gets: --config and its fields."""
-  kept: list[str] = []
-  takes_value = False
-  for word in words:
-    name = word.lstrip('-').partition('=')[0]
-    is_flag = word.startswith('-')
-    of_config = is_flag and name.removeprefix('no').split('.')[0] == 'config'
-    if of_config or (takes_value and not is_flag):
-      kept.append(word)
-    takes_value = of_config and '=' not in word
-  return kept
-
-
-def models(
-  out: pathlib.Path, settings: Sequence[Setting], seeds: Sequence[int]
+def rows_of(
+  out: pathlib.Path, settings: Sequence[runs.Setting], seeds: Sequence[int]
 ) -> Iterator[tuple[study_lib.Row, list[pathlib.Path], str]]:
   """Each row but for its scores, its workdirs, and the model in them.
 
@@ -355,40 +166,38 @@ def models(
   """
   shared = list(dict.fromkeys(setting.stage_1 for setting in settings))
   for fields in shared:
-    folders = [base(out, Setting(fields, True), seed) for seed in seeds]
-    for model, name in (('source_only', _NO_ADAPTATION), ('uda', _UDA)):
-      if (
-        workdir_lib.Workdir(folders[0])
-        .uda_phase('' if model == 'uda' else model)
-        .checkpoints.is_dir()
-      ):
-        name = level(name, fields, len(shared))
-        yield study_lib.Row(name, None, 0, 0, ()), folders, model
+    folders = [
+      runs.base(out, runs.Setting(fields, True), seed) for seed in seeds
+    ]
+    for name, column, phase in models_lib.of(workdir_lib.Workdir(folders[0])):
+      if phase.checkpoints.is_dir():
+        which = level(column, fields, len(shared))
+        yield study_lib.Row(which, None, 0, 0, ()), folders, name
   for setting in settings:
-    folders = [workdir(out, setting, seed) for seed in seeds]
+    folders = [runs.workdir(out, setting, seed) for seed in seeds]
     costs = [cost(folder) for folder in folders]
     row = study_lib.Row(
-      title(setting.fields),
+      runs.title(setting.fields),
       series(setting),
       sum(points for points, _ in costs) / len(costs),
       sum(seconds for _, seconds in costs) / len(costs),
       (),
-      over=level(_UDA, setting.stage_1, len(shared)),
+      over=level('UDA', setting.stage_1, len(shared)),
     )
     yield row, folders, 'adapt'
 
 
-def level(name: str, stage_1: Fields, count: int) -> str:
+def level(name: str, stage_1: runs.Fields, count: int) -> str:
   """The title of a model that costs no points, one of `count` of its kind."""
-  which = title(stage_1) or 'as configured'
+  which = runs.title(stage_1) or 'as configured'
   return name if count == 1 else f'{name}, {which}'
 
 
-def series(setting: Setting) -> str:
+def series(setting: runs.Setting) -> str:
   """The curve of a row: combinations that differ in how much is asked."""
   how_much = ('acquire.k', 'acquire.budget')
   kept = [x for x in setting.fields if not setting.grid or x[0] not in how_much]
-  return title(tuple(kept)) or 'points'
+  return runs.title(tuple(kept)) or 'points'
 
 
 def cost(folder: pathlib.Path) -> tuple[int, float]:
@@ -425,7 +234,7 @@ def write(
     out / 'study.json',
     {'seeds': list(seeds), 'rows': [row._asdict() for row in rows]},
   )
-  study_lib.curve(table, seeds, str(out / 'curve.png'))
+  (out / 'curve.png').write_bytes(points.draw(table, seeds))
   print(text)
   progress.say(
     f'study: {out}/table.md, table.csv, classes.csv, classes.tex, study.json, '
@@ -434,10 +243,10 @@ def write(
 
 
 def all_points(
-  out: pathlib.Path, setting: Setting, config: ml_collections.ConfigDict
+  out: pathlib.Path, setting: runs.Setting, config: ml_collections.ConfigDict
 ) -> int:
   """The points of all patches of all target images."""
-  path = workdir_lib.Workdir(workdir(out, setting, 0)).annotations
+  path = workdir_lib.Workdir(runs.workdir(out, setting, 0)).annotations
   with store_lib.Store(path) as store:
     images = store.counts().images
   rows, cols = config.acquire.grid

@@ -2,20 +2,12 @@
 
 import csv
 import io
-import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
-
-# Okabe and Ito's colours, told apart by people who see fewer of them.
-_COLORS = (
-  '#0072B2', '#E69F00', '#009E73', '#D55E00', '#CC79A7', '#56B4E9', '#000000',
-)  # fmt: skip
-_MARKERS = 'osD^vPX*'
-_DASHES = ((0, (5, 2)), (0, (1, 1.5)))
 
 
 class Row(NamedTuple):
@@ -131,69 +123,3 @@ def comma_separated(table: Sequence[Line], seeds: Sequence[int]) -> str:
       ]
     )  # fmt: skip
   return out.getvalue()
-
-
-def curve(table: Sequence[Line], seeds: Sequence[int], path: str) -> None:
-  """Draws mIoU against points spent, a line a series, into a PNG.
-
-  Rows without a series are levels: dashed lines across. Bars are standard
-  errors: the intervals of a few seeds would hide the lines.
-  """
-  import matplotlib
-
-  matplotlib.use('Agg')
-  from matplotlib import pyplot
-
-  figure, axes = pyplot.subplots(figsize=(8.0, 4.5), layout='constrained')
-  levels = [line for line in table if line.row.series is None]
-  for line, dashes in zip(levels, itertools.cycle(_DASHES), strict=False):
-    axes.axhline(
-      line.miou.mean,
-      color='0.45',
-      linestyle=dashes,
-      linewidth=1.2,
-      label=line.row.title,
-    )
-  series: dict[str, list[Line]] = {}
-  for line in sorted(table, key=lambda line: line.row.points):
-    if line.row.series is not None:
-      series.setdefault(line.row.series, []).append(line)
-  for i, (name, mine) in enumerate(series.items()):
-    axes.errorbar(
-      [line.row.points for line in mine],
-      [line.miou.mean for line in mine],
-      [_standard_error(line.row.miou) for line in mine],
-      color=_COLORS[i % len(_COLORS)],
-      marker=_MARKERS[i % len(_MARKERS)],
-      linestyle='-' if len(mine) > 1 else '',
-      markersize=5,
-      capsize=3,
-      linewidth=1.5,
-      label=name,
-    )
-  _points_axis(axes, {line.row.points for line in table if line.row.series})
-  axes.set_ylabel('mIoU in %')
-  axes.set_title(
-    f'mean over {len(seeds)} seeds, bars: standard error', fontsize=9
-  )
-  axes.grid(color='0.9')
-  axes.spines[['top', 'right']].set_visible(False)
-  figure.legend(loc='outside right center', fontsize=8, frameon=False)
-  figure.savefig(path, dpi=150)
-  pyplot.close(figure)
-
-
-def _points_axis(axes, points: set[float]) -> None:
-  """A logarithmic axis with a place for 0."""
-  smallest = min((x for x in points if x > 0), default=1.0)
-  axes.set_xscale('symlog', linthresh=smallest)
-  ticks = sorted(points)
-  axes.set_xticks(ticks, [f'{x:,.0f}' for x in ticks], rotation=30)
-  axes.minorticks_off()
-  axes.set_xlabel('points labelled, in all target images')
-
-
-def _standard_error(values: Sequence[float]) -> float:
-  if len(values) < 2:
-    return 0.0
-  return float(np.std(values, ddof=1)) / math.sqrt(len(values))

@@ -21,9 +21,9 @@ TINY = (
 )
 
 
-def command(*args: object) -> list[str]:
-  """The command line."""
-  return [sys.executable, '-m', 'launch.main', *map(str, args)]
+def command(*args: object, program: str = 'main') -> list[str]:
+  """The command line of a program of launch."""
+  return [sys.executable, '-m', f'launch.{program}', *map(str, args)]
 
 
 def environment(devices: int = 1) -> dict[str, str]:
@@ -34,10 +34,10 @@ def environment(devices: int = 1) -> dict[str, str]:
   }
 
 
-def launch(*args: object) -> subprocess.CompletedProcess:
+def launch(*args: object, program: str = 'main') -> subprocess.CompletedProcess:
   """Runs it to its end."""
   return subprocess.run(
-    command(*args),
+    command(*args, program=program),
     cwd=REPOSITORY,
     capture_output=True,
     text=True,

@@ -2,25 +2,16 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import pytest
-from launching import REPOSITORY, STREETS, TINY, assert_refused
+from launching import STREETS, TINY, assert_refused, launch
 
-from launch import study
+from launch import study, study_runs
 from pointsup_jax import errors
 
 
 def run(*args):
-  return subprocess.run(
-    [sys.executable, '-m', 'launch.study', STREETS, *TINY, *map(str, args)],
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    timeout=600,
-    check=False,
-  )
+  return launch(STREETS, *TINY, *args, program='study')
 
 
 def test_what_is_varied_is_combined_and_also_comes_besides():
@@ -28,7 +19,7 @@ def test_what_is_varied_is_combined_and_also_comes_besides():
     ['config.acquire.score=margin,entropy', 'acquire.k=2,5'],
     ['acquire.strategy=full', 'acquire.budget=20 acquire.rounds=2'],
   )
-  assert [(study.title(x.fields), x.grid) for x in found] == [
+  assert [(study_runs.title(x.fields), x.grid) for x in found] == [
     ('score=margin, k=2', True),
     ('score=margin, k=5', True),
     ('score=entropy, k=2', True),
@@ -40,19 +31,21 @@ def test_what_is_varied_is_combined_and_also_comes_besides():
 
 def test_runs_share_stage_1_where_their_fields_let_them(tmp_path):
   one, two = (
-    study.Setting((('uda.strategy', 'minent'), ('acquire.k', k)), True)
+    study_runs.Setting((('uda.strategy', 'minent'), ('acquire.k', k)), True)
     for k in '12'
   )
-  other = study.Setting((('adapt.steps', '7'),), True)
-  assert study.base(tmp_path, one, 0) == study.base(tmp_path, two, 0)
-  assert study.base(tmp_path, one, 0) != study.base(tmp_path, one, 1)
-  assert study.base(tmp_path, other, 0) == tmp_path / 'seed_0/stage_1'
-  assert study.workdir(tmp_path, one, 0) != study.workdir(tmp_path, two, 0)
+  other = study_runs.Setting((('adapt.steps', '7'),), True)
+  assert study_runs.base(tmp_path, one, 0) == study_runs.base(tmp_path, two, 0)
+  assert study_runs.base(tmp_path, one, 0) != study_runs.base(tmp_path, one, 1)
+  assert study_runs.base(tmp_path, other, 0) == tmp_path / 'seed_0/stage_1'
+  assert study_runs.workdir(tmp_path, one, 0) != study_runs.workdir(
+    tmp_path, two, 0
+  )
 
 
 def test_fields_of_the_same_name_are_told_apart():
   found = study.chosen([], ['uda.steps=3', 'adapt.steps=3'])
-  assert [study.slug(x.fields) for x in found] == [
+  assert [study_runs.slug(x.fields) for x in found] == [
     'uda.steps_3',
     'adapt.steps_3',
   ]
@@ -61,7 +54,7 @@ def test_fields_of_the_same_name_are_told_apart():
 def test_only_the_config_is_handed_on():
   words = ['--vary=a=1', '--config=c.py', '--config.x=1', '--config.y', '2',
            '--seeds', '3', '--out=o', '--noconfig.z']  # fmt: skip
-  assert study.forwarded(words) == [
+  assert study_runs.forwarded(words) == [
     '--config=c.py', '--config.x=1', '--config.y', '2', '--noconfig.z',
   ]  # fmt: skip
 

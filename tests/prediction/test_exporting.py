@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 import using
-from launching import assert_refused
+from launching import assert_refused, launch
 from using import enlarged
 
 from pointsup_jax.data import transforms
@@ -42,7 +42,7 @@ np.savez('found.npz', **{
 @pytest.fixture(scope='module')
 def exported(workdir, tmp_path_factory):
   out = tmp_path_factory.mktemp('exported') / 'files'
-  done = using.call('export', f'--workdir={workdir}', f'--out={out}')
+  done = launch(f'--workdir={workdir}', f'--out={out}', program='export')
   assert done.returncode == 0, done.stderr
   return out
 
@@ -139,7 +139,7 @@ def test_model_json_says_what_one_has_to_know(exported, workdir):
 
 def test_files_are_not_replaced_unasked(exported, workdir):
   before = (exported / 'model.stablehlo').stat().st_mtime_ns
-  done = using.call('export', f'--workdir={workdir}', f'--out={exported}')
+  done = launch(f'--workdir={workdir}', f'--out={exported}', program='export')
   assert_refused(done, 2, str(exported), '--overwrite')
   assert (exported / 'model.stablehlo').stat().st_mtime_ns == before
   exporting.require_free(exported, overwrite=True)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import using
-from launching import assert_refused
+from launching import assert_refused, launch
 from PIL import Image
 from saying import message
 
@@ -18,7 +18,9 @@ from pointsup_jax.prediction import folder, inputs, job, model, segmenting
 def predicted(workdir, images, tmp_path_factory):
   """The predictions for the evaluation images, and what was said."""
   out = tmp_path_factory.mktemp('predicted') / 'out'
-  done = using.call('predict', images, f'--workdir={workdir}', f'--out={out}')
+  done = launch(
+    images, f'--workdir={workdir}', f'--out={out}', program='predict'
+  )
   assert done.returncode == 0, done.stderr
   return out, done
 
@@ -84,9 +86,9 @@ def test_every_kind_of_image_and_what_cannot_be_read(workdir, images, tmp_path):
   (there / 'empty.jpg').touch()
   (there / 'program.png').write_text('%!PS-Adobe-3.0 EPSF-3.0\n')
   Image.fromarray(np.ones((9, 9), np.float32)).save(there / 'float.tif')
-  done = using.call(
-    'predict', f'--workdir={workdir}', there, tmp_path / 'none.png',
-    f'--out={out}',
+  done = launch(
+    f'--workdir={workdir}', there, tmp_path / 'none.png', f'--out={out}',
+    program='predict',
   )  # fmt: skip
   bad = ('cut.png', 'empty.jpg', 'program.png', 'float.tif', 'none.png')
   assert_refused(done, 1, f'{len(bad)} inputs')
@@ -114,7 +116,7 @@ def test_again_does_what_is_left_and_replaces_nothing(
   out, there = tmp_path / 'out', tmp_path / 'in'
   shutil.copytree(images, there)
   where = (f'--workdir={workdir}', f'--out={out}')
-  assert using.call('predict', there, *where).returncode == 0
+  assert launch(there, *where, program='predict').returncode == 0
   # Killed while it wrote the log; then an image was replaced.
   log = out / 'images.jsonl'
   log.write_text(log.read_text()[:-30])
@@ -122,7 +124,7 @@ def test_again_does_what_is_left_and_replaces_nothing(
   shutil.copy(images / 'a/3.png', there / 'a/0.png')
   first = using.pixels(predicted[0] / 'labels/a/3.png')
   times = {i: (out / f'labels/a/{i}.png').stat().st_mtime_ns for i in range(5)}
-  done = using.call('predict', there, *where)
+  done = launch(there, *where, program='predict')
   assert done.returncode == 0, done.stderr
   assert '2 images: done before' in done.stderr
   for i, before in times.items():
@@ -209,6 +211,6 @@ def test_usage_errors(args, words, workdir, images, tmp_path):
       text = text.replace(word, str(path))
     return text
 
-  done = using.call('predict', *map(filled, args))
+  done = launch(*map(filled, args), program='predict')
   assert_refused(done, 2, *map(filled, words))
   assert not (tmp_path / 'out').exists()

@@ -2,11 +2,9 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
-from launching import REPOSITORY, STREETS, TINY, launch
+from launching import STREETS, TINY, launch
 from PIL import Image
 
 from pointsup_jax.data import classes
@@ -53,18 +51,6 @@ def train(folder: pathlib.Path) -> pathlib.Path:
     done = launch(*args, f'--stage={stage}')
     assert done.returncode == 0, done.stderr
   return folder / 'run'
-
-
-def call(program: str, *args: object) -> subprocess.CompletedProcess:
-  """Runs launch.predict or launch.export to its end."""
-  return subprocess.run(
-    [sys.executable, '-m', f'launch.{program}', *map(str, args)],
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    timeout=300,
-    check=False,
-  )
 
 
 def pixels(path: pathlib.Path) -> np.ndarray:
