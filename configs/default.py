@@ -52,6 +52,12 @@ def get_config() -> ml_collections.ConfigDict:
   # 'both' in turn, source first, as published, or the 'target' alone, which is
   # what the model is used on.
   model.bn_statistics = 'both'
+  # Numbers of the segmenter's activations: 'float32' or 'bfloat16', which is
+  # for accelerators. Parameters, statistics, logits and losses are float32.
+  model.dtype = 'float32'
+  # Keep only what enters each bottleneck for the backward pass and compute the
+  # rest again: a third of the memory, for a third more arithmetic.
+  model.remat = False
   # Channels of a discriminator's first convolution.
   model.discriminator_width = 64
 

@@ -30,7 +30,7 @@ ALLOWED = {
   'data': set(),
   'annotation': {'data'},
   'uda': {'losses'},
-  'acquisition': {'losses'},
+  'acquisition': {'losses', 'models'},
   'evaluation': {'models', 'losses'},
   'reporting': {'data', 'annotation'},
   'training': {'models', 'losses', 'uda'},

@@ -5,61 +5,88 @@ can take the place of another.
 """
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from pointsup_jax.losses import entropy as entropy_lib
+from pointsup_jax.losses.entropy import entropy
+from pointsup_jax.models import upsample
 
 NAMES = ('entropy', 'margin', 'least_confidence', 'region_impurity')
 
 _REGIONS = 16  # image heights in a region's radius, for `region_impurity`
 
 
-def entropy(logits: jax.Array) -> jax.Array:
-  """Entropy of the class probabilities over log C (Eq. 5).
+class Maps(NamedTuple):
+  """What the logits say of every pixel."""
+
+  labels: jax.Array  # [B, H, W] uint8, the likeliest class
+  scores: jax.Array  # [B, H, W] float32
+
+
+def maps(score: str, small_logits: jax.Array, size: tuple[int, int]) -> Maps:
+  """Labels and a score of enlarged logits, which are never there as a whole.
 
   Args:
-    logits: [B, H, W, C].
-
-  Returns:
-    [B, H, W] float32; 1 where all classes are equally likely.
+    score: a name of NAMES.
+    small_logits: [B, h, w, C], as the network gives them.
+    size: H and W of the result.
   """
-  return entropy_lib.entropy(logits)
+  regional = score == 'region_impurity'
+  pixelwise = {
+    'entropy': entropy,
+    'margin': margin,
+    'least_confidence': least_confidence,
+  }[score if not regional else 'entropy']
+
+  def of_pixels(logits: jax.Array) -> Maps:
+    labels = jnp.argmax(logits, axis=-2).astype(jnp.uint8)
+    return Maps(labels, pixelwise(logits, axis=-2))
+
+  found = upsample.map_bilinear(of_pixels, small_logits, size)
+  if not regional:
+    return found
+  classes = small_logits.shape[-1]
+  return found._replace(scores=region_impurity(*found, num_classes=classes))
 
 
-def margin(logits: jax.Array) -> jax.Array:
+def margin(logits: jax.Array, axis: int = -1) -> jax.Array:
   """1 - (p1 - p2), the two highest probabilities ('breaking ties').
 
   Args:
-    logits: [B, H, W, C].
+    logits: the classes lie on `axis`.
+    axis: which is not in the result.
 
   Returns:
-    [B, H, W] float32; 1 where the two best classes are equally likely.
+    float32; 1 where the two best classes are equally likely.
   """
-  probabilities = jax.nn.softmax(logits.astype(jnp.float32))
+  probabilities = jax.nn.softmax(logits.astype(jnp.float32), axis)
   # A second maximum rather than top_k, which sorts every pixel's classes.
-  best = jnp.argmax(probabilities, axis=-1, keepdims=True)
-  is_best = best == jnp.arange(logits.shape[-1])
-  first = jnp.max(probabilities, axis=-1)
-  second = jnp.max(jnp.where(is_best, 0.0, probabilities), axis=-1)
+  best = jnp.argmax(probabilities, axis)
+  is_best = jax.nn.one_hot(best, logits.shape[axis], axis=axis, dtype=bool)
+  first = jnp.max(probabilities, axis)
+  second = jnp.max(jnp.where(is_best, 0.0, probabilities), axis)
   return 1.0 - (first - second)
 
 
-def least_confidence(logits: jax.Array) -> jax.Array:
+def least_confidence(logits: jax.Array, axis: int = -1) -> jax.Array:
   """1 - p1, where p1 is the highest probability.
 
   Args:
-    logits: [B, H, W, C].
+    logits: the classes lie on `axis`.
+    axis: which is not in the result.
 
   Returns:
-    [B, H, W] float32; 1 - 1 / C where all classes are equally likely.
+    float32; 1 - 1 / C where all classes are equally likely.
   """
-  probabilities = jax.nn.softmax(logits.astype(jnp.float32))
-  return 1.0 - jnp.max(probabilities, axis=-1)
+  probabilities = jax.nn.softmax(logits.astype(jnp.float32), axis)
+  return 1.0 - jnp.max(probabilities, axis)
 
 
-def region_impurity(logits: jax.Array) -> jax.Array:
+def region_impurity(
+  labels: jax.Array, unsure: jax.Array, *, num_classes: int
+) -> jax.Array:
   """How mixed and how unsure the predictions around a pixel are.
 
   RIPU's score (Xie et al., CVPR 2022): in the square region around each pixel,
@@ -69,19 +96,19 @@ def region_impurity(logits: jax.Array) -> jax.Array:
   where the image does.
 
   Args:
-    logits: [B, H, W, C].
+    labels: [B, H, W], the predicted classes.
+    unsure: [B, H, W], the entropy of the probabilities over log C.
+    num_classes: C.
 
   Returns:
     [B, H, W] float32; 0 where a region is of one class, or certain.
   """
-  classes = logits.shape[-1]
-  radius = max(1, logits.shape[1] // _REGIONS)
-  one_hot = jax.nn.one_hot(jnp.argmax(logits, axis=-1), classes)
-  shares = _box_mean(one_hot, radius)
+  radius = max(1, labels.shape[1] // _REGIONS)
+  shares = _box_mean(jax.nn.one_hot(labels, num_classes), radius)
   # 0 log 0 = 0.
-  logs = jnp.log(jnp.where(shares > 0, shares, 1.0)) / math.log(classes)
+  logs = jnp.log(jnp.where(shares > 0, shares, 1.0)) / math.log(num_classes)
   impurity = -jnp.sum(shares * logs, axis=-1)
-  uncertainty = _box_mean(entropy(logits)[..., None], radius)[..., 0]
+  uncertainty = _box_mean(unsure[..., None], radius)[..., 0]
   return impurity * uncertainty
 
 

@@ -1,18 +1,19 @@
 """The segmenter as its users see it: running statistics, main head alone."""
 
 import jax
+import jax.numpy as jnp
 
 from pointsup_jax.models import deeplab, upsample
 from pointsup_jax.types import Array, Variables
 
 
-def logits(
+def labels(
   segmenter: deeplab.DeepLabV2,
   variables: Variables,
   images: Array,
   size: tuple[int, int],
 ) -> jax.Array:
-  """The main head's logits, enlarged.
+  """The likeliest class of every pixel of the enlarged logits.
 
   Args:
     segmenter: the network.
@@ -21,9 +22,13 @@ def logits(
     size: height and width of the result.
 
   Returns:
-    [B, *size, C] float32.
+    [B, *size] uint8.
   """
-  return upsample.bilinear(small_logits(segmenter, variables, images), size)
+  return upsample.map_bilinear(
+    lambda logits: jnp.argmax(logits, axis=-2).astype(jnp.uint8),
+    small_logits(segmenter, variables, images),
+    size,
+  )
 
 
 def small_logits(

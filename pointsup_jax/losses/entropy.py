@@ -22,16 +22,26 @@ def self_information(logits: jax.Array) -> jax.Array:
   return -jnp.exp(log_p) * log_p / math.log(logits.shape[-1])
 
 
-def entropy(logits: jax.Array) -> jax.Array:
+def entropy(logits: jax.Array, axis: int = -1) -> jax.Array:
   """The sum of the self-information over the classes.
 
+  With d = logits - max and S = sum(exp(d)), it is log S - sum(exp(d) d) / S:
+  one exponential a class, and no product of a zero with a logarithm of it.
+
   Args:
-    logits: [B, H, W, C].
+    logits: the classes lie on `axis`.
+    axis: which is not in the result.
 
   Returns:
-    [B, H, W] float32, 0 (certain) to 1 (uniform).
+    float32, 0 (certain) to 1 (uniform).
   """
-  return jnp.sum(self_information(logits), axis=-1)
+  logits = logits.astype(jnp.float32)
+  highest = jnp.max(logits, axis, keepdims=True)
+  d = logits - jax.lax.stop_gradient(highest)
+  powers = jnp.exp(d)
+  total = jnp.sum(powers, axis)
+  nats = jnp.log(total) - jnp.sum(powers * d, axis) / total
+  return nats / math.log(logits.shape[axis])
 
 
 def mean_entropy(logits: jax.Array) -> jax.Array:

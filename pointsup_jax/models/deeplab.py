@@ -95,6 +95,7 @@ class DeepLabV2(nn.Module):
     width: channels of the stem and of the first stage's 3x3 convolutions.
     bn: a mode of `norm.BatchNorm`: 'batch', 'global' or 'frozen'.
     dtype: of the activations; parameters, statistics and logits are float32.
+    remat: whether the backward pass computes the inside of bottlenecks again.
   """
 
   num_classes: int
@@ -102,10 +103,13 @@ class DeepLabV2(nn.Module):
   width: int = 64
   bn: str = 'batch'
   dtype: DTypeLike = jnp.float32
+  remat: bool = False
 
   def setup(self) -> None:
     """Names the parts; the backbone's stand beside the heads at the top."""
-    self.backbone = resnet.ResNet(self.blocks, self.width, self.bn, self.dtype)
+    self.backbone = resnet.ResNet(
+      self.blocks, self.width, self.bn, self.dtype, self.remat
+    )
     nn.share_scope(self, self.backbone)
     self.aux_head = Head(self.num_classes, self.dtype)
     self.main_head = Head(self.num_classes, self.dtype)

@@ -86,12 +86,14 @@ class ResNet(nn.Module):
       doubles them.
     bn: a mode of `norm.BatchNorm`.
     dtype: of the activations; parameters and statistics are float32.
+    remat: whether the backward pass computes the inside of bottlenecks again.
   """
 
   blocks: tuple[int, ...]
   width: int
   bn: str
   dtype: DTypeLike
+  remat: bool
 
   @nn.compact
   def __call__(
@@ -110,12 +112,13 @@ class ResNet(nn.Module):
     )(images)
     x = norm.BatchNorm(self.bn, self.dtype, name='bn1')(x, train)
     stages = [_max_pool(nn.relu(x))]
+    block = nn.remat(Bottleneck, static_argnums=2) if self.remat else Bottleneck
     for i, (count, stride, dilation) in enumerate(
       zip(self.blocks, STRIDES, DILATIONS, strict=True)
     ):
       x = stages[-1]
       for j in range(count):
-        x = Bottleneck(
+        x = block(
           width=self.width * 2**i,
           stride=stride if j == 0 else 1,
           dilation=dilation,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pointsup_jax import errors, processes, progress, stop
@@ -162,6 +161,29 @@ def find_points(
   asked: jax.Array,
   *,
   segmenter: deeplab.DeepLabV2,
+  **settings,
+) -> Found:
+  """Forward pass, uncertainty, patch scores, patches and points (Eqs. 5, 6).
+
+  Args:
+    variables: of the model that asks.
+    images: [B, H, W, 3] uint8, RGB.
+    image_ids: as of `look_at`.
+    asked: as of `look_at`.
+    segmenter: the model.
+    **settings: of `look_at`.
+  """
+  small = predict.small_logits(segmenter, variables, images)
+  size = (images.shape[1], images.shape[2])
+  return look_at(small, image_ids, asked, size=size, **settings)
+
+
+def look_at(
+  small_logits: jax.Array,
+  image_ids: jax.Array,
+  asked: jax.Array,
+  *,
+  size: tuple[int, int],
   seed: int,
   strategy: str,
   score: str,
@@ -170,14 +192,13 @@ def find_points(
   k: int,
   n: int,
 ) -> Found:
-  """Forward pass, uncertainty, patch scores, patches and points (Eqs. 5, 6).
+  """Everything that comes after the network.
 
   Args:
-    variables: of the model that asks.
-    images: [B, H, W, 3] uint8, RGB.
+    small_logits: [B, h, w, C], as the network gives them.
     image_ids: [B] uint32; they alone, with the seed, decide the random points.
     asked: [B, P] bool, patches of earlier rounds.
-    segmenter: the model.
+    size: H and W of the images.
     seed: of the random points.
     strategy: a name of `selection.STRATEGIES`.
     score: a name of `scores.NAMES`, or 'random'.
@@ -186,15 +207,15 @@ def find_points(
     k: patches asked in an image.
     n: points asked in a patch.
   """
-  size = (images.shape[1], images.shape[2])
-  logits = predict.logits(segmenter, variables, images, size)
+  shown = score if score != 'random' else 'entropy'
+  labels, score_map = scores.maps(shown, small_logits, size)
   if score == 'random':
     patch_scores = selection.random_scores(seed, image_ids, rows * cols)
   else:
-    patch_scores = grid.patch_scores(getattr(scores, score)(logits), rows, cols)
+    patch_scores = grid.patch_scores(score_map, rows, cols)
   ranks = selection.ranking(strategy, patch_scores, seed, image_ids)
   return Found(
-    pseudo_labels=jnp.argmax(logits, -1).astype(jnp.uint8),
+    pseudo_labels=labels,
     scores=patch_scores,
     patches=selection.select(strategy, ranks, asked, k),
     points=selection.draw_points(seed, image_ids, size, rows, cols, n),

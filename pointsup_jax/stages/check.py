@@ -23,6 +23,7 @@ _CHOICES = {
   'adapt.pseudo_labels': targets.MODES,
   'train.on_nan': ('stop', 'rollback'),
   'model.bn': ('batch', 'global', 'frozen'),
+  'model.dtype': ('float32', 'bfloat16'),
   'model.bn_statistics': ('both', 'target'),
 }
 _COUNTS = (

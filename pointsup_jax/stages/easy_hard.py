@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax.acquisition import scores
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import predict
-from pointsup_jax.losses import entropy
 from pointsup_jax.models import deeplab
 from pointsup_jax.stages import batches
 from pointsup_jax.stages import run as run_lib
@@ -116,11 +116,9 @@ def judge_batch(
 ) -> Judged:
   """Entropy and prediction of the main head, images [B, H, W, 3] uint8."""
   size = (images.shape[1], images.shape[2])
-  logits = predict.logits(segmenter, variables, images, size)
-  return Judged(
-    mean_entropy=jnp.mean(entropy.entropy(logits), axis=(1, 2)),
-    pseudo_labels=jnp.argmax(logits, -1).astype(jnp.uint8),
-  )
+  small = predict.small_logits(segmenter, variables, images)
+  labels, entropy = scores.maps('entropy', small, size)
+  return Judged(jnp.mean(entropy, axis=(1, 2)), labels)
 
 
 class PseudoLabelled:

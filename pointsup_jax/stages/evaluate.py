@@ -4,7 +4,6 @@ import functools
 import json
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pointsup_jax import errors, processes, progress, stop
@@ -135,14 +134,15 @@ def count_batch(
 ) -> tuple[jax.Array, jax.Array]:
   """Confusion matrices [B, C, C], and predictions [B, H, W] uint8."""
   height, width = batch.labels.shape[1:]
-  logits = predict.logits(segmenter, variables, batch.images, (height, width))
-  predictions = jnp.argmax(logits, -1)
+  predictions = predict.labels(
+    segmenter, variables, batch.images, (height, width)
+  )
   matrices = jax.vmap(
     lambda labels, predicted: confusion.confusion_matrix(
       labels, predicted, num_classes
     )
   )(batch.labels, predictions)
-  return matrices, predictions.astype(jnp.uint8)
+  return matrices, predictions
 
 
 def save(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pointsup_jax import errors
@@ -177,16 +176,14 @@ def shown_score(run: run_lib.Run) -> str:
 def looker(run: run_lib.Run) -> Look:
   """A function of a model and an image [H, W, 3], compiled once a size."""
   segmenter = run.segmenter()
-  score = getattr(acquisition_scores, shown_score(run))
+  shown = shown_score(run)
 
   def look(variables: Variables, image: Array) -> tuple[jax.Array, ...]:
     height, width, _ = image.shape
-    logits = predict.logits(segmenter, variables, image[None], (height, width))
-    return (
-      jnp.argmax(logits, -1)[0].astype(jnp.uint8),
-      acquisition_scores.entropy(logits)[0],
-      score(logits)[0],
-    )
+    small = predict.small_logits(segmenter, variables, image[None])
+    labels, entropy = acquisition_scores.maps('entropy', small, (height, width))
+    _, score = acquisition_scores.maps(shown, small, (height, width))
+    return labels[0], entropy[0], score[0]
 
   compiled = batches.compiled(run, look)
   return lambda variables, image: Seen(

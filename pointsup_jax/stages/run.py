@@ -59,6 +59,8 @@ class Run:
       blocks=tuple(model.blocks),
       width=model.width,
       bn=model.bn,
+      dtype=model.dtype,
+      remat=model.remat,
     )
 
   def trained(self, phase: workdir_lib.Phase) -> tuple[int, Variables]:

@@ -22,7 +22,8 @@ SHAPES = [
 @functools.partial(jax.jit, static_argnames=('score', 'shape', 'k'))
 def compiled(logits, asked, *, score, shape, k):
   """What stage 2 does with logits, in one program."""
-  found = grid.patch_scores(getattr(scores, score)(logits), *shape)
+  _, of_pixels = scores.maps(score, logits, logits.shape[1:3])
+  found = grid.patch_scores(of_pixels, *shape)
   ids = np.arange(len(logits), dtype=np.uint32)
   ranks = selection.ranking('active', found, 0, ids)
   return found, selection.select('active', ranks, asked, k)

@@ -1,5 +1,7 @@
 """Scores of pixels, against float64 NumPy."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -42,7 +44,14 @@ def region_impurity(logits):
   return found
 
 
-COMPILED = {name: jax.jit(getattr(scores, name)) for name in scores.NAMES}
+def score_map(name, logits):
+  """Of logits that need not be enlarged."""
+  return scores.maps(name, logits, logits.shape[1:3]).scores
+
+
+COMPILED = {
+  name: jax.jit(functools.partial(score_map, name)) for name in scores.NAMES
+}
 REFERENCES = {
   'entropy': entropy,
   'margin': margin,
@@ -100,7 +109,7 @@ def test_regions_of_several_pixels_end_at_the_borders(size, rng):
 def test_a_region_of_one_class_is_pure_however_unsure():
   logits = np.zeros((1, 32, 32, 3), np.float32)
   logits[..., 1] = 1e-3
-  assert scores.region_impurity(logits).max() == 0
+  assert score_map('region_impurity', logits).max() == 0
 
 
 def test_two_equal_best_classes_have_no_margin():
@@ -112,16 +121,19 @@ def test_two_equal_best_classes_have_no_margin():
 @pytest.mark.parametrize('name', scores.NAMES)
 def test_compiled_equals_not_compiled(name, rng):
   logits = rng.standard_normal((1, 4, 4, 5)).astype(np.float32)
-  plain = getattr(scores, name)(logits)
+  with jax.disable_jit():
+    plain = score_map(name, logits)
   np.testing.assert_allclose(COMPILED[name](logits), plain, atol=1e-6)
 
 
 @pytest.mark.parametrize('name', scores.NAMES)
 def test_half_precision_logits_are_scored_in_single_precision(name, rng):
   logits = rng.standard_normal((1, 4, 4, 5)).astype(jax.numpy.bfloat16)
-  score = getattr(scores, name)
-  assert score(logits).dtype == np.float32
-  np.testing.assert_array_equal(score(logits), score(logits.astype(np.float32)))
+  found = COMPILED[name](logits)
+  assert found.dtype == np.float32
+  np.testing.assert_array_equal(
+    found, COMPILED[name](logits.astype(np.float32))
+  )
 
 
 @pytest.fixture

@@ -93,3 +93,51 @@ def test_bilinear(old, new):
   x = np.random.default_rng(2).normal(size=(2, *old, 3)).astype(np.float32)
   y = upsample.bilinear(jnp.asarray(x), new)
   np.testing.assert_allclose(y, bilinear_by_hand(x, new), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  ('old', 'new'), [((1, 1), (1, 1)), ((5, 7), (33, 49)), ((3, 9), (500, 300))]
+)
+def test_bilinear_in_bands_is_bilinear(old, new):
+  x = np.random.default_rng(3).normal(size=(3, *old, 4)).astype(np.float32)
+  in_bands = upsample.map_bilinear(
+    lambda band: (jnp.argmax(band, axis=-2), jnp.sum(band, axis=-2)),
+    jnp.asarray(x),
+    new,
+  )
+  whole = upsample.bilinear(jnp.asarray(x), new)
+  np.testing.assert_array_equal(in_bands[0], jnp.argmax(whole, axis=-1))
+  np.testing.assert_allclose(in_bands[1], jnp.sum(whole, axis=-1), atol=1e-5)
+
+
+def test_rematerialisation_changes_no_gradient():
+  def gradient(**kwargs):
+    model, variables, images = tiny(**kwargs)
+
+    def loss(params):
+      outputs, _ = model.apply(
+        variables | {'params': params},
+        images,
+        train=True,
+        mutable=['batch_stats'],
+      )
+      return jnp.mean(jnp.square(outputs.main))
+
+    return jax.grad(loss)(variables['params'])
+
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+    gradient(remat=True),
+    gradient(remat=False),
+  )
+
+
+def test_bfloat16_is_of_the_activations_alone():
+  model, variables, images = tiny(dtype='bfloat16')
+  assert {x.dtype.name for x in jax.tree.leaves(variables)} == {'float32'}
+  outputs, stats = train_pass(model, variables, images)
+  assert outputs.dtype == np.float32
+  assert {x.dtype.name for x in jax.tree.leaves(stats)} == {'float32'}
+  exact, _ = train_pass(*tiny())
+  error = np.linalg.norm(outputs - exact) / np.linalg.norm(exact)
+  assert 1e-5 < error < 0.1
