@@ -1,7 +1,9 @@
 """Every field of a run, with its meaning and unit; the paper's values.
 
 The other configs start from this one and change what their experiment needs.
-Any field can be changed on the command line: --config.acquire.k=5.
+Any field can be changed on the command line: --config.acquire.k=5. The default
+of a new field does what was done before there was one: runs of earlier versions
+are read with it.
 """
 
 import ml_collections

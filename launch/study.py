@@ -6,10 +6,11 @@ r"""Many runs of one experiment, as a table and a curve over points spent.
 
 runs every combination of what is varied, and each `also` besides, with every
 seed; a process a run. Runs that differ only in what comes after stage 1 share
-it. What has been run is kept: the same command continues, and a longer one adds
-to it. The results, in OUT: table.md and table.csv (a row a setting, as in the
-paper's Table 3), classes.csv and classes.tex (a column a class, as in Tables 1
-and 2; means over the seeds), curve.png, and study.json.
+it; with --nopoints nothing comes after it. What has been run is kept: the same
+command continues, and a longer one adds to it. The results, in OUT: table.md,
+table.csv and table.tex (a row a setting, as in the paper's Table 3),
+classes.csv and classes.tex (a column a class, as in Tables 1 and 2; means over
+the seeds), curve.png, and study.json.
 """
 
 import collections
@@ -18,6 +19,7 @@ import json
 import pathlib
 import signal
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import ml_collections
 from absl import flags
@@ -34,6 +36,8 @@ from pointsup_jax.stages import check
 from pointsup_jax.stages import models as models_lib
 from pointsup_jax.stages import workdir as workdir_lib
 
+UDA = 'UDA'  # the model that gains are over, as `stages.models` calls it
+
 _VARY = flags.DEFINE_multi_string(
   'vary', [], 'FIELD=VALUE,VALUE,...; several of them are combined.'
 )
@@ -43,6 +47,9 @@ _ALSO = flags.DEFINE_multi_string(
 _SEEDS = flags.DEFINE_integer('seeds', 3, 'How many seeds, from 0.', 1)
 _OUT = flags.DEFINE_string(
   'out', None, 'Folder of the runs; runs/study_<config name> if not given.'
+)
+_POINTS = flags.DEFINE_bool(
+  'points', True, 'Go on after stage 1; --nopoints compares its models alone.'
 )
 _JOBS = flags.DEFINE_integer(
   'jobs', 1, 'Runs at a time; on a CPU each gets its share of the cores.', 1
@@ -58,7 +65,8 @@ def main() -> None:
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_SEEDS.value)
   signal.signal(signal.SIGTERM, signal.default_int_handler)
-  failed = runs.Runner(out, _JOBS.value).run(settings, seeds)
+  runner = runs.Runner(out, _JOBS.value)
+  failed = runner.run(settings, seeds, points=_POINTS.value)
   whole = [
     setting
     for setting in settings
@@ -82,16 +90,13 @@ def report(
   config: ml_collections.ConfigDict,
 ) -> None:
   """Gathers the scores of the runs and writes what they say."""
-  split = config.data.evaluation.split
-  rows, classes = [], []
-  for row, folders, model in rows_of(out, settings, seeds):
-    found = [scores_of(folder, model, split) for folder in folders]
-    miou = tuple(100 * scores.means['mIoU'] for scores in found)
-    rows.append(row._replace(miou=miou))
-    classes.append(scores_lib.average(row.title, found))
+  found = levels(out, settings, seeds, config)
+  full = 0
+  if _POINTS.value:
+    found += with_points(out, settings, seeds, config)
+    full = all_points(out, settings[0], config)
   names = domains.classes_of(config.data).names
-  full = all_points(out, settings[0], config)
-  write(out, rows, classes, names, seeds, full)
+  write(out, found, names, seeds, full)
 
 
 def chosen(vary: Sequence[str], also: Sequence[str]) -> Iterator[runs.Setting]:
@@ -157,22 +162,67 @@ def changed(
   return config
 
 
-def rows_of(
-  out: pathlib.Path, settings: Sequence[runs.Setting], seeds: Sequence[int]
-) -> Iterator[tuple[study_lib.Row, list[pathlib.Path], str]]:
-  """Each row but for its scores, its workdirs, and the model in them.
+class Scored(NamedTuple):
+  """A row of the tables, and the scores of its model with every seed."""
 
-  Before the settings come the models that cost no points, of each stage 1.
+  row: study_lib.Row
+  seeds: list[scores_lib.Scores]
+
+
+def scored(
+  row: study_lib.Row, folders: Sequence[pathlib.Path], model: str, split: str
+) -> Scored:
+  """Reads the scores of a model in each of some workdirs."""
+  paths = [workdir_lib.Workdir(x).evaluation(model, split) for x in folders]
+  seeds = [
+    scores_lib.from_json(row.title, json.loads(path.read_text()))
+    for path in paths
+  ]
+  miou = tuple(100 * scores.means['mIoU'] for scores in seeds)
+  return Scored(row._replace(miou=miou), seeds)
+
+
+def levels(
+  out: pathlib.Path,
+  settings: Sequence[runs.Setting],
+  seeds: Sequence[int],
+  config: ml_collections.ConfigDict,
+) -> list[Scored]:
+  """The models that cost no points, of each stage 1.
+
+  A model before UDA that all of them share (the source-only phase knows no
+  strategy) is listed once.
   """
-  shared = list(dict.fromkeys(setting.stage_1 for setting in settings))
-  for fields in shared:
+  of_column: dict[str, list[Scored]] = {}
+  titles = stage_1_titles(settings, config)
+  for fields, which in titles.items():
     folders = [
       runs.base(out, runs.Setting(fields, True), seed) for seed in seeds
     ]
     for name, column, phase in models_lib.of(workdir_lib.Workdir(folders[0])):
       if phase.checkpoints.is_dir():
-        which = level(column, fields, len(shared))
-        yield study_lib.Row(which, None, 0, 0, ()), folders, name
+        row = study_lib.Row(level(column, which), None, 0, 0, ())
+        of_column.setdefault(column, []).append(
+          scored(row, folders, name, split_of(config))
+        )
+  found = []
+  for column, mine in of_column.items():
+    matrices = {tuple(x.matrix.tobytes() for x in one.seeds) for one in mine}
+    if column != UDA and len(matrices) == 1:
+      mine = [mine[0]._replace(row=mine[0].row._replace(title=column))]
+    found += mine
+  return found
+
+
+def with_points(
+  out: pathlib.Path,
+  settings: Sequence[runs.Setting],
+  seeds: Sequence[int],
+  config: ml_collections.ConfigDict,
+) -> list[Scored]:
+  """The models that learned from points, one a setting."""
+  found = []
+  titles = stage_1_titles(settings, config)
   for setting in settings:
     folders = [runs.workdir(out, setting, seed) for seed in seeds]
     costs = [cost(folder) for folder in folders]
@@ -182,15 +232,31 @@ def rows_of(
       sum(points for points, _ in costs) / len(costs),
       sum(seconds for _, seconds in costs) / len(costs),
       (),
-      over=level('UDA', setting.stage_1, len(shared)),
+      over=level(UDA, titles[setting.stage_1]),
     )
-    yield row, folders, 'adapt'
+    found.append(scored(row, folders, 'adapt', split_of(config)))
+  return found
 
 
-def level(name: str, stage_1: runs.Fields, count: int) -> str:
-  """The title of a model that costs no points, one of `count` of its kind."""
-  which = runs.title(stage_1) or 'as configured'
-  return name if count == 1 else f'{name}, {which}'
+def stage_1_titles(
+  settings: Sequence[runs.Setting], config: ml_collections.ConfigDict
+) -> dict[runs.Fields, str]:
+  """What each stage 1 is called: its value of all fields in which they differ.
+
+  Nothing where there is one.
+  """
+  known = command.flatten(config)
+  names = dict.fromkeys(name for x in settings for name, _ in x.stage_1)
+  found = {}
+  for fields in dict.fromkeys(setting.stage_1 for setting in settings):
+    values = {name: str(known[name]) for name in names} | dict(fields)
+    found[fields] = runs.title(tuple(values.items()))
+  return found if len(found) > 1 else dict.fromkeys(found, '')
+
+
+def level(column: str, stage_1: str) -> str:
+  """The title of a model that costs no points."""
+  return f'{column}, {stage_1}' if stage_1 else column
 
 
 def series(setting: runs.Setting) -> str:
@@ -207,39 +273,40 @@ def cost(folder: pathlib.Path) -> tuple[int, float]:
   return len(answers), sum(answer.seconds or 0.0 for answer in answers)
 
 
-def scores_of(
-  folder: pathlib.Path, model: str, split: str
-) -> scores_lib.Scores:
-  """What evaluation says of a model."""
-  path = workdir_lib.Workdir(folder).evaluation(model, split)
-  return scores_lib.from_json(model, json.loads(path.read_text()))
+def split_of(config: ml_collections.ConfigDict) -> str:
+  """The images that all are scored on."""
+  return config.data.evaluation.split
 
 
 def write(
   out: pathlib.Path,
-  rows: Sequence[study_lib.Row],
-  classes: Sequence[scores_lib.Scores],
+  found: Sequence[Scored],
   names: Sequence[str],
   seeds: Sequence[int],
   full: int,
 ) -> None:
   """Writes the results and prints the table."""
-  table = study_lib.lines(rows, *ends(rows, full))
+  rows = [one.row for one in found]
+  table = study_lib.lines(rows, full)
+  classes = [scores_lib.average(one.row.title, one.seeds) for one in found]
   text = study_lib.markdown(table, seeds)
-  (out / 'table.md').write_text(text + '\n')
-  (out / 'table.csv').write_text(study_lib.comma_separated(table, seeds))
-  (out / 'classes.csv').write_text(paper.iou_csv(classes, names))
-  (out / 'classes.tex').write_text(paper.iou_latex(classes, names))
+  files = {
+    'table.md': text + '\n',
+    'table.csv': study_lib.comma_separated(table, seeds),
+    'table.tex': study_lib.latex(table),
+    'classes.csv': paper.iou_csv(classes, names),
+    'classes.tex': paper.iou_latex(classes, names),
+  }
+  for name, content in files.items():
+    (out / name).write_text(content)
   workdir_lib.write_json(
     out / 'study.json',
     {'seeds': list(seeds), 'rows': [row._asdict() for row in rows]},
   )
-  (out / 'curve.png').write_bytes(points.draw(table, seeds))
+  if any(row.series for row in rows):
+    (out / 'curve.png').write_bytes(points.draw(table, seeds))
   print(text)
-  progress.say(
-    f'study: {out}/table.md, table.csv, classes.csv, classes.tex, study.json, '
-    'curve.png'
-  )
+  progress.say(f'study: {", ".join(files)} and more in {out}')
 
 
 def all_points(
@@ -251,19 +318,6 @@ def all_points(
     images = store.counts().images
   rows, cols = config.acquire.grid
   return images * rows * cols * config.acquire.n
-
-
-def ends(
-  rows: Sequence[study_lib.Row], full: int
-) -> tuple[str | None, str | None]:
-  """The rows that ask nothing and everything: 0 and 100 % of the gap.
-
-  None where they had another stage 1 than other rows.
-  """
-  if len({row.over for row in rows if row.series is not None}) > 1:
-    return None, None
-  asked = {row.points: row.title for row in rows if row.series is not None}
-  return asked.get(0), asked.get(full)
 
 
 if __name__ == '__main__':

@@ -27,8 +27,12 @@ class Setting(NamedTuple):
 
   @property
   def stage_1(self) -> Fields:
-    """Those that stage 1 depends on."""
-    return tuple(x for x in self.fields if record.decides(x[0]) == 'uda')
+    """Those that stage 1 depends on, or its scores."""
+    return tuple(
+      x
+      for x in self.fields
+      if record.decides(x[0]) == 'uda' or x[0].startswith('data.evaluation.')
+    )
 
 
 def slug(fields: Fields) -> str:
@@ -73,9 +77,14 @@ class Runner:
     self._stopped = False
 
   def run(
-    self, settings: Sequence[Setting], seeds: Sequence[int]
+    self, settings: Sequence[Setting], seeds: Sequence[int], *, points: bool
   ) -> dict[pathlib.Path, str]:
     """Runs what is missing of every setting and seed.
+
+    Args:
+      settings: what is compared.
+      seeds: of each of them.
+      points: whether to go on after stage 1.
 
     Returns:
       Why runs failed, by their workdirs.
@@ -87,11 +96,12 @@ class Runner:
           {base(self._out, x, s): (x, s) for s in seeds for x in settings},
           self._stage_1,
         )
-        failed |= self._stage(
-          pool,
-          {workdir(self._out, x, s): (x, s) for s in seeds for x in settings},
-          self._rest,
-        )
+        if points:
+          failed |= self._stage(
+            pool,
+            {workdir(self._out, x, s): (x, s) for s in seeds for x in settings},
+            self._rest,
+          )
       except BaseException:
         self._stop()
         pool.shutdown(cancel_futures=True)
@@ -185,14 +195,15 @@ def _pin(process: int, cores: Sequence[int]) -> None:
 
 
 def forwarded(words: Sequence[str]) -> list[str]:
-  """The arguments that every run gets: --config and its fields."""
+  """What every run gets: --config, its fields, and where programs are kept."""
   kept: list[str] = []
   takes_value = False
   for word in words:
     name = word.lstrip('-').partition('=')[0]
     is_flag = word.startswith('-')
-    of_config = is_flag and name.removeprefix('no').split('.')[0] == 'config'
-    if of_config or (takes_value and not is_flag):
+    first = name.removeprefix('no').split('.')[0]
+    for_all = is_flag and first in ('config', 'compilation_cache')
+    if for_all or (takes_value and not is_flag):
       kept.append(word)
-    takes_value = of_config and '=' not in word
+    takes_value = for_all and '=' not in word
   return kept

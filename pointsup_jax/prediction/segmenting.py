@@ -20,9 +20,9 @@ Size = tuple[int, int]  # height, width
 # 0.75 costs more than it gives.
 TTA_SCALES = (1.0, 1.25)
 _STRIDE = 8  # of the network
-# Logits of more pixels than this are not made at once: they would fill the
-# memory for a large photograph, and stay in the caches of no CPU.
-_PIXELS_AT_ONCE = 2**18
+# Logits are enlarged in tiles of this size, whatever the size of the image: one
+# program serves all sizes, and no photograph fills the memory.
+_TILE = (128, 256)
 
 
 class View(NamedTuple):
@@ -120,7 +120,7 @@ class Segmenter:
   ) -> Prediction:
     """What the views of an image say together, at a size of any kind.
 
-    Compiled once for every size; on a single view the labels are those of
+    Compiled once for all sizes; on a single view the labels are those of
     evaluation.
 
     Args:
@@ -128,32 +128,34 @@ class Segmenter:
       size: height and width of the result.
     """
     height, width = size
-    pieces = -(-height * width // _PIXELS_AT_ONCE)
-    step = -(-width // pieces)
     rows, columns = [], []
     for view, logits in zip(self._views, small_logits, strict=True):
-      rows.append(_matrix(logits.shape[0], height))
-      of_columns = _matrix(logits.shape[1], width)
-      # Whoever is last takes more than there is: all pieces have one shape.
-      of_columns = np.pad(of_columns, ((0, step * pieces - width), (0, 0)))
-      columns.append(of_columns[:, ::-1] if view.flipped else of_columns)
-    parts = [
-      _judge(
-        tuple(small_logits),
-        tuple(rows),
-        tuple(x[start : start + step] for x in columns),
+      rows.append(_tiles(upsample.weights(logits.shape[0], height), _TILE[0]))
+      of_columns = upsample.weights(logits.shape[1], width)
+      columns.append(
+        _tiles(of_columns[:, ::-1] if view.flipped else of_columns, _TILE[1])
       )
-      for start in range(0, step * pieces, step)
+    logits = jax.device_put(tuple(small_logits))
+    tiles = [
+      [_judge(logits, r, c) for c in zip(*columns, strict=True)]
+      for r in zip(*rows, strict=True)
     ]
+    tiles = jax.device_get(tiles)
     labels, unsure = (
-      np.concatenate(part, axis=1)[:, :width]
-      for part in zip(*jax.device_get(parts), strict=True)
+      np.block([[tile[i] for tile in line] for line in tiles])[:height, :width]
+      for i in range(2)
     )
     return Prediction(labels, unsure)
 
 
-def _matrix(old: int, new: int) -> np.ndarray:
-  return upsample.weights(old, new).astype(np.float32)
+def _tiles(weights: np.ndarray, tile: int) -> np.ndarray:
+  """Rows of a matrix [new, old] in equal parts: [T, tile, old] float32.
+
+  The last one ends with zeros.
+  """
+  new, old = weights.shape
+  filled = np.pad(weights, ((0, -new % tile), (0, 0)))
+  return filled.astype(np.float32).reshape(-1, tile, old)
 
 
 @jax.jit

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from pointsup_jax.reporting import paper
+
 
 class Row(NamedTuple):
   """One setting, run with every seed."""
@@ -52,24 +54,26 @@ def interval(values: Sequence[float]) -> Interval:
   return Interval(mean, float(stats.t.ppf(0.975, len(values) - 1)) * error)
 
 
-def lines(
-  rows: Sequence[Row], low: str | None = None, high: str | None = None
-) -> list[Line]:
+def lines(rows: Sequence[Row], full: int) -> list[Line]:
   """Compares every row with others, seed by seed.
+
+  Of the rows that gain over the same one, that which asks nothing has closed
+  none of the gap, that which asks everything all of it.
 
   Args:
     rows: with one value a seed each, all of the same seeds.
-    low: title of the row at which none of the gap is closed.
-    high: title of the row at which all of it is.
+    full: points of a run that asks everything.
   """
   by_title = {row.title: np.array(row.miou) for row in rows}
+  asked = {(row.over, row.points): row.title for row in rows if row.series}
   found = []
   for row in rows:
     miou = by_title[row.title]
     gain = gap = None
     if row.over is not None:
       gain = interval(miou - by_title[row.over])
-    if low in by_title and high in by_title and row.series is not None:
+    low, high = asked.get((row.over, 0)), asked.get((row.over, full))
+    if row.series is not None and low is not None and high is not None:
       whole = by_title[high] - by_title[low]
       if (whole > 0).all():
         gap = interval(100 * (miou - by_title[low]) / whole)
@@ -88,7 +92,7 @@ def markdown(table: Sequence[Line], seeds: Sequence[int]) -> str:
     [
       line.row.title,
       f'{line.row.points:,.0f}',
-      f'{line.row.seconds / 3600:.1f}',
+      _hours(line.row),
       line.miou.text(1),
       *(f'{x:.1f}' for x in line.row.miou),
       '' if line.gain is None else line.gain.text(1),
@@ -99,6 +103,45 @@ def markdown(table: Sequence[Line], seeds: Sequence[int]) -> str:
   rule = ['---'] * len(header)
   return '\n'.join(
     f'| {" | ".join(cells)} |' for cells in (header, rule, *body)
+  )
+
+
+def _hours(row: Row) -> str:
+  """Nothing where nobody took the time."""
+  timed = row.seconds > 0 or row.points == 0
+  return f'{row.seconds / 3600:.1f}' if timed else ''
+
+
+def latex(table: Sequence[Line]) -> str:
+  """The table for a paper, without the single seeds; for booktabs."""
+
+  def cell(found: Interval | None, digits: int) -> str:
+    return '' if found is None else found.text(digits).replace('±', r'$\pm$')
+
+  body = [
+    [
+      paper.latex(line.row.title),
+      f'{line.row.points:,.0f}',
+      _hours(line.row),
+      cell(line.miou, 1),
+      cell(line.gain, 1),
+      cell(line.gap, 0),
+    ]
+    for line in table
+  ]
+  header = ['Setting', 'points', 'hours', 'mIoU', 'gain', r'gap closed, \%']
+  return '\n'.join(
+    [
+      r'% \usepackage{booktabs}',
+      r'\begin{tabular}{lrrrrr}',
+      r'\toprule',
+      ' & '.join(header) + r' \\',
+      r'\midrule',
+      *(' & '.join(cells) + r' \\' for cells in body),
+      r'\bottomrule',
+      r'\end{tabular}',
+      '',
+    ]
   )
 
 

@@ -7,9 +7,11 @@ import pathlib
 import shutil
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import ml_collections
 
+from configs import default
 from pointsup_jax import command, errors, lock, processes, progress, whole_file
 from pointsup_jax.annotation.web import server
 from pointsup_jax.data import classes as classes_lib
@@ -121,13 +123,7 @@ def require_same(
     'palette': [list(color) for color in classes.palette],
   }
   if workdir.config.exists():
-    try:
-      known = json.loads(workdir.config.read_text())['config']
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-      raise errors.UsageError(
-        f"{workdir.config} is not a run's config ({error}); choose another "
-        '--workdir'
-      ) from error
+    known = recorded(workdir)
     changed = [
       f'{name} was {known.get(name)!r}, now {fields.get(name)!r}'
       for name in sorted(known.keys() | fields.keys())
@@ -141,6 +137,32 @@ def require_same(
   else:
     _refuse_others(workdir)
   return fields
+
+
+def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
+  """What config.json says: every field, and the classes.
+
+  Fields that its version did not have yet get their defaults, which do what
+  that version did.
+
+  Raises:
+    errors.UsageError: the file is damaged, or no run's.
+  """
+  try:
+    known = dict(json.loads(workdir.config.read_text())['config'])
+  except (ValueError, KeyError, TypeError) as error:
+    raise errors.UsageError(
+      f"{workdir.config} is damaged or not a run's config ({error}); choose "
+      'another --workdir'
+    ) from error
+  defaults = command.flatten(default.get_config())
+  newer = {name: x for name, x in defaults.items() if name not in known}
+  if newer:
+    assumed = ', '.join(f'{name}={value!r}' for name, value in newer.items())
+    progress.say(
+      f'{workdir.config} is of an earlier version; taken as {assumed}'
+    )
+  return known | newer
 
 
 def clear(workdir: workdir_lib.Workdir) -> None:

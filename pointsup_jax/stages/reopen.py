@@ -4,13 +4,13 @@ Neither the file of the config nor the data are needed; the classes are those
 that were recorded, whatever has become of the file that named them.
 """
 
-import json
 from typing import Any
 
 import ml_collections
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.stages import record
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
 
@@ -19,23 +19,22 @@ def reopen(workdir: workdir_lib.Workdir) -> run_lib.Run:
   """The run that a workdir holds.
 
   Raises:
-    errors.UsageError: it holds none.
-    errors.UserError: its config.json is damaged.
+    errors.UsageError: it holds none, or its config.json is damaged.
   """
   if not workdir.config.is_file():
     raise errors.UsageError(
       f'{workdir.root} holds no run: there is no {workdir.config}'
     )
+  fields = record.recorded(workdir)
   try:
-    fields = json.loads(workdir.config.read_text())['config']
-    rounds = fields.get('acquire.rounds', 1)
+    rounds = fields['acquire.rounds']
     return run_lib.Run(
       config=_nested(fields),
       workdir=workdir_lib.Workdir(workdir.root, rounds, round=rounds),
       classes=_classes(fields),
     )
   except (ValueError, KeyError, TypeError, AttributeError) as error:
-    raise errors.UserError(
+    raise errors.UsageError(
       f"{workdir.config} is damaged or not a run's config ({error})"
     ) from error
 

@@ -14,14 +14,19 @@ from pointsup_jax.reporting import facts as facts_lib
 from pointsup_jax.stages import history, labels, models
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
-from pointsup_jax.training import metrics_log
+from pointsup_jax.training import checkpoint, metrics_log
 
 
 def gather(run: run_lib.Run) -> facts_lib.Facts:
   """Everything that the workdir holds of a run, whole or not."""
   found = [x for _, x in scored(run)]
   labelling = _labelling(run)
-  missing = []
+  missing = [
+    f'Scores of {model.column!r}: they are of step {known.step}, and it has '
+    'learned since (--stage=evaluate).'
+    for model, known in _evaluated(run)
+    if _outdated(model, known)
+  ]
   if not found:
     missing.append('Scores: nothing has been evaluated (--stage=evaluate).')
   elif len(found) == 1:
@@ -48,7 +53,14 @@ def gather(run: run_lib.Run) -> facts_lib.Facts:
 
 
 def scored(run: run_lib.Run) -> list[tuple[models.Model, scores.Scores]]:
-  """The models that have been evaluated on these images, in order."""
+  """The models that have been evaluated on these images, in order.
+
+  Scores that a model had at an earlier step do not count.
+  """
+  return [pair for pair in _evaluated(run) if not _outdated(*pair)]
+
+
+def _evaluated(run: run_lib.Run) -> list[tuple[models.Model, scores.Scores]]:
   found = []
   for model in models.of(run.workdir):
     path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
@@ -56,6 +68,12 @@ def scored(run: run_lib.Run) -> list[tuple[models.Model, scores.Scores]]:
       known = json.loads(path.read_text())
       found.append((model, scores.from_json(model.column, known)))
   return found
+
+
+def _outdated(model: models.Model, known: scores.Scores) -> bool:
+  """Whether the model has learned since; unknown without checkpoints."""
+  step = checkpoint.newest_step(model.phase.checkpoints)
+  return step is not None and step != known.step
 
 
 def _phases(run: run_lib.Run) -> list[curves.Phase]:

@@ -89,6 +89,7 @@ def asked(run: run_lib.Run, look: Look) -> Strips:
       for title, name in scores.extremes(ranks).items()
     }
     requests = {title: store.requests(name) for title, name in chosen.items()}
+    rounds = [request.round for request in store.requests()]
   if not chosen:
     return Strips([], [])
   examples = find(run.source('target', labelled=False), chosen)
@@ -99,9 +100,9 @@ def asked(run: run_lib.Run, look: Look) -> Strips:
     for title, example in examples.items()
   }
   missing = []
-  # All that is on disk of the model that asks is of the newest round.
-  newest = max(x.round for of_image in requests.values() for x in of_image)
-  asks = run.workdir.at(newest).newest
+  # All that is on disk of the model that asks is of the newest round, which may
+  # have asked about none of these images.
+  asks = run.workdir.at(max(rounds)).newest
   if asks.checkpoints.is_dir():
     _, variables = run.trained(asks)
     kind = shown_score(run).replace('_', ' ')

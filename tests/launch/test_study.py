@@ -6,6 +6,7 @@ import json
 import pytest
 from launching import STREETS, TINY, assert_refused, launch
 
+from configs import streets_active
 from launch import study, study_runs
 from pointsup_jax import errors
 
@@ -41,6 +42,31 @@ def test_runs_share_stage_1_where_their_fields_let_them(tmp_path):
   assert study_runs.workdir(tmp_path, one, 0) != study_runs.workdir(
     tmp_path, two, 0
   )
+  # It is scored there too, on what its gains are over.
+  elsewhere = study_runs.Setting(
+    (('data.evaluation.dataset', 'streets_game'),), True
+  )
+  assert study_runs.base(tmp_path, elsewhere, 0) != study_runs.base(
+    tmp_path, other, 0
+  )
+
+
+def test_a_stage_1_is_called_by_all_fields_in_which_they_differ():
+  config = streets_active.get_config()
+  plain, minent, both = (
+    study_runs.Setting(fields, False)
+    for fields in (
+      (('acquire.k', '2'),),
+      (('uda.strategy', 'minent'), ('adapt.strategy', 'minent')),
+      (('uda.strategy', 'minent'), ('uda.steps', '7')),
+    )
+  )
+  assert list(study.stage_1_titles([plain, minent, both], config).values()) == [
+    'uda.strategy=advent, uda.steps=500',
+    'uda.strategy=minent, uda.steps=500',
+    'uda.strategy=minent, uda.steps=7',
+  ]
+  assert list(study.stage_1_titles([minent], config).values()) == ['']
 
 
 def test_fields_of_the_same_name_are_told_apart():
@@ -53,9 +79,11 @@ def test_fields_of_the_same_name_are_told_apart():
 
 def test_only_the_config_is_handed_on():
   words = ['--vary=a=1', '--config=c.py', '--config.x=1', '--config.y', '2',
-           '--seeds', '3', '--out=o', '--noconfig.z']  # fmt: skip
+           '--seeds', '3', '--out=o', '--noconfig.z',
+           '--compilation_cache', 'd', 'e']  # fmt: skip
   assert study_runs.forwarded(words) == [
     '--config=c.py', '--config.x=1', '--config.y', '2', '--noconfig.z',
+    '--compilation_cache', 'd',
   ]  # fmt: skip
 
 
@@ -110,6 +138,25 @@ def test_a_study_from_its_start_to_its_end(tmp_path):
   assert (
     tmp_path / 'seed_0/k_2/adapt/metrics.jsonl'
   ).stat().st_mtime_ns == stamp
+
+
+def test_adaptation_methods_are_compared_without_points(tmp_path):
+  args = (
+    '--vary=uda.strategy=source_only,minent', '--nopoints', '--seeds=1',
+    '--config.uda.steps=1', f'--out={tmp_path}',
+  )  # fmt: skip
+  done = run(*args)
+  assert done.returncode == 0, done.stderr
+  with (tmp_path / 'classes.csv').open() as file:
+    assert [row['method'] for row in csv.DictReader(file)] == [
+      'no adaptation',
+      'UDA, uda.strategy=source_only',
+      'UDA, uda.strategy=minent',
+    ]
+  assert not (tmp_path / 'curve.png').exists()
+  assert sorted(
+    path.name for path in (tmp_path / 'seed_0').iterdir() if path.is_dir()
+  ) == ['stage_1-uda.strategy_minent', 'stage_1-uda.strategy_source_only']
 
 
 def test_a_run_that_fails_is_named_with_why(tmp_path):

@@ -1,5 +1,6 @@
-"""Predictions at any size, in pieces, and averaged over views."""
+"""Predictions at any size, in tiles, and averaged over views."""
 
+import jax
 import numpy as np
 import pytest
 import using
@@ -7,6 +8,7 @@ from PIL import Image
 from scipy import special
 from using import enlarged
 
+from pointsup_jax.evaluation import predict as evaluation
 from pointsup_jax.models import deeplab
 from pointsup_jax.prediction import segmenting
 from pointsup_jax.training import sharding
@@ -33,10 +35,14 @@ def image(images):
   return using.pixels(images / 'a/1.png')
 
 
-def predict(trained, views, image, size):
-  segmenter = segmenting.Segmenter(
+def segmenter_of(trained, views):
+  return segmenting.Segmenter(
     trained.segmenter, trained.variables, views, sharding.split(sharding.mesh())
   )
+
+
+def predict(trained, views, image, size):
+  segmenter = segmenter_of(trained, views)
   seen = segmenting.as_seen(image, views)
   logits = segmenter.small_logits({k: x[None] for k, x in seen.items()})
   return segmenter.enlarge(logits[0], size)
@@ -74,25 +80,28 @@ def test_a_mirrored_image_has_the_mirrored_prediction(trained, image):
   np.testing.assert_allclose(one.entropy, other.entropy[:, ::-1], atol=1e-5)
 
 
-@pytest.mark.parametrize('size', [(1, 1), (1, 90), (90, 1), (53, 71)])
-def test_pieces_make_no_difference(trained, image, size, monkeypatch):
+# One pixel, lines, less than a tile, exactly one, one pixel more, several.
+@pytest.mark.parametrize(
+  'size',
+  [(1, 1), (1, 90), (90, 1), (53, 71), (128, 256), (129, 257), (300, 517)],
+)
+def test_tiles_say_what_evaluation_says(trained, image, size):
   views = segmenting.plain(SIZE)
-  whole = predict(trained, views, image, size)
-  assert whole.labels.shape == whole.entropy.shape == size
-  monkeypatch.setattr(segmenting, '_PIXELS_AT_ONCE', 300)
-  pieces = predict(trained, views, image, size)
-  np.testing.assert_allclose(pieces.entropy, whole.entropy, atol=1e-5)
-  assert (pieces.labels != whole.labels).mean() < 1e-3
+  found = predict(trained, views, image, size)
+  seen = segmenting.as_seen(image, views)[SIZE][None]
+  logits = evaluation.logits(trained.segmenter, trained.variables, seen, size)
+  labels, entropy = segmenting.judge(logits)
+  np.testing.assert_array_equal(found.labels, labels[0])
+  np.testing.assert_allclose(found.entropy, entropy[0], atol=1e-6)
 
 
-def test_the_network_is_compiled_once(trained, image):
+def test_images_of_many_sizes_share_two_programs(trained, image, caplog):
   views = segmenting.plain(SIZE)
-  segmenter = segmenting.Segmenter(
-    trained.segmenter, trained.variables, views, sharding.split(sharding.mesh())
-  )
-  for size in ((20, 30), (90, 70), (64, 128)):
-    resized = np.asarray(Image.fromarray(image).resize(size[::-1]))
-    segmenter.small_logits(
-      {SIZE: segmenting.as_seen(resized, views)[SIZE][None]}
-    )
-  assert segmenter._small._cache_size() == 1
+  jax.clear_caches()
+  segmenter = segmenter_of(trained, views)
+  seen = {k: x[None] for k, x in segmenting.as_seen(image, views).items()}
+  with jax.log_compiles():
+    for size in ((20, 30), (90, 70), (300, 200), (77, 900), (128, 256)):
+      segmenter.enlarge(segmenter.small_logits(seen)[0], size)
+  compiled = [x for x in caplog.messages if x.startswith('Compiling')]
+  assert len(compiled) == 2, compiled

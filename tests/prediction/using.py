@@ -11,7 +11,7 @@ from pointsup_jax.data import classes
 from pointsup_jax.data.streets import scenes
 
 SIZE = (64, 128)  # at which the network sees images
-# The network's own, larger, taller, uneven, and one that is judged in pieces.
+# The network's own, larger, taller, uneven, and one of many tiles.
 SIZES = (SIZE, (150, 200), (270, 180), (67, 131), (620, 500))
 PALETTE = [[i, 255 - i, 7 * i] for i in range(19)]
 

@@ -29,7 +29,7 @@ def test_an_interval_is_students():
 
 
 def test_rows_are_compared_seed_by_seed():
-  lines = {line.row.title: line for line in study.lines(ROWS, 'k=0', 'k=8')}
+  lines = {line.row.title: line for line in study.lines(ROWS, 4000)}
   assert lines['UDA'].gain is None
   assert lines['UDA'].gap is None
   # Gains of 4, 3 and 6 although the seeds lie ten points apart.
@@ -40,12 +40,32 @@ def test_rows_are_compared_seed_by_seed():
 
 
 def test_without_the_ends_nothing_is_said_of_the_gap():
-  lines = study.lines(ROWS, 'k=0', None)
-  assert all(line.gap is None for line in lines)
+  for rows, full in ((ROWS, 5000), (ROWS[:1] + ROWS[2:], 4000)):
+    assert all(line.gap is None for line in study.lines(rows, full))
+
+
+def test_the_gap_is_that_of_the_same_stage_1():
+  other = [
+    row._replace(
+      title=f'other {row.title}',
+      over=row.over and f'other {row.over}',
+      miou=tuple(x * 2 for x in row.miou),
+    )
+    for row in ROWS
+  ]
+  more = study.Row('MinEnt', 'b', 1000, 3600, (24.0, 33.0, 31.0), 'minent')
+  minent = study.Row('minent', None, 0, 0, (20.0, 30.0, 25.0))
+  found = {
+    line.row.title: line
+    for line in study.lines([*ROWS, *other, minent, more], 4000)
+  }
+  assert found['other k=2'].gap == pytest.approx(found['k=2'].gap)
+  assert found['other k=2'].gain.mean == 2 * found['k=2'].gain.mean
+  assert found['MinEnt'].gap is None
 
 
 def test_the_tables_say_the_same():
-  table = study.lines(ROWS, 'k=0', 'k=8')
+  table = study.lines(ROWS, 4000)
   text = study.markdown(table, range(3))
   assert len({line.count('|') for line in text.splitlines()}) == 1
   row = next(line for line in text.splitlines() if line.startswith('| k=2'))
@@ -58,11 +78,16 @@ def test_the_tables_say_the_same():
   assert float(numbers[2]['miou']) == pytest.approx(88 / 3)
   assert float(numbers[2]['gap_percent']) == pytest.approx(65 / 3)
   assert numbers[0]['gain'] == ''
+  tex = study.latex(
+    [table[0], table[2]._replace(row=SOME._replace(title='a_b'))]
+  )
+  assert r'a\_b & 1,000 & 1.0 & 29.3 $\pm$' in tex
+  assert {line.count('&') for line in tex.splitlines() if '&' in line} == {5}
 
 
 def test_the_curve_is_drawn(tmp_path):
   path = tmp_path / 'curve.png'
-  table = study.lines(ROWS, 'k=0', 'k=8')
+  table = study.lines(ROWS, 4000)
   path.write_bytes(points.draw(table, range(3)))
   image = np.asarray(Image.open(path).convert('RGB')).astype(int)
   blue = np.abs(image - (0x00, 0x72, 0xB2)).sum(-1) < 30

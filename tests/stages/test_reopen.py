@@ -38,8 +38,10 @@ def test_colours_may_be_missing_or_change(tmp_path):
   (folder.root / 'uda').mkdir()
   (folder.root / 'uda/something').touch()
   known = json.loads(folder.config.read_text())
-  del known['config']['palette']  # a run of an earlier version
+  for name in ('palette', 'acquire.rounds'):  # a run of an earlier version
+    del known['config'][name]
   folder.config.write_text(json.dumps(known))
+  assert reopen.reopen(folder).config.acquire.rounds == 1
   opened = reopen.reopen(folder).classes
   assert opened.names == MINE.names
   assert len(set(opened.palette)) == 2

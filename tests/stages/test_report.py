@@ -15,7 +15,7 @@ from PIL import Image
 from configs import camvid_dusk
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.stages import record, report, run, workdir
+from pointsup_jax.stages import record, report, report_facts, run, workdir
 
 CLASSES = ('<script>alert(1)</script>', '$\\frac{&amp;', "a'b", 'Straße 道')
 IMAGE = '"><img src=x onerror=alert(2)>'
@@ -274,6 +274,17 @@ def test_rounds_stand_beside_each_other_in_their_order(tmp_path, data):
       'round 2',
       'points',
     ]
+
+
+def test_scores_of_an_earlier_step_are_left_out_and_named(tmp_path, data):
+  opened = open_run(tmp_path, data)
+  for model in ('source_only', 'uda', 'adapt'):
+    score(opened, model)  # at step 2
+  (opened.workdir.uda.checkpoints / '3').mkdir(parents=True)
+  (opened.workdir.source_only.checkpoints / '2').mkdir(parents=True)
+  found = report_facts.gather(opened)
+  assert [x.column for x in found.scores] == ['no adaptation', 'points']
+  assert any("'UDA'" in line and 'step 2' in line for line in found.missing)
 
 
 def test_an_empty_workdir_is_refused(tmp_path, data):
