@@ -70,6 +70,10 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
   if not processes.is_first():  # it speaks for all
     yield
     return
+  if workdir.mirror:
+    progress.say(
+      f'{workdir} cannot be locked: take care that no other command works there'
+    )
   try:
     workdir.root.mkdir(parents=True, exist_ok=True)
     with lock.held(
@@ -80,7 +84,7 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
       yield
   except OSError as error:  # often without the name of a file
     raise errors.UserError(
-      f'{error}, in {workdir.root}; mend that and run the same command again'
+      f'{error}, in {workdir}; mend that and run the same command again'
     ) from error
 
 
@@ -125,8 +129,8 @@ def require_same(
       known = json.loads(workdir.config.read_text())['config']
     except (json.JSONDecodeError, KeyError, TypeError) as error:
       raise errors.UsageError(
-        f"{workdir.config} is not a run's config ({error}); choose another "
-        '--workdir'
+        f"{workdir.kept(workdir.config)} is not a run's config ({error}); "
+        'choose another --workdir'
       ) from error
     changed = [
       f'{name} was {known.get(name)!r}, now {fields.get(name)!r}'
@@ -135,7 +139,7 @@ def require_same(
     ]
     if changed:
       raise errors.UsageError(
-        f'{workdir.root} was started with another config: '
+        f'{workdir} was started with another config: '
         f'{"; ".join(changed)}. Choose another --workdir, or --overwrite'
       )
   else:
@@ -165,12 +169,14 @@ def clear(workdir: workdir_lib.Workdir) -> None:
     ]
     paths += [workdir.config] if workdir.config.exists() else []
     names = ', '.join(path.name for path in paths)
-    progress.say(f'--overwrite: deletes {workdir.root} ({names})')
+    progress.say(f'--overwrite: deletes {workdir} ({names})')
     for path in paths:
       if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
       else:
         path.unlink()
+    if workdir.mirror:
+      workdir.mirror.clear()
 
 
 def _refuse_others(workdir: workdir_lib.Workdir) -> None:
@@ -183,7 +189,7 @@ def _refuse_others(workdir: workdir_lib.Workdir) -> None:
     and any(path not in ours for path in workdir.root.iterdir())
   ):
     raise errors.UsageError(
-      f'{workdir.root} is not empty and holds no run (no config.json); choose '
+      f'{workdir} is not empty and holds no run (no config.json); choose '
       'another --workdir, or delete it yourself'
     )
 
