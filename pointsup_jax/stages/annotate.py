@@ -99,13 +99,13 @@ def serve(run: run_lib.Run) -> None:
     raise errors.UsageError(
       '--stage=annotate serves the page from one process; leave --multihost out'
     )
+  if not labels.missing(run):
+    return
   if run.workdir.mirror:
     raise errors.UsageError(
       f'no page is served from {run.workdir}: its answers would be on no disk; '
       + object_store.to_label(run.workdir)
     )
-  if not labels.missing(run):
-    return
   server.serve(
     path=run.workdir.annotations,
     folder=run.workdir.annotate,

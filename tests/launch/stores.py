@@ -29,7 +29,8 @@ class Bucket:
     objects: by name: the content and its generation.
     parts: of objects that are being uploaded.
     environment: of processes whose gs:// is to be this bucket.
-    on_write: is called with each name before it is written.
+    on_write: is called with each name before it is written; a PermissionError
+      that it raises is told, a ConnectionError is all that happens.
   """
 
   def __init__(self) -> None:
@@ -173,10 +174,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
   def _write(self, name: str, content: bytes, query: dict) -> None:
     bucket = self.server.bucket
-    if bucket.put(name, content, query.get('ifGenerationMatch')) is None:
-      self._answer(412)
-    else:
-      self._json(bucket.about(name))
+    try:
+      new = bucket.put(name, content, query.get('ifGenerationMatch'))
+    except PermissionError:
+      return self._answer(403, b'{"error": {"message": "not allowed"}}')
+    if new is None:
+      return self._answer(412)
+    self._json(bucket.about(name))
 
   def log_message(self, *unused: object) -> None:
     pass

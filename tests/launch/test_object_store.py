@@ -1,10 +1,13 @@
 """A run in gs://, killed and continued from nothing but the bucket."""
 
+import contextlib
+import json
 import pathlib
+import sqlite3
 import subprocess
 
 import pytest
-from launching import REPOSITORY, STREETS, TINY, command
+from launching import REPOSITORY, STREETS, TINY, assert_refused, command
 from stores import Bucket, serving
 
 from benchmarks import faults
@@ -70,6 +73,7 @@ def launch(
     if name == kill_at:
       process.kill()
       process.wait()
+      raise ConnectionAbortedError  # nor does the object come to be
 
   bucket.on_write = kill
   try:
@@ -94,3 +98,45 @@ def test_killed_and_continued_on_new_machines_and_still_the_same(
   there = bucket.download('run', tmp_path / 'copy')
   assert faults.compare(faults.results(local), faults.results(there)) == []
   assert not {'run.lock'} & bucket.names('run')
+
+
+def without_answers(store: bytes, scratch: pathlib.Path) -> bytes:
+  """A store as it was before anybody answered."""
+  scratch.write_bytes(store)
+  with contextlib.closing(sqlite3.connect(scratch)) as database, database:
+    guards = database.execute(
+      "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    ).fetchall()
+    for name, _ in guards:
+      database.execute(f'DROP TRIGGER {name}')
+    database.execute('DELETE FROM answers')
+    for _, sql in guards:
+      database.execute(sql)
+  return scratch.read_bytes()
+
+
+def test_people_label_a_local_copy(bucket, local, tmp_path):
+  """As the refusal says: copy, label, copy back, go on."""
+  folder = 'gs://bucket/labelled'
+  human = (
+    STREETS, *TINY, '--config.annotate.oracle=human', f'--workdir={folder}',
+  )  # fmt: skip
+  for path in (local / 'acquire').rglob('*'):
+    if path.is_file():
+      name = path.relative_to(local).as_posix()
+      bucket.put(f'labelled/{name}', path.read_bytes(), None)
+  bucket.put('labelled/uda/DONE', b'', None)
+  config = json.loads((local / 'config.json').read_text())
+  config['config']['annotate.oracle'] = 'human'
+  bucket.put('labelled/config.json', json.dumps(config).encode(), None)
+  answered = (local / 'acquire/annotations.sqlite').read_bytes()
+  asked = without_answers(answered, tmp_path / 'asked.sqlite')
+  bucket.put('labelled/acquire/annotations.sqlite', asked, None)
+  page = launch(bucket, tmp_path, *human, '--stage=annotate')
+  assert_refused(page, 2, 'gcloud storage rsync', folder)
+  waits = launch(bucket, tmp_path, *human)
+  assert_refused(waits, 3, 'waiting for 200 of 200 labels', 'runs/labelled')
+  bucket.put('labelled/acquire/annotations.sqlite', answered, None)
+  goes_on = launch(bucket, tmp_path, *human, '--stage=annotate')
+  assert goes_on.returncode == 0, goes_on.stderr
+  assert 'annotate/DONE' in bucket.names('labelled')
