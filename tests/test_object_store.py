@@ -57,6 +57,23 @@ def test_what_one_process_pushes_is_what_others_and_later_ones_see(bucket):
   assert files(mirror().local) == files(other.local)
 
 
+def test_what_was_written_from_elsewhere_is_seen(bucket):
+  bucket.put(f'{FOLDER}/config.json', b'{}', None)
+  first = mirror()
+  steps = first.remote / 'uda/checkpoints'
+  (first.remote / 'uda').mkdir(parents=True, exist_ok=True)
+  assert not steps.is_dir()
+  assert [path.name for path in first.remote.iterdir()] == ['config.json']
+  bucket.put(f'{FOLDER}/uda/checkpoints/2/big', b'x', None)
+  bucket.put(f'{FOLDER}/a', b'x', None)
+  assert [path.name for path in steps.iterdir()] == ['2']
+  assert {path.name for path in first.remote.iterdir()} == {
+    'config.json', 'uda', 'a',
+  }  # fmt: skip
+  first.pull()
+  assert files(first.local) == {'config.json': '{}', 'a': 'x'}
+
+
 def test_only_what_has_changed_is_written(bucket):
   first = mirror()
   write(first.local, config_dot_json='{}', a='1', b='1')
