@@ -5,7 +5,6 @@ Running the same command again continues where it stopped.
 
 import contextlib
 import dataclasses
-import pathlib
 from collections.abc import Iterator
 
 from absl import flags
@@ -40,7 +39,9 @@ STAGES = {
 _NEVER_DONE = ('evaluate', 'report')
 
 _WORKDIR = flags.DEFINE_string(
-  'workdir', None, 'Folder of the run; runs/<config name> if not given.'
+  'workdir',
+  None,
+  'Folder of the run, local or gs://; runs/<config name> if not given.',
 )
 _STAGE = flags.DEFINE_enum(
   'stage', 'all', ('all', *STAGES), 'Which stage to run.'
@@ -66,8 +67,8 @@ def main() -> None:
   multihost.start(_MULTIHOST.value)
   command.use_compilation_cache()
   check.check(config)
-  workdir = workdir_lib.Workdir(
-    pathlib.Path(_WORKDIR.value or f'runs/{command.config_name()}'),
+  workdir = workdir_lib.named(
+    _WORKDIR.value or f'runs/{command.config_name()}',
     rounds=config.acquire.rounds,
   )
   run = run_lib.open_run(config, workdir, _STAGE.value)
@@ -88,8 +89,9 @@ def main() -> None:
       if _OVERWRITE.value:
         record.clear(workdir)
       record.claim(workdir, config, run.classes)
-    processes.wait('the workdir')
-    progress.say(f'workdir {workdir.root}')
+    workdir.share('the workdir')
+    held.callback(workdir.push)  # also what a command leaves that was stopped
+    progress.say(f'workdir {workdir}')
     for stage, at in in_order(_STAGE.value, workdir):
       run_stage(stage, dataclasses.replace(run, workdir=at), held)
 
@@ -127,7 +129,7 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
   ):
     if processes.is_first():
       workdir.mark_done(stage)
-    processes.wait(f'the end of {stage}')
+    workdir.share(f'the end of {stage}')
 
 
 if __name__ == '__main__':

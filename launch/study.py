@@ -25,7 +25,7 @@ import ml_collections
 from absl import flags
 
 from launch import study_runs as runs
-from pointsup_jax import command, errors, progress
+from pointsup_jax import command, errors, object_store, progress
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains
 from pointsup_jax.reporting import paper
@@ -59,6 +59,7 @@ _JOBS = flags.DEFINE_integer(
 def main() -> None:
   """Runs what is missing, then writes and prints the table."""
   config = command.config()
+  object_store.require_local(_OUT.value or '', '--out')
   settings = list(chosen(_VARY.value, _ALSO.value))
   for setting in settings:
     check.check(changed(config, setting.fields))

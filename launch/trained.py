@@ -4,10 +4,12 @@ import pathlib
 
 from absl import flags
 
-from pointsup_jax import command, errors, progress
+from pointsup_jax import command, errors, object_store, progress
 from pointsup_jax.prediction import model as model_lib
 
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the trained run.')
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'Folder of the trained run, local or gs://.'
+)
 _OUT = flags.DEFINE_string('out', None, 'Folder of the results.')
 _MODEL = flags.DEFINE_string(
   'model',
@@ -28,7 +30,9 @@ OVERWRITE = flags.DEFINE_bool(
 
 def out() -> pathlib.Path:
   """Where the results go."""
-  return _folder(_OUT)
+  folder = _given(_OUT)
+  object_store.require_local(folder, '--out')
+  return pathlib.Path(folder)
 
 
 def load() -> tuple[model_lib.Model, tuple[int, int]]:
@@ -36,7 +40,7 @@ def load() -> tuple[model_lib.Model, tuple[int, int]]:
   if command.CONFIG.value is not None:
     raise errors.UsageError('--config: the workdir has its own; leave it out')
   size = _size()
-  model = model_lib.load(_folder(_WORKDIR), _MODEL.value)
+  model = model_lib.load(_given(_WORKDIR), _MODEL.value)
   height, width = size or model.size
   unfinished = '' if model.finished else ', whose training has not finished'
   progress.say(
@@ -46,10 +50,10 @@ def load() -> tuple[model_lib.Model, tuple[int, int]]:
   return model, (height, width)
 
 
-def _folder(flag: flags.FlagHolder[str | None]) -> pathlib.Path:
+def _given(flag: flags.FlagHolder[str | None]) -> str:
   if not flag.value:
     raise errors.UsageError(f'--{flag.name}=DIR is needed; see --help')
-  return pathlib.Path(flag.value)
+  return flag.value
 
 
 def _size() -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ FREE = {
   'processes',
   'lock',
   'whole_file',
+  'object_store',
 }  # anything may use these
 ALLOWED = {
   'types': set(),
@@ -25,6 +26,7 @@ ALLOWED = {
   'processes': set(),
   'lock': set(),
   'whole_file': set(),
+  'object_store': set(),
   'models': set(),
   'losses': set(),
   'data': set(),

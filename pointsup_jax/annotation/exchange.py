@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from absl import flags
 
-from pointsup_jax import command, errors, progress
+from pointsup_jax import command, errors, object_store, progress
 from pointsup_jax.annotation import crops, exporting, importing
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.formats import table
@@ -64,6 +64,10 @@ def main() -> None:
     raise errors.UsageError('--workdir=DIR and --format=NAME are needed')
   if (_EXPORT.value is None) == (_IMPORT.value is None):
     raise errors.UsageError('either --export=FILE or --import=FILE is needed')
+  if object_store.is_remote(workdir):
+    raise errors.UsageError(
+      f'--workdir={workdir}: {object_store.to_label(workdir)}'
+    )
   asked = open_workdir(pathlib.Path(workdir))
   with store_lib.Store(asked.store, asked.words.classes.num_classes) as store:
     if _EXPORT.value is not None:

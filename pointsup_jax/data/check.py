@@ -49,6 +49,7 @@ class Domain(NamedTuple):
 def main() -> None:
   """Prints what is in the data, problems first among it."""
   config = command.config()
+  domains.require_local(config.data)
   classes = domains.classes_of(config.data)
   summaries, rows, wrong = {}, [], []
   for name in domains.NAMES:

@@ -4,7 +4,7 @@ import pathlib
 
 import ml_collections
 
-from pointsup_jax import errors
+from pointsup_jax import errors, object_store
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import prepared, sources
 
@@ -101,6 +101,18 @@ def open_for_viewing(
       raise
     data.prepared = build
     return open_domain(data, name, classes=classes, seed=seed, labelled=False)
+
+
+def require_local(data: ml_collections.ConfigDict) -> None:
+  """Refuses data in an object store: ArrayRecord and OpenCV read files.
+
+  Raises:
+    errors.UsageError: they are in one.
+  """
+  object_store.require_local(data.root, '--config.data.root')
+  object_store.require_local(data.prepared, '--config.data.prepared')
+  for name in NAMES:
+    object_store.require_local(data[name].root, f'--config.data.{name}.root')
 
 
 def classes_of(data: ml_collections.ConfigDict) -> classes_lib.ClassSet:

@@ -40,6 +40,7 @@ def main() -> None:
   """Builds what is missing."""
   logging.set_verbosity(logging.ERROR)
   config = command.config()
+  domains.require_local(config.data)
   if not config.data.prepared:
     raise errors.UsageError(
       '--config.data.prepared=DIR is needed: the folder to build in'

@@ -5,7 +5,6 @@ import concurrent.futures
 import dataclasses
 import itertools
 import os
-import pathlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -73,7 +72,7 @@ def run(
       for read, prediction in _predictions(segmenter, good, batch_size):
         if not np.isfinite(prediction.entropy).all():
           raise errors.UserError(
-            f'the model {model.phase} of {model.run.workdir.root} says nothing '
+            f'the model {model.phase} of {model.run.workdir} says nothing '
             f'of {read.picture.path}: its logits are no numbers'
           )
         writer.add(read, prediction)
@@ -170,7 +169,7 @@ def about(
 ) -> dict[str, object]:
   """What decides the predictions, as the folder records it."""
   return {
-    'workdir': str(pathlib.Path(os.path.abspath(model.run.workdir.root))),
+    'workdir': model.run.workdir.address,
     'model': model.phase,
     'step': model.step,
     'views': [

@@ -1,7 +1,7 @@
 """A trained model, taken from a workdir to be used."""
 
 import dataclasses
-import pathlib
+import os
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
@@ -35,20 +35,20 @@ class Model:
     return height, width
 
 
-def load(root: pathlib.Path, phase: str | None = None) -> Model:
+def load(folder: str | os.PathLike[str], phase: str | None = None) -> Model:
   """The newest model of a workdir, or that of a phase.
 
   Nothing but the workdir is needed, and nothing in it is changed.
 
   Args:
-    root: the workdir.
+    folder: the workdir.
     phase: a name of `stages.models`; None: the newest that has a model.
 
   Raises:
     errors.UsageError: there is no such model, or no run at all.
     errors.UserError: it cannot be read.
   """
-  opened = reopen.reopen(workdir_lib.Workdir(root))
+  opened = reopen.reopen(workdir_lib.named(folder))
   there = {
     model.name: model.phase
     for model in reversed(models.of(opened.workdir))
@@ -56,7 +56,7 @@ def load(root: pathlib.Path, phase: str | None = None) -> Model:
   }
   if not there or (phase is not None and phase not in there):
     raise errors.UsageError(
-      f'{root} has no model of {phase or "any phase"}; '
+      f'{folder} has no model of {phase or "any phase"}; '
       + (f'it has those of {", ".join(there)}' if there else 'train one first')
     )
   chosen = phase or next(iter(there))

@@ -95,7 +95,7 @@ def look(
       )
       if not np.isfinite(found.scores).all():
         raise errors.UserError(
-          f'the model in {workdir.newest.root} is broken: its scores of '
+          f'the model in {workdir.newest.checkpoints} is broken: its scores of '
           f'{names[0]} and others are not finite; lower optim.lr and start '
           'anew with --overwrite'
         )

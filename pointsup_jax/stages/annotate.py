@@ -2,7 +2,7 @@
 
 import jax
 
-from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax import errors, object_store, processes, progress, stop
 from pointsup_jax.annotation import importing, oracle
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.formats import words
@@ -34,7 +34,8 @@ def run(run: run_lib.Run) -> None:
   if adapt.checkpoints.exists():
     progress.say(
       f'stage 3 has started with fewer labels; delete {adapt.checkpoints} and '
-      f'{run.workdir.done("adapt")} to train it with all of them'
+      f'{run.workdir.kept(run.workdir.done("adapt"))} to train it with all of '
+      'them'
     )
 
 
@@ -100,6 +101,11 @@ def serve(run: run_lib.Run) -> None:
     )
   if not labels.missing(run):
     return
+  if run.workdir.mirror:
+    raise errors.UsageError(
+      f'no page is served from {run.workdir}: its answers would be on no disk; '
+      + object_store.to_label(run.workdir)
+    )
   server.serve(
     path=run.workdir.annotations,
     folder=run.workdir.annotate,

@@ -75,6 +75,7 @@ _TUPLES = {
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError for the first field that cannot be right."""
+  domains.require_local(config.data)
   for field, choices in _CHOICES.items():
     require_choice(field, _get(config, field), choices)
   for field in _COUNTS:

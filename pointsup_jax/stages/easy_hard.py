@@ -45,14 +45,15 @@ def split(
     found = rank(run, target, model)
     if processes.is_first():
       workdir_lib.write_json(path, found)
-    processes.wait('split')
+    run.workdir.share('split')
   parts = json.loads(path.read_text())
   index = {name: i for i, name in enumerate(target.names)}
   gone = {*parts['easy'], *parts['hard']} ^ index.keys()
   if gone:
     raise errors.UserError(
-      f'{path} was made of other target images than there are now, such as '
-      f'{min(gone)}; restore them, or start anew with --overwrite'
+      f'{run.workdir.kept(path)} was made of other target images than there '
+      f'are now, such as {min(gone)}; restore them, or start anew with '
+      '--overwrite'
     )
   easy, hard = (
     sources.Subset(target, [index[name] for name in parts[part]])
@@ -90,8 +91,9 @@ def rank(
         mean_entropy = float(judged.mean_entropy[i])
         if not math.isfinite(mean_entropy):
           raise errors.UserError(
-            f'the model in {model.root} says nothing of {name}: its entropy is '
-            f'{mean_entropy}; lower optim.lr and start anew with --overwrite'
+            f'the model in {model.checkpoints} says nothing of {name}: its '
+            f'entropy is {mean_entropy}; lower optim.lr and start anew with '
+            '--overwrite'
           )
         hardness[name] = intrada.hardness(
           mean_entropy,

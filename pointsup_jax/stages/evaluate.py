@@ -26,7 +26,7 @@ def run(run: run_lib.Run) -> None:
   }
   if not columns:
     raise errors.UsageError(
-      f'--stage=evaluate: no model has been trained in {run.workdir.root}; run '
+      f'--stage=evaluate: no model has been trained in {run.workdir}; run '
       '--stage=uda or --stage=all'
     )
   print(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pointsup_jax import command, errors, processes, progress
+from pointsup_jax import command, errors, object_store, processes, progress
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.stages import run as run_lib
@@ -36,6 +36,8 @@ def _waiting(
 
 
 def _how_to_answer(run: run_lib.Run) -> str:
+  if run.workdir.mirror:
+    return object_store.to_label(run.workdir)
   if run.config.annotate.oracle == 'human':
     return f'this serves the page for them: {command.again(stage="annotate")}'
   return (

@@ -97,6 +97,7 @@ def train(
     phase.checkpoints,
     keep=config.train.keep,
     keep_every=config.train.keep_every,
+    before_save=run.workdir.push,
   ) as checkpoints:
     while True:
       try:

@@ -48,7 +48,7 @@ def show(
   labels.require_finished_before(runs[0][1], runs[0][0])
   todo = [stage for stage, here in runs if not _is_done(here, stage)]
   images = find_images(run, todo)
-  print(f'{run.workdir.root}: a dry run, nothing is written')
+  print(f'{run.workdir}: a dry run, nothing is written')
   for name, found in images.items():
     print(f'{name}: {_of_domain(run.config.data, name, len(found))}')
   describe = {

@@ -72,6 +72,10 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
   if not processes.is_first():  # it speaks for all
     yield
     return
+  if workdir.mirror:
+    progress.say(
+      f'{workdir} cannot be locked: take care that no other command works there'
+    )
   try:
     workdir.root.mkdir(parents=True, exist_ok=True)
     with lock.held(
@@ -82,7 +86,7 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
       yield
   except OSError as error:  # often without the name of a file
     raise errors.UserError(
-      f'{error}, in {workdir.root}; mend that and run the same command again'
+      f'{error}, in {workdir}; mend that and run the same command again'
     ) from error
 
 
@@ -131,7 +135,7 @@ def require_same(
     ]
     if changed:
       raise errors.UsageError(
-        f'{workdir.root} was started with another config: '
+        f'{workdir} was started with another config: '
         f'{"; ".join(changed)}. Choose another --workdir, or --overwrite'
       )
   else:
@@ -187,12 +191,14 @@ def clear(workdir: workdir_lib.Workdir) -> None:
     ]
     paths += [workdir.config] if workdir.config.exists() else []
     names = ', '.join(path.name for path in paths)
-    progress.say(f'--overwrite: deletes {workdir.root} ({names})')
+    progress.say(f'--overwrite: deletes {workdir} ({names})')
     for path in paths:
       if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
       else:
         path.unlink()
+    if workdir.mirror:
+      workdir.mirror.clear()
 
 
 def _refuse_others(workdir: workdir_lib.Workdir) -> None:
@@ -205,7 +211,7 @@ def _refuse_others(workdir: workdir_lib.Workdir) -> None:
     and any(path not in ours for path in workdir.root.iterdir())
   ):
     raise errors.UsageError(
-      f'{workdir.root} is not empty and holds no run (no config.json); choose '
+      f'{workdir} is not empty and holds no run (no config.json); choose '
       'another --workdir, or delete it yourself'
     )
 

@@ -4,6 +4,7 @@ Neither the file of the config nor the data are needed; the classes are those
 that were recorded, whatever has become of the file that named them.
 """
 
+import dataclasses
 from typing import Any
 
 import ml_collections
@@ -23,19 +24,20 @@ def reopen(workdir: workdir_lib.Workdir) -> run_lib.Run:
   """
   if not workdir.config.is_file():
     raise errors.UsageError(
-      f'{workdir.root} holds no run: there is no {workdir.config}'
+      f'{workdir} holds no run: there is no {workdir.kept(workdir.config)}'
     )
   fields = record.recorded(workdir)
   try:
     rounds = fields['acquire.rounds']
     return run_lib.Run(
       config=_nested(fields),
-      workdir=workdir_lib.Workdir(workdir.root, rounds, round=rounds),
+      workdir=dataclasses.replace(workdir, rounds=rounds, round=rounds),
       classes=_classes(fields),
     )
   except (ValueError, KeyError, TypeError, AttributeError) as error:
     raise errors.UsageError(
-      f"{workdir.config} is damaged or not a run's config ({error})"
+      f"{workdir.kept(workdir.config)} is damaged or not a run's config "
+      f'({error})'
     ) from error
 
 

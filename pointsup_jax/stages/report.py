@@ -39,7 +39,7 @@ def write(run: run_lib.Run) -> None:
   facts = report_facts.gather(run)
   if not facts.scores and not facts.phases and not facts.labelling:
     raise errors.UsageError(
-      f'--stage=report: there is nothing to report in {run.workdir.root}; run '
+      f'--stage=report: there is nothing to report in {run.workdir}; run '
       '--stage=all'
     )
   # Drawing libraries take long to import; a run that trains needs none.
@@ -65,7 +65,7 @@ def write(run: run_lib.Run) -> None:
     (folder / file).write_text(table, encoding='utf-8')
   index = folder / 'index.html'
   whole_file.write(index, text.encode())
-  progress.say(f'report: {index}')
+  progress.say(f'report: {run.workdir.kept(index)}')
 
 
 def tables(facts: facts_lib.Facts) -> dict[str, str]:

@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 
-from pointsup_jax import errors, whole_file
+from etils import epath
+
+from pointsup_jax import errors, object_store, processes, whole_file
 
 # The stages that every round of questions repeats.
 REPEATED = ('acquire', 'annotate', 'adapt')
@@ -17,11 +20,7 @@ class Phase:
   """Where one training phase keeps its things."""
 
   root: pathlib.Path
-
-  @property
-  def checkpoints(self) -> pathlib.Path:
-    """Orbax steps."""
-    return self.root / 'checkpoints'
+  checkpoints: pathlib.Path | epath.Path  # Orbax steps
 
   @property
   def metrics(self) -> pathlib.Path:
@@ -42,11 +41,44 @@ class Workdir:
     root: the folder.
     rounds: how often people are asked.
     round: the round, from 1, whose stages 2 and 3 are meant.
+    mirror: where the run is in an object store; `root` is its copy here.
   """
 
   root: pathlib.Path
   rounds: int = 1
   round: int = 1
+  mirror: object_store.Mirror | None = None
+
+  def __str__(self) -> str:
+    """The folder as the user named it."""
+    return str(self.mirror.remote if self.mirror else self.root)
+
+  @property
+  def address(self) -> str:
+    """The folder as it is named from anywhere."""
+    return str(self) if self.mirror else os.path.abspath(self.root)
+
+  def kept(self, path: pathlib.Path) -> pathlib.Path | epath.Path:
+    """Where a file or folder of the run is kept: `path`, or in the store."""
+    if self.mirror is None:
+      return path
+    return self.mirror.remote / path.relative_to(self.root)
+
+  def push(self) -> None:
+    """Has the first process bring what it wrote to where it outlives it."""
+    if self.mirror and processes.is_first():
+      self.mirror.push()
+
+  def share(self, what: str) -> None:
+    """Waits until all processes are here and see what the first has written.
+
+    Args:
+      what: names the place; see `processes.wait`.
+    """
+    self.push()
+    processes.wait(what)
+    if self.mirror and not processes.is_first():
+      self.mirror.pull()
 
   def at(self, round: int) -> 'Workdir':
     """The same folder, seen from another round."""
@@ -95,7 +127,7 @@ class Workdir:
     if before and not earlier.done(before).exists():
       raise errors.UsageError(
         f'--stage={name} needs the stage {before}, which has not finished in '
-        f'{self.root}; run --stage={before} or --stage=all'
+        f'{self}; run --stage={before} or --stage=all'
       )
 
   @property
@@ -125,7 +157,7 @@ class Workdir:
 
   def uda_phase(self, name: str) -> Phase:
     """An earlier phase of stage 1; the last one is called ''."""
-    return Phase(self.root / 'uda' / name)
+    return self._phase(self.root / 'uda' / name)
 
   @property
   def split(self) -> pathlib.Path:
@@ -139,7 +171,10 @@ class Workdir:
   @property
   def adapt(self) -> Phase:
     """Stage 3."""
-    return Phase(self.stage('adapt'))
+    return self._phase(self.stage('adapt'))
+
+  def _phase(self, folder: pathlib.Path) -> Phase:
+    return Phase(folder, self.kept(folder / 'checkpoints'))
 
   @property
   def newest(self) -> Phase:
@@ -172,6 +207,19 @@ class Workdir:
   def report(self) -> pathlib.Path:
     """What is shown of the run."""
     return self.stage('report')
+
+
+def named(folder: str | os.PathLike[str], rounds: int = 1) -> Workdir:
+  """The workdir in a local folder, or in an object store.
+
+  Raises:
+    errors.UsageError: it holds something else, or cannot hold a run.
+    errors.UserError: it cannot be read.
+  """
+  if object_store.is_remote(folder):
+    mirror = object_store.Mirror(os.fspath(folder), mark='config.json')
+    return Workdir(mirror.local, rounds, mirror=mirror)
+  return Workdir(pathlib.Path(folder), rounds)
 
 
 def write_json(path: pathlib.Path, value: dict) -> None:

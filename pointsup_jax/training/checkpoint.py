@@ -4,10 +4,11 @@ import contextlib
 import pathlib
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 
 from pointsup_jax import errors, processes, progress
 from pointsup_jax.training import checksums, learner
@@ -31,7 +32,12 @@ class Checkpoints:
   """
 
   def __init__(
-    self, directory: pathlib.Path, *, keep: int = 0, keep_every: int = 0
+    self,
+    directory: pathlib.Path | epath.Path,
+    *,
+    keep: int = 0,
+    keep_every: int = 0,
+    before_save: Callable[[], None] = lambda: None,
   ) -> None:
     """Opens a folder; it need not exist.
 
@@ -39,12 +45,17 @@ class Checkpoints:
       directory: of the phase's checkpoints.
       keep: the last so many steps are kept; 0: nothing is saved, only read.
       keep_every: steps that are multiples of it are kept too; 0: none.
+      before_save: brings to safety what goes with a step: the metrics.
     """
     policies = ocp.checkpoint_managers
     preserved = [policies.LatestN(keep or None)]
     if keep_every:
       preserved.append(policies.EveryNSteps(keep_every))
-    self._directory = directory.absolute()
+    # In an object store absolute() would name a local folder.
+    self._directory = (
+      directory if directory.is_absolute() else directory.absolute()
+    )
+    self._before_save = before_save
     self._saving: int | None = None
     self._manager = ocp.CheckpointManager(
       self._directory,
@@ -91,6 +102,7 @@ class Checkpoints:
     with self._reported():
       # Orbax would wait here too; `_saving` names one step at a time.
       self._manager.wait_until_finished()
+      self._before_save()
       self._saving = step
       self._manager.save(
         step,
@@ -180,7 +192,7 @@ class Checkpoints:
     return dict(restored.items())
 
 
-def newest_step(directory: pathlib.Path) -> int | None:
+def newest_step(directory: pathlib.Path | epath.Path) -> int | None:
   """The newest complete step in a folder, None where there is none.
 
   For those who only look: `Checkpoints` makes the folder and clears it of what

@@ -5,6 +5,7 @@ They lie beside the files in the form that `sha256sum --check` reads.
 
 import hashlib
 import pathlib
+from collections.abc import Iterator
 
 FILE = 'SHA256SUMS'
 
@@ -16,8 +17,8 @@ def write(folder: pathlib.Path) -> None:
   """
   lines = [
     f'{_digest(path)}  {path.relative_to(folder).as_posix()}\n'
-    for path in sorted(folder.glob('*/**/*'))
-    if path.is_file()
+    for path in sorted(_files(folder))
+    if path.parent != folder
   ]
   (folder / FILE).write_text(''.join(lines))
 
@@ -34,7 +35,7 @@ def damage(folder: pathlib.Path, parts: tuple[str, ...]) -> str | None:
     folder: that `write` was called with.
     parts: those of its folders that are looked at.
   """
-  known = (folder / FILE).read_text(errors='replace').splitlines()
+  known = (folder / FILE).read_bytes().decode(errors='replace').splitlines()
   found = dict.fromkeys(parts, False)
   for line in known:
     digest, _, name = line.partition('  ')
@@ -51,6 +52,15 @@ def damage(folder: pathlib.Path, parts: tuple[str, ...]) -> str | None:
     if not is_known:
       return f'{FILE} says nothing of {part}'
   return None
+
+
+def _files(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+  """All files below a folder; object stores have no '**'."""
+  for path in folder.iterdir():
+    if path.is_dir():
+      yield from _files(path)
+    else:
+      yield path
 
 
 def _digest(path: pathlib.Path) -> str:

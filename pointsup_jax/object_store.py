@@ -1,0 +1,190 @@
+"""Folders in an object store: gs://BUCKET/..., Google Cloud Storage.
+
+An object store has no renaming, no appending, no locks and no place for SQLite.
+Orbax knows how to write checkpoints there, from all processes at once. All else
+of a run is small and written by its first process: it works on a copy.
+"""
+
+import contextlib
+import itertools
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+from etils import epath
+
+from pointsup_jax import errors
+
+_SCHEME = 'gs://'
+# What stays where it is: written there directly, or of this machine alone.
+_CHECKPOINTS = 'checkpoints'
+_NOT_COPIED = ('run.lock',)
+
+
+def is_remote(folder: object) -> bool:
+  """Whether a folder is named as one in some store."""
+  return '://' in str(folder)
+
+
+def require_local(folder: str, flag: str) -> None:
+  """Refuses a folder in a store where only a local one will do.
+
+  Raises:
+    errors.UsageError: it is one.
+  """
+  if is_remote(folder):
+    raise errors.UsageError(
+      f'{flag}={folder} has to be on a local disk: only --workdir may be in a '
+      'store; copy it with gcloud storage cp -r'
+    )
+
+
+def to_label(folder: object) -> str:
+  """How people label the points of a run in a store, to end a sentence."""
+  local = f'runs/{pathlib.PurePosixPath(str(folder)).name}'
+  return (
+    'people label a local copy: '
+    f"gcloud storage rsync -r --exclude='.*checkpoints/.*' {folder} {local} "
+    f'(make that folder first), label with --workdir={local}, then gcloud '
+    'storage rsync -r --delete-unmatched-destination-objects '
+    f'{local}/acquire {folder}/acquire, and run this again'
+  )
+
+
+class Mirror:
+  """A copy of a folder in a store, but for its checkpoints.
+
+  It is made anew for each process, in a temporary folder: the store knows all
+  that is to outlive the process. One process pushes; the others only pull.
+
+  Attributes:
+    remote: the folder in the store.
+    local: the copy.
+  """
+
+  def __init__(self, remote: str, mark: str) -> None:
+    """Copies what is there.
+
+    Args:
+      remote: the folder's name; it need not exist.
+      mark: a file that every such folder has; it is deleted last.
+
+    Raises:
+      errors.UsageError: it is no such folder, or of another kind of store.
+      errors.UserError: it cannot be read.
+    """
+    import fsspec
+
+    # Other processes, and TensorStore in this one, write there too.
+    fsspec.config.conf['gcs'] = {'use_listings_cache': False}
+    if not remote.startswith(_SCHEME):
+      raise errors.UsageError(
+        f'--workdir={remote}: a run is kept in a local folder or in {_SCHEME}; '
+        'on other stores its checkpoints would not be whole or absent'
+      )
+    try:
+      self._store, self._root = fsspec.url_to_fs(remote.rstrip('/'))
+    except ImportError as error:
+      raise errors.UsageError(
+        f'--workdir={remote} needs: pip install gcsfs'
+      ) from error
+    self.remote = epath.Path(remote)
+    self._mark = mark
+    self._folder = tempfile.TemporaryDirectory(prefix='pointsup_jax_')
+    self.local = pathlib.Path(self._folder.name, self.remote.name)
+    self.local.mkdir()
+    self._pulled: dict[str, object] = {}  # file: which version
+    self._pushed: dict[str, object] = {}
+    self.pull()
+    self._pushed = self._here()
+
+  def pull(self) -> None:
+    """Brings here what has changed in the store."""
+    there = self._there()
+    new = [name for name in there if there[name] != self._pulled.get(name)]
+    for name in new:
+      (self.local / name).parent.mkdir(parents=True, exist_ok=True)
+    with self._reported():
+      self._store.get(self._urls(new), [str(self.local / name) for name in new])
+    for name in self._pulled.keys() - there.keys():
+      (self.local / name).unlink()
+    self._pulled = there
+
+  def push(self) -> None:
+    """Brings to the store what has changed here.
+
+    Files that speak of others come after them, so that what a process leaves
+    there that is killed in between is what it could have left on a disk.
+    """
+    here = self._here()
+    changed = [name for name in here if here[name] != self._pushed.get(name)]
+    with self._reported():
+      for _, group in itertools.groupby(sorted(changed, key=_rank), key=_rank):
+        names = list(group)
+        files = [str(self.local / name) for name in names]
+        self._store.put(files, self._urls(names))
+      if gone := sorted(self._pushed.keys() - here.keys()):
+        self._store.rm(self._urls(gone))
+    self._pushed = here
+
+  def clear(self) -> None:
+    """Deletes the folder in the store, with its checkpoints."""
+    mark = f'{self._root}/{self._mark}'
+    with self._reported():
+      there = self._store.find(self._root)
+      for urls in ([url for url in there if url != mark], [mark]):
+        if not set(urls).isdisjoint(there):
+          self._store.rm(urls)
+    self._pushed = {}
+
+  def _urls(self, names: list[str]) -> list[str]:
+    return [f'{self._root}/{name}' for name in names]
+
+  def _there(self) -> dict[str, object]:
+    """The version of each file in the store."""
+    with self._reported():
+      found = self._store.find(self._root, detail=True)
+    named = {
+      url.removeprefix(f'{self._root}/'): version
+      for url, about in found.items()
+      if (version := about.get('generation')) and not url.endswith('/')
+    }
+    if named and self._mark not in named:
+      raise errors.UsageError(
+        f'{self.remote} is not empty and holds no run (no {self._mark}); '
+        'choose another --workdir, or delete it yourself'
+      )
+    return {name: named[name] for name in named if _is_copied(name)}
+
+  def _here(self) -> dict[str, object]:
+    """The version of each file of the copy."""
+    found: dict[str, object] = {}
+    for path in self.local.rglob('*'):
+      name = path.relative_to(self.local).as_posix()
+      if path.is_file() and _is_copied(name):
+        about = path.stat()
+        found[name] = about.st_mtime_ns, about.st_size
+    return found
+
+  @contextlib.contextmanager
+  def _reported(self) -> Iterator[None]:
+    """What the store says in one line."""
+    try:
+      yield
+    # The libraries of stores raise what they like.
+    except Exception as error:
+      lines = [*str(error).splitlines(), type(error).__name__]
+      raise errors.UserError(
+        f'{self.remote}: {lines[0]}; mend that and run the same command again'
+      ) from error
+
+
+def _is_copied(name: str) -> bool:
+  parts = name.split('/')
+  return _CHECKPOINTS not in parts[:-1] and name not in _NOT_COPIED
+
+
+def _rank(name: str) -> int:
+  """Images are named in JSON and SQLite files; DONE says that all are there."""
+  path = pathlib.PurePosixPath(name)
+  return 2 if path.name == 'DONE' else int(path.suffix != '.png')

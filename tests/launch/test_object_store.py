@@ -1,0 +1,142 @@
+"""A run in gs://, killed and continued from nothing but the bucket."""
+
+import contextlib
+import json
+import pathlib
+import sqlite3
+import subprocess
+
+import pytest
+from launching import REPOSITORY, STREETS, TINY, assert_refused, command
+from stores import Bucket, serving
+
+from benchmarks import faults
+
+pytest.importorskip('gcsfs', reason='pip install gcsfs: object stores')
+RUN = 'gs://bucket/run'
+# Kills, by the object that is being written: within a save, at the end of a
+# stage (the images are there, what names them is not), and within stage 3.
+MOMENTS = (
+  'run/uda/checkpoints/4/training/manifest.ocdbt',
+  'run/acquire/annotations.sqlite',
+  'run/adapt/checkpoints/2/segmenter/commit_success.txt',
+)
+
+
+@pytest.fixture(scope='module')
+def bucket():
+  with serving() as found:
+    yield found
+
+
+@pytest.fixture(scope='module')
+def local(tmp_path_factory) -> pathlib.Path:
+  """The same run in a local folder."""
+  folder = tmp_path_factory.mktemp('local') / 'run'
+  done = subprocess.run(
+    command(STREETS, *TINY, f'--workdir={folder}'),
+    cwd=REPOSITORY,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 0, done.stderr
+  return folder
+
+
+def launch(
+  bucket: Bucket,
+  machine: pathlib.Path,
+  *args: object,
+  program: str = 'main',
+  kill_at: str = '',
+) -> subprocess.CompletedProcess:
+  """Runs a program on a machine that holds nothing yet.
+
+  Args:
+    bucket: what gs:// is.
+    machine: an empty folder for its temporary files.
+    args: of the program.
+    program: of launch.
+    kill_at: it is killed as soon as it writes this object; '': never.
+  """
+  process = subprocess.Popen(
+    command(*args, program=program),
+    cwd=REPOSITORY,
+    env=bucket.environment | {'TMPDIR': str(machine)},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+  def kill(name: str) -> None:
+    if name == kill_at:
+      process.kill()
+      process.wait()
+      raise ConnectionAbortedError  # nor does the object come to be
+
+  bucket.on_write = kill
+  try:
+    out, err = process.communicate(timeout=600)
+  finally:
+    process.kill()
+  return subprocess.CompletedProcess(args, process.returncode, out, err)
+
+
+def test_killed_and_continued_on_new_machines_and_still_the_same(
+  bucket, local, tmp_path
+):
+  for i, moment in enumerate((*MOMENTS, '')):
+    machine = tmp_path / f'machine_{i}'
+    machine.mkdir()
+    done = launch(
+      bucket, machine, STREETS, *TINY, f'--workdir={RUN}', kill_at=moment
+    )
+    assert done.returncode == (-9 if moment else 0), done.stderr
+    assert 'Traceback' not in done.stderr, done.stderr
+  assert not list(machine.iterdir())
+  there = bucket.download('run', tmp_path / 'copy')
+  assert faults.compare(faults.results(local), faults.results(there)) == []
+  assert not {'run.lock'} & bucket.names('run')
+
+
+def without_answers(store: bytes, scratch: pathlib.Path) -> bytes:
+  """A store as it was before anybody answered."""
+  scratch.write_bytes(store)
+  with contextlib.closing(sqlite3.connect(scratch)) as database, database:
+    guards = database.execute(
+      "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    ).fetchall()
+    for name, _ in guards:
+      database.execute(f'DROP TRIGGER {name}')
+    database.execute('DELETE FROM answers')
+    for _, sql in guards:
+      database.execute(sql)
+  return scratch.read_bytes()
+
+
+def test_people_label_a_local_copy(bucket, local, tmp_path):
+  """As the refusal says: copy, label, copy back, go on."""
+  folder = 'gs://bucket/labelled'
+  human = (
+    STREETS, *TINY, '--config.annotate.oracle=human', f'--workdir={folder}',
+  )  # fmt: skip
+  for path in (local / 'acquire').rglob('*'):
+    if path.is_file():
+      name = path.relative_to(local).as_posix()
+      bucket.put(f'labelled/{name}', path.read_bytes(), None)
+  bucket.put('labelled/uda/DONE', b'', None)
+  config = json.loads((local / 'config.json').read_text())
+  config['config']['annotate.oracle'] = 'human'
+  bucket.put('labelled/config.json', json.dumps(config).encode(), None)
+  answered = (local / 'acquire/annotations.sqlite').read_bytes()
+  asked = without_answers(answered, tmp_path / 'asked.sqlite')
+  bucket.put('labelled/acquire/annotations.sqlite', asked, None)
+  page = launch(bucket, tmp_path, *human, '--stage=annotate')
+  assert_refused(page, 2, 'gcloud storage rsync', folder)
+  waits = launch(bucket, tmp_path, *human)
+  assert_refused(waits, 3, 'waiting for 200 of 200 labels', 'runs/labelled')
+  bucket.put('labelled/acquire/annotations.sqlite', answered, None)
+  goes_on = launch(bucket, tmp_path, *human, '--stage=annotate')
+  assert goes_on.returncode == 0, goes_on.stderr
+  assert 'annotate/DONE' in bucket.names('labelled')
