@@ -13,6 +13,7 @@ FREE = {
   'command',
   'stop',
   'processes',
+  'presence',
   'lock',
   'whole_file',
 }  # anything may use these
@@ -23,6 +24,7 @@ ALLOWED = {
   'command': set(),
   'stop': set(),
   'processes': set(),
+  'presence': set(),
   'lock': set(),
   'whole_file': set(),
   'models': set(),
