@@ -126,17 +126,17 @@ class Presence:
 
   def _verdict(self) -> str | None:
     """What is wrong, None as long as nothing is."""
-    now = time.monotonic()
+    now, answered = time.monotonic(), self._answered
     states = {i: value.partition(' ')[0] for i, value in self._said.items()}
     if failed := [i for i, state in states.items() if state == _FAILED]:
       return f'{self._names(failed)} failed and said why'
-    if now - self._answered > self._silence:
+    if now - answered > self._silence:
       silent = [0]
-    else:
+    else:  # as long as the store is silent nobody can be heard
       silent = [
         i
         for i, when in self._heard.items()
-        if now - when > self._silence and states[i] != _LEFT
+        if answered - when > self._silence and states[i] != _LEFT
       ]
     if silent:
       return f'nothing heard of {self._names(silent)} for {self._silence:.0f} s'
