@@ -185,12 +185,10 @@ class Checkpoints:
     """The items of the newest step that all processes can read."""
     reason = 'nothing was saved'
     for step in sorted(self._manager.all_steps(), reverse=True):
-      restored, damage = (
-        {},
-        processes.decided(
-          functools.partial(self._damage, step, tuple(items)),
-          f'the checksums of checkpoint {step}',
-        ),
+      restored: dict[str, Any] = {}
+      damage = processes.decided(
+        functools.partial(self._damage, step, tuple(items)),
+        f'the checksums of checkpoint {step}',
       )
       if damage is None:
         restored, damage = self._read(step, items)
