@@ -79,7 +79,11 @@ def together(processes: int) -> dict:
         text=True,
       )
     )
-  said = [member.communicate()[0] for member in members]
+  try:
+    said = [member.communicate()[0] for member in members]
+  finally:
+    for member in members:
+      member.kill()
   if any(member.returncode for member in members):
     raise SystemExit('a process failed; what it said is above')
   return json.loads(said[0].splitlines()[-1])
@@ -138,7 +142,11 @@ def build(options: argparse.Namespace, mesh: jax.sharding.Mesh):
   def fresh(key: jax.Array) -> learner.State:
     return players.init(key, players.init_segmenter(key), method.opponents)
 
-  state = jax.jit(fresh, out_shardings=everywhere)(jax.random.key(0))
+  # The values do not matter, and compiling `fresh` takes longer than the rest.
+  state = jax.tree.map(
+    lambda x: jax.device_put(np.full(x.shape, 0.01, x.dtype), everywhere),
+    jax.eval_shape(fresh, jax.random.key(0)),
+  )
   rng = np.random.default_rng(jax.process_index())
   shape = (options.batch, *options.size)
 
