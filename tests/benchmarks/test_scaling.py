@@ -40,7 +40,7 @@ def test_two_processes_are_measured(tmp_path):
     ],
     capture_output=True,
     text=True,
-    timeout=300,
+    timeout=600,
     check=False,
   )  # fmt: skip
   assert done.returncode == 0, done.stderr
