@@ -5,12 +5,13 @@ Running the same command again continues where it stopped.
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 from absl import flags
 
 from launch import multihost
-from pointsup_jax import command, errors, processes, progress, stop
+from pointsup_jax import command, errors, presence, processes, progress, stop
 from pointsup_jax.stages import (
   acquire,
   adapt,
@@ -52,6 +53,14 @@ _DRY_RUN = flags.DEFINE_bool(
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Delete what the workdir holds and start anew.'
 )
+_MULTIHOST_TIMEOUT = flags.DEFINE_float(
+  'multihost_timeout',
+  presence.SILENCE,
+  'After how many seconds of silence a process of --multihost counts as lost; '
+  'the others then end.',
+  lower_bound=5,
+  upper_bound=3600,
+)
 _MULTIHOST = flags.DEFINE_string(
   'multihost',
   'off',
@@ -64,7 +73,7 @@ def main() -> None:
   """Runs the chosen stages; finished ones are skipped."""
   config = command.config()
   stop.install()
-  multihost.start(_MULTIHOST.value)
+  multihost.start(_MULTIHOST.value, _MULTIHOST_TIMEOUT.value)
   command.use_compilation_cache()
   check.check(config)
   workdir = workdir_lib.named(
@@ -81,14 +90,13 @@ def main() -> None:
     plan.show(run, list(in_order(_STAGE.value, workdir)))
     return
   check.check_devices(config)
-  if _OVERWRITE.value or not processes.agree(workdir.started('uda')):
+  if _OVERWRITE.value or not processes.decided(
+    functools.partial(workdir.started, 'uda'), 'whether the run has started'
+  ):
     check.check_data(run)
   with contextlib.ExitStack() as held:
     held.enter_context(record.locked(workdir))
-    if processes.is_first():
-      if _OVERWRITE.value:
-        record.clear(workdir)
-      record.claim(workdir, config, run.classes)
+    processes.decided(functools.partial(claim, run), 'the workdir')
     workdir.share('the workdir')
     held.callback(workdir.push)  # also what a command leaves that was stopped
     progress.say(f'workdir {workdir}')
@@ -96,12 +104,20 @@ def main() -> None:
       run_stage(stage, dataclasses.replace(run, workdir=at), held)
 
 
+def claim(run: run_lib.Run) -> None:
+  """Makes the workdir this run's, empty if that was asked for."""
+  if _OVERWRITE.value:
+    record.clear(run.workdir)
+  record.claim(run.workdir, run.config, run.classes)
+
+
 def in_order(
   asked: str, workdir: workdir_lib.Workdir
 ) -> Iterator[tuple[str, workdir_lib.Workdir]]:
   """The stages to run, each with the workdir at its round of questions."""
   if asked != 'all':
-    yield asked, workdir.current()
+    round = processes.decided(lambda: workdir.current().round, 'the round')
+    yield asked, workdir.at(round)
     return
   yield 'uda', workdir
   for round in range(1, workdir.rounds + 1):
@@ -115,7 +131,7 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
   """Runs one stage unless it has finished; `lock` keeps others away."""
   workdir = run.workdir
   labels.require_before(run, stage)
-  if processes.agree(workdir.done(stage).exists()):
+  if processes.decided(workdir.done(stage).exists, f'whether {stage} is done'):
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
     return

@@ -1,17 +1,24 @@
 """--multihost: the same command on every host becomes one run."""
 
+import threading
+from typing import Any
+
 import jax
 
-from pointsup_jax import errors
+from launch import native_messages
+from pointsup_jax import errors, presence
 
-_TIMEOUT = 300  # seconds until a process that is missing is given up
+# Seconds until all processes have to have joined: hosts of a pod do not start
+# at the same moment, and a scheduler may take minutes between them.
+JOINING = 300.0
 
 
-def start(value: str) -> None:
+def start(value: str, silence: float) -> None:
   """Joins the other processes; needs to come before anything uses a device.
 
   Args:
     value: of --multihost.
+    silence: seconds after which a process counts as lost.
 
   Raises:
     errors.UserError: the others could not be reached in time.
@@ -19,23 +26,43 @@ def start(value: str) -> None:
   """
   if value == 'off':
     return
+  where: dict[str, Any] = {}
+  if value != 'auto':
+    address, count, index = parse(value)
+    where = {
+      'coordinator_address': address,
+      'num_processes': count,
+      'process_id': index,
+    }
+  # Where processes are missing jax ends the others from native code.
+  patience = threading.Timer(
+    JOINING,
+    presence.say_and_exit,
+    [
+      f'--multihost={value}: not all processes have joined within '
+      f'{JOINING:.0f} s; is the same command running on every host, and is '
+      "the first one's address reachable?"
+    ],
+  )
+  patience.daemon = True
+  patience.start()
   try:
-    if value == 'auto':
-      jax.distributed.initialize(initialization_timeout=_TIMEOUT)
-    else:
-      address, count, index = parse(value)
-      jax.distributed.initialize(
-        coordinator_address=address,
-        num_processes=count,
-        process_id=index,
-        initialization_timeout=_TIMEOUT,
-      )
+    jax.distributed.initialize(
+      **where,
+      initialization_timeout=int(2 * JOINING),
+      # `presence` notices a lost process first, and says which.
+      heartbeat_timeout_seconds=int(3 * silence),
+    )
   except (RuntimeError, ValueError) as error:
     reason = (str(error).splitlines() or [''])[0]
     raise errors.UserError(
       f'--multihost={value}: {reason}; is the same command running on every '
       'host, and is that address reachable?'
     ) from error
+  finally:
+    patience.cancel()
+  presence.begin(silence)
+  native_messages.watch(presence.first_is_lost)
 
 
 def parse(value: str) -> tuple[str, int, int]:

@@ -7,6 +7,7 @@ import pathlib
 import runpy
 import shlex
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
@@ -15,7 +16,7 @@ import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from pointsup_jax import errors
+from pointsup_jax import errors, presence, processes
 
 CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The experiment, such as configs/streets_active.py.'
@@ -63,6 +64,7 @@ def run_on(main: Callable[[Sequence[str]], None]) -> None:
     warnings.filterwarnings('ignore', 'coroutine .* was never awaited')
     try:
       main(argv[1:])
+      part()
     except errors.UserError as error:
       fail(error)
     except OSError as error:  # a full disk, a folder that cannot be written
@@ -70,7 +72,19 @@ def run_on(main: Callable[[Sequence[str]], None]) -> None:
         errors.UserError(f'{error}; mend that and run the same command again')
       )
     except KeyboardInterrupt:
-      fail(errors.Stopped('stopped; run the same command again to continue'))
+      fail(
+        errors.Stopped('stopped; run the same command again to continue'),
+        together=False,
+      )
+    except Exception:
+      import jax
+
+      if not jax.distributed.is_initialized():
+        raise
+      # Often only the echo of another process that is gone.
+      presence.await_verdict()
+      traceback.print_exc()
+      leave_at_once(1)
 
   flags.FLAGS.set_gnu_getopt(True)  # flags may stand behind other words
   app.run(guarded, flags_parser=parse_flags)
@@ -173,16 +187,36 @@ def again(stage: str) -> str:
   return shlex.join(['python', '-m', 'launch.main', *kept, f'--stage={stage}'])
 
 
-def fail(error: errors.UserError) -> NoReturn:
-  """One line, and the exit code."""
+def fail(error: errors.UserError, *, together: bool | None = None) -> NoReturn:
+  """One line, and the exit code.
+
+  Args:
+    error: that ends the run.
+    together: whether it ends all processes at the same place; None: as those
+      do that are raised for all.
+  """
   import jax
 
   print(f'error: {error}', file=sys.stderr, flush=True)
-  if jax.distributed.is_initialized() and not isinstance(
-    error, errors.Stopped | errors.WaitingForLabels
-  ):
-    # The other processes may wait for this one: without a farewell they are
-    # told at once.
-    sys.stdout.flush()
-    os._exit(error.exit_code)
+  if together is None:
+    together = isinstance(error, errors.Stopped | errors.WaitingForLabels)
+  if not jax.distributed.is_initialized():
+    sys.exit(error.exit_code)
+  if not together:
+    leave_at_once(error.exit_code)
+  part()
   sys.exit(error.exit_code)
+
+
+def part() -> None:
+  """Waits for the other processes, if there are any, at the end of the run."""
+  processes.wait('the end')
+  presence.leave()
+
+
+def leave_at_once(code: int) -> NoReturn:
+  """Ends this process, and thereby those that wait for it."""
+  presence.fail()
+  sys.stdout.flush()
+  # jax would wait for the others before it ends.
+  os._exit(code)

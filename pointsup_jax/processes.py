@@ -1,7 +1,26 @@
-"""Several processes of one run: the first writes, the others are told."""
+"""Several processes of one run: the first writes, the others are told.
+
+What they tell each other goes through the store of jax's coordination service,
+not through the devices: nothing is compiled for it, and arrays may have any
+shape. None of the waits ends by itself if a process is lost: `presence` then
+ends the process that waits.
+"""
+
+import io
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
+
+from pointsup_jax import errors, presence
+
+# Milliseconds. Later than `presence` would end the process: it knows who is
+# missing.
+_NEVER = int(2000 * presence.STANDSTILL)
+_calls = itertools.count()  # the same on all processes of a run
 
 
 def is_first() -> bool:
@@ -10,28 +29,82 @@ def is_first() -> bool:
   return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 
-def from_first(value: np.ndarray) -> np.ndarray:
+def from_first(value: np.ndarray, what: str) -> np.ndarray:
   """The first process's array on every process.
 
   Args:
-    value: of the same shape and type everywhere; only the first one's content
-      counts. All processes have to call this.
+    value: only the first one's counts. All processes have to call this.
+    what: it is, to say what is waited for.
   """
   if not jax.distributed.is_initialized():
     return value
-  from jax.experimental import multihost_utils
+  file = io.BytesIO()
+  if is_first():
+    np.save(file, value, allow_pickle=False)
+  content = _from_first(file.getvalue(), what)
+  return np.load(io.BytesIO(content), allow_pickle=False)
 
-  return np.asarray(multihost_utils.broadcast_one_to_all(value))
+
+def decided(find: Callable[[], Any], what: str) -> Any:
+  """What the first process finds, on every process.
+
+  For all that decides what a process does: on a network file system one may
+  see a file later than another. All processes have to call this.
+
+  Args:
+    find: called by the first process only; gives what JSON knows.
+    what: it looks for, to say what is waited for.
+
+  Raises:
+    errors.UserError: on all processes, if `find` raised it on the first.
+  """
+  if not jax.distributed.is_initialized():
+    return find()
+  content = b''
+  if is_first():
+    try:
+      content = json.dumps({'found': find()}).encode()
+    except errors.UserError as error:
+      raised = type(error).__name__, str(error)
+      _from_first(json.dumps({'raised': raised}).encode(), what)
+      raise
+  answer = json.loads(_from_first(content, what))
+  if 'raised' in answer:
+    name, message = answer['raised']
+    raise getattr(errors, name, errors.UserError)(message)
+  return answer['found']
 
 
-def agree(first_says: bool) -> bool:
-  """What the first process sees, so that all of them do the same."""
-  return bool(from_first(np.array(first_says)))
+def _from_first(content: bytes, what: str) -> bytes:
+  key = f'from_first/{next(_calls)}/{what}'
+  presence.mark(what)
+  if is_first():
+    presence.store().key_value_set_bytes(key, content)
+  else:
+    content = presence.store().blocking_key_value_get_bytes(key, _NEVER)
+  presence.mark()
+  return content
+
+
+def each_says(mine: str, what: str) -> list[str]:
+  """What every process says, in their order, on every process."""
+  if not jax.distributed.is_initialized():
+    return [mine]
+  key = f'each_says/{next(_calls)}/{what}'
+  presence.mark(what)
+  store = presence.store()
+  store.key_value_set_bytes(f'{key}/{jax.process_index()}', mine.encode())
+  said = [
+    store.blocking_key_value_get_bytes(f'{key}/{i}', _NEVER).decode()
+    for i in range(jax.process_count())
+  ]
+  presence.mark()
+  return said
 
 
 def wait(what: str) -> None:
   """Waits until all processes are here; `what` names the place."""
   if jax.distributed.is_initialized():
-    from jax.experimental import multihost_utils
-
-    multihost_utils.sync_global_devices(what)
+    presence.mark(what)
+    presence.store().wait_at_barrier(f'wait/{next(_calls)}/{what}', _NEVER)
+    presence.mark()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import jax
 
-from pointsup_jax import errors
+from pointsup_jax import errors, presence
 
 _requested = threading.Event()
 _looked = 0  # how often; the same on all processes of a run
@@ -48,6 +48,7 @@ def requested() -> bool:
     from jax.experimental import multihost_utils
 
     _looked += 1
+    presence.mark()
     if multihost_utils.reached_preemption_sync_point(_looked):
       _requested.set()
   return _requested.is_set()

@@ -125,7 +125,10 @@ def known(
     finished = store.images(round)
     done[:] = [name in finished for name in names]
     asked = asked_before(store, names, patches, round)
-  return processes.from_first(done), processes.from_first(asked)
+  return (
+    processes.from_first(done, 'what was asked before'),
+    processes.from_first(asked, 'what was asked before'),
+  )
 
 
 def asked_before(

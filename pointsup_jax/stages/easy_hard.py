@@ -41,12 +41,14 @@ def split(
     model: the phase whose last model ranks and labels them.
   """
   path = run.workdir.split
-  if not processes.agree(path.exists()):
+  if not processes.decided(path.exists, 'easy and hard images'):
     found = rank(run, target, model)
     if processes.is_first():
       workdir_lib.write_json(path, found)
     run.workdir.share('split')
-  parts = json.loads(path.read_text())
+  parts = processes.decided(
+    lambda: json.loads(path.read_text()), 'easy and hard images'
+  )
   index = {name: i for i, name in enumerate(target.names)}
   gone = {*parts['easy'], *parts['hard']} ^ index.keys()
   if gone:

@@ -19,10 +19,18 @@ from pointsup_jax.types import Batch, Variables
 
 def run(run: run_lib.Run) -> None:
   """Evaluates what has been trained, unless it has been already."""
+  trained = processes.decided(
+    lambda: [
+      model.name
+      for model in models.of(run.workdir)
+      if model.phase.checkpoints.is_dir()
+    ],
+    'which models there are',
+  )
   columns = {
     model.column: np.array(scores_of(run, model)['iou'], float)
     for model in models.of(run.workdir)
-    if model.phase.checkpoints.is_dir()
+    if model.name in trained
   }
   if not columns:
     raise errors.UsageError(
@@ -37,10 +45,11 @@ def run(run: run_lib.Run) -> None:
 def scores_of(run: run_lib.Run, model: models.Model) -> dict:
   """The scores of a phase's last model, from its file or computed."""
   step, variables = run.trained(model.phase)
-  known = known_scores(run, model.name, step)
-  path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
-  if processes.agree(known is not None):
-    return known or json.loads(path.read_text())
+  known = processes.decided(
+    functools.partial(known_scores, run, model.name, step), 'known scores'
+  )
+  if known is not None:
+    return known
   matrix, image_miou = confusion_of(run, variables, model.name)
   iou = confusion.iou(matrix)
   found = {
@@ -57,7 +66,8 @@ def scores_of(run: run_lib.Run, model: models.Model) -> dict:
     'predictions_saved': run.config.evaluate.save_predictions,
   }
   if processes.is_first():
-    workdir_lib.write_json(path, found)
+    split = run.config.data.evaluation.split
+    workdir_lib.write_json(run.workdir.evaluation(model.name, split), found)
   return found
 
 

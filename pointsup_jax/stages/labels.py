@@ -1,6 +1,6 @@
 """How many labels are missing, and who must wait for them."""
 
-import numpy as np
+import functools
 
 from pointsup_jax import command, errors, object_store, processes, progress
 from pointsup_jax.annotation import queue as queue_lib
@@ -84,7 +84,12 @@ def require_finished_before(run: run_lib.Run, stage: str) -> None:
     errors.UsageError: that stage has not finished.
   """
   people = stage == 'adapt' and from_people(run)
-  run.workdir.require_before('annotate' if people else stage)
+  processes.decided(
+    functools.partial(
+      run.workdir.require_before, 'annotate' if people else stage
+    ),
+    f'what has to be done before {stage}',
+  )
 
 
 def missing(run: run_lib.Run) -> int:
@@ -94,12 +99,13 @@ def missing(run: run_lib.Run) -> int:
 
 def _count(run: run_lib.Run) -> tuple[int, int]:
   """Answers that are missing, and that are needed."""
-  counts = np.zeros(2, np.int64)
-  if processes.is_first():
+
+  def count() -> list[int]:
     with store_lib.Store(run.workdir.annotations) as store:
       needed, given = queue_lib.Queue(
         store, run.config.annotate.overlap
       ).progress()
-    counts[:] = needed - given, needed
-  missing, needed = processes.from_first(counts).tolist()
+    return [needed - given, needed]
+
+  missing, needed = processes.decided(count, 'how many labels are missing')
   return missing, needed

@@ -8,6 +8,7 @@ before it counts, and each is the first to break the model given those before
 it: a run that was killed at any moment leaves out the same ones.
 """
 
+import functools
 import json
 import pathlib
 
@@ -31,14 +32,11 @@ class Rollback:
     self._path = path
     self.skipped: set[int] = set()
     self.watched = 0
-    if path.exists():
-      try:
-        self.skipped = set(json.loads(path.read_text())['steps'])
-      except (ValueError, KeyError, TypeError) as error:
-        raise errors.UserError(
-          f'{path} is damaged ({error}); it names the steps to be left out: '
-          'mend it, or delete it to find them anew'
-        ) from error
+    self.skipped.update(
+      processes.decided(
+        functools.partial(_read, path), 'the steps to be left out'
+      )
+    )
 
   def prepare(self, error: loop.Diverged, last: int | None) -> None:
     """Decides how the phase is to be continued from its last checkpoint.
@@ -72,3 +70,16 @@ class Rollback:
       f'not finite after the batch of step {error.step}: {error.what}; goes '
       f'back to step {last} and leaves it out ({self._path})'
     )
+
+
+def _read(path: pathlib.Path) -> list[int]:
+  """The steps that were left out before; none where there is no file."""
+  if not path.exists():
+    return []
+  try:
+    return [int(step) for step in json.loads(path.read_text())['steps']]
+  except (ValueError, KeyError, TypeError) as error:
+    raise errors.UserError(
+      f'{path} is damaged ({error}); it names the steps to be left out: '
+      'mend it, or delete it to find them anew'
+    ) from error

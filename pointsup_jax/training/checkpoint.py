@@ -1,18 +1,25 @@
 """Checkpoints of a training phase; the only module that knows Orbax."""
 
 import contextlib
+import functools
 import pathlib
 import re
+import time
 import types
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 from etils import epath
 
-from pointsup_jax import errors, processes, progress
+from pointsup_jax import errors, presence, processes, progress
 from pointsup_jax.training import checksums, learner
 from pointsup_jax.types import Variables
+
+# Seconds until a host must see what another has written: twice what an NFS
+# client remembers of a folder by default (acdirmax).
+VISIBLE = 120.0
 
 # What Orbax raises for a step that is damaged in one way or another, and for
 # one that cannot be written: TensorStore reports a full disk as a ValueError.
@@ -66,10 +73,12 @@ class Checkpoints:
         cleanup_tmp_directories=keep > 0,
         enable_async_checkpointing=True,
         async_options=ocp.AsyncOptions(
-          post_finalization_callback=self._write_checksums
+          timeout_secs=int(presence.STANDSTILL),
+          post_finalization_callback=self._write_checksums,
         ),
       ),
     )
+    self._require_same_steps()
 
   def __enter__(self) -> 'Checkpoints':
     return self
@@ -111,6 +120,26 @@ class Checkpoints:
           training=ocp.args.StandardSave(training),
         ),
       )
+
+  def _require_same_steps(self) -> None:
+    """Waits until this process sees the steps that the first one sees.
+
+    Raises:
+      errors.UserError: it does not.
+    """
+    there = processes.decided(
+      lambda: list(self._manager.all_steps()), 'the list of checkpoints'
+    )
+    deadline = time.monotonic() + VISIBLE
+    while sorted(found := self._manager.all_steps()) != sorted(there):
+      if time.monotonic() > deadline:
+        raise errors.UserError(
+          f'{self._directory}: process {jax.process_index()} sees the '
+          f'checkpoints {sorted(found)}, the first process {sorted(there)}, '
+          f'after {VISIBLE:.0f} s; do all hosts see the same folder?'
+        )
+      time.sleep(1)
+      self._manager.reload()
 
   def _write_checksums(self) -> None:
     """Runs in Orbax's thread, when the files are complete."""
@@ -165,31 +194,60 @@ class Checkpoints:
     return restored.step, restored['segmenter']
 
   def _restore_newest(self, **items) -> '_Restored':
+    """The items of the newest step that all processes can read."""
     reason = 'nothing was saved'
     for step in sorted(self._manager.all_steps(), reverse=True):
-      try:
-        return _Restored(step, self._restore(step, items))
-      except _FAILED as error:
-        reason = f'{step}: {_first_line(error)}'
-        progress.say(
-          f'checkpoint {self._directory}/{step} cannot be read, trying '
-          f'an older one: {_first_line(error)}'
-        )
+      restored: dict[str, Any] = {}
+      damage = processes.decided(
+        functools.partial(self._damage, step, tuple(items)),
+        f'the checksums of checkpoint {step}',
+      )
+      if damage is None:
+        restored, damage = self._read(step, items)
+      if damage is None:
+        return _Restored(step, restored)
+      reason = f'{step}: {damage}'
+      progress.say(
+        f'checkpoint {self._directory}/{step} cannot be read, trying '
+        f'an older one: {damage}'
+      )
     raise errors.UserError(
       f'no checkpoint in {self._directory} can be read by this config '
       f'({reason}); delete that folder to train the phase anew'
     )
 
-  def _restore(self, step: int, items: dict) -> dict:
-    """The items of a step; raises one of _FAILED if they are damaged."""
+  def _damage(self, step: int, items: tuple[str, ...]) -> str | None:
+    """What the checksums say against a step, None if nothing."""
     folder = self._directory / str(step)
-    if not checksums.exist(folder):
-      progress.say(f'checkpoint {folder} has no checksums, none are checked')
-    elif damage := checksums.damage(folder, tuple(items)):
-      raise ValueError(damage)
-    args = {k: ocp.args.StandardRestore(v) for k, v in items.items()}
-    restored = self._manager.restore(step, args=ocp.args.Composite(**args))
-    return dict(restored.items())
+    try:
+      if checksums.exist(folder):
+        return checksums.damage(folder, items)
+    except OSError as error:
+      return _first_line(error)
+    progress.say(f'checkpoint {folder} has no checksums, none are checked')
+    return None
+
+  def _read(self, step: int, items: dict) -> tuple[dict, str | None]:
+    """The items of a step, and what a process could not read of them."""
+    restored: dict[str, Any] = {}
+    trouble = ''
+    # Without the manager: it would wait for the other processes after each
+    # step, also where one of them has failed.
+    try:
+      with contextlib.closing(ocp.StandardCheckpointHandler()) as handler:
+        for name, item in items.items():
+          restored[name] = handler.restore(
+            self._directory / str(step) / name,
+            args=ocp.args.StandardRestore(item),
+          )
+    except _FAILED as error:
+      trouble = _first_line(error)
+    said = processes.each_says(trouble, f'checkpoint {step} to be read')
+    for index, trouble in enumerate(said):
+      if trouble:
+        who = f'process {index}: ' if len(said) > 1 else ''
+        return {}, f'{who}{trouble}'
+    return restored, None
 
 
 def newest_step(directory: pathlib.Path | epath.Path) -> int | None:

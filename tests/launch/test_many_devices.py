@@ -178,11 +178,12 @@ def test_a_run_goes_on_elsewhere_to_the_same_end(
   assert np.linalg.norm(other - one) < 1e-5 * np.linalg.norm(one)
 
 
-def test_all_processes_stop_when_one_is_told_to(adapted, tmp_path):
-  workdir = tmp_path / 'run'
+def train_on(workdir):
+  """Two processes in the middle of a training that does not end."""
   running = start(
     workdir,
     '--stage=uda',
+    '--multihost_timeout=10',
     '--config.optim.decay_steps=5000',
     '--config.uda.steps=5000',
     processes=2,
@@ -192,11 +193,28 @@ def test_all_processes_stop_when_one_is_told_to(adapted, tmp_path):
   while not (metrics.exists() and metrics.read_text()):
     assert time.monotonic() < deadline
     time.sleep(0.1)
+  return running
+
+
+def test_a_process_that_is_killed_in_a_step_is_named(tmp_path):
+  kept, lost = train_on(tmp_path / 'run')
+  lost.kill()
+  (said,) = finish([kept], 1)
+  lost.communicate()
+  assert 'Traceback' not in said
+  line = said.splitlines()[-1]
+  assert line.startswith('error: nothing heard of process 1 of 2 for 10 s')
+  assert said.count('error: ') == 1
+
+
+def test_all_processes_stop_when_one_is_told_to(tmp_path):
+  workdir = tmp_path / 'run'
+  running = train_on(workdir)
   running[1].send_signal(signal.SIGTERM)
   told = time.monotonic()
   said = finish(running, 130)
   assert time.monotonic() - told < 60
   assert all('run the same command again' in x for x in said)
   steps = [int(p.name) for p in (workdir / 'uda/checkpoints').iterdir()]
-  last = metrics_log.read(metrics)[-1]['step']
+  last = metrics_log.read(workdir / 'uda/metrics.jsonl')[-1]['step']
   assert max(steps) >= last > 0
