@@ -3,8 +3,10 @@ r"""What the step takes of a device's memory, as the compiler plans it.
   python -m benchmarks.memory
 
 Nothing is run, so a machine without that memory will do; but each line compiles
-ResNet-101, about a minute on two CPU cores. The plan of a GPU's compiler is
-another than that of a CPU's: run it where it matters.
+ResNet-101, about a minute on two CPU cores. `kept` is what the passes over both
+images leave for their backward passes before any compiler has looked at it, the
+same on all devices; the plan of a GPU's compiler is another than that of a
+CPU's, which prefers speed to memory: run it where it matters.
 """
 
 import argparse
@@ -13,8 +15,10 @@ import pathlib
 import sys
 
 import jax
+import numpy as np
 
 from benchmarks import full_size
+from pointsup_jax.training import learner
 
 VARIANTS: dict[str, dict] = {
   'float32': {},
@@ -47,14 +51,31 @@ def main() -> None:
     )
     program = train_step.lower(state, full_size.images(options.divide))
     about = full_size.analysis(program, program.compile())
+    about['kept'] = kept(player, options.divide)
     found[name] = about
     print(
       f'{name}: {about["memory"] / 2**30:.2f} GiB, '
+      f'{about["kept"] / 2**30:.2f} GiB kept, '
       f'{about["flops"] / 1e12:.3g} TFLOP as written',
       flush=True,
     )
   if options.out:
     options.out.write_text(json.dumps(found, indent=1))
+
+
+def kept(player: learner.Learner, divide: int) -> int:
+  """Bytes that the backward passes over source and target get."""
+
+  def backward(variables: dict, images: np.ndarray):
+    params, stats = variables['params'], variables['batch_stats']
+    return jax.vjp(lambda p: player.segment(p, stats, images)[0], params)[1]
+
+  variables = jax.eval_shape(player.init_segmenter, jax.random.key(0))
+  return sum(
+    x.size * x.dtype.itemsize
+    for domain in full_size.images(divide)
+    for x in jax.tree.leaves(jax.eval_shape(backward, variables, domain.images))
+  )
 
 
 if __name__ == '__main__':

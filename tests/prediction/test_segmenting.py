@@ -9,7 +9,7 @@ from scipy import special
 from using import enlarged
 
 from pointsup_jax.evaluation import predict as evaluation
-from pointsup_jax.models import deeplab
+from pointsup_jax.models import deeplab, upsample
 from pointsup_jax.prediction import segmenting
 from pointsup_jax.training import sharding
 
@@ -89,7 +89,8 @@ def test_tiles_say_what_evaluation_says(trained, image, size):
   views = segmenting.plain(SIZE)
   found = predict(trained, views, image, size)
   seen = segmenting.as_seen(image, views)[SIZE][None]
-  logits = evaluation.logits(trained.segmenter, trained.variables, seen, size)
+  small = evaluation.small_logits(trained.segmenter, trained.variables, seen)
+  logits = upsample.bilinear(small, size)
   labels, entropy = segmenting.judge(logits)
   np.testing.assert_array_equal(found.labels, labels[0])
   np.testing.assert_allclose(found.entropy, entropy[0], atol=1e-6)
