@@ -47,8 +47,14 @@ class Bottleneck(nn.Module):
   dtype: DTypeLike
 
   @nn.compact
-  def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-    """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), 4 * width]."""
+  def __call__(self, x: jax.Array, train: bool, one: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), 4 * width].
+
+    Args:
+      x: of the block before.
+      train: whether this is a training pass.
+      one: of `_one`.
+    """
 
     def normalise(y: jax.Array, name: str) -> jax.Array:
       return norm.BatchNorm(self.bn, self.dtype, name=name)(y, train)
@@ -74,7 +80,7 @@ class Bottleneck(nn.Module):
     if self.project:
       x = conv1x1(features, self.stride, 'downsample_conv')(x)
       x = normalise(x, 'downsample_bn')
-    return nn.relu(x + y)
+    return nn.relu(x + y) / one.astype(self.dtype)
 
 
 class ResNet(nn.Module):
@@ -111,6 +117,7 @@ class ResNet(nn.Module):
       name='conv1',
     )(images)
     x = norm.BatchNorm(self.bn, self.dtype, name='bn1')(x, train)
+    one = _one(self.variables['params']['bn1']['scale'])
     stages = [_max_pool(nn.relu(x))]
     block = nn.remat(Bottleneck, static_argnums=2) if self.remat else Bottleneck
     for i, (count, stride, dilation) in enumerate(
@@ -126,9 +133,20 @@ class ResNet(nn.Module):
           bn=self.bn,
           dtype=self.dtype,
           name=f'layer{i + 1}_{j}',
-        )(x, train)
+        )(x, train, one)
       stages.append(x)
     return stages[-2], stages[-1]
+
+
+def _one(numbers: jax.Array) -> jax.Array:
+  """1, but the compiler cannot know it; to divide the output of a block by.
+
+  Several read that output. XLA rather computes cheap things again for each of
+  them than to read them from memory, and finds sums cheap: on a CPU each block
+  then adds up all blocks before it, 7 to 13% of a step's time. A division it
+  finds dear.
+  """
+  return 1.0 + 0.0 * jax.lax.stop_gradient(numbers[0])
 
 
 def _max_pool(x: jax.Array) -> jax.Array:
