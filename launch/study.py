@@ -6,7 +6,7 @@ r"""Many runs of one experiment, as a table and a curve over points spent.
 
 runs every combination of what is varied, and each `also` besides, with every
 seed; a process a run. Runs that differ only in what comes after stage 1 share
-it; with --nopoints nothing comes after it. What has been run is kept: the same
+it; with --uda_only nothing comes after it. What has been run is kept: the same
 command continues, and a longer one adds to it. The results, in OUT: table.md,
 table.csv and table.tex (a row a setting, as in the paper's Table 3),
 classes.csv and classes.tex (a column a class, as in Tables 1 and 2; means over
@@ -48,8 +48,8 @@ _SEEDS = flags.DEFINE_integer('seeds', 3, 'How many seeds, from 0.', 1)
 _OUT = flags.DEFINE_string(
   'out', None, 'Folder of the runs; runs/study_<config name> if not given.'
 )
-_POINTS = flags.DEFINE_bool(
-  'points', True, 'Go on after stage 1; --nopoints compares its models alone.'
+_UDA_ONLY = flags.DEFINE_bool(
+  'uda_only', False, 'Compare the models of stage 1; ask for no points.'
 )
 _JOBS = flags.DEFINE_integer(
   'jobs', 1, 'Runs at a time; on a CPU each gets its share of the cores.', 1
@@ -67,7 +67,7 @@ def main() -> None:
   seeds = range(_SEEDS.value)
   signal.signal(signal.SIGTERM, signal.default_int_handler)
   runner = runs.Runner(out, _JOBS.value)
-  failed = runner.run(settings, seeds, points=_POINTS.value)
+  failed = runner.run(settings, seeds, points=not _UDA_ONLY.value)
   whole = [
     setting
     for setting in settings
@@ -93,7 +93,7 @@ def report(
   """Gathers the scores of the runs and writes what they say."""
   found = levels(out, settings, seeds, config)
   full = 0
-  if _POINTS.value:
+  if not _UDA_ONLY.value:
     found += with_points(out, settings, seeds, config)
     full = all_points(out, settings[0], config)
   names = domains.classes_of(config.data).names

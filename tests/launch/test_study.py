@@ -142,7 +142,7 @@ def test_a_study_from_its_start_to_its_end(tmp_path):
 
 def test_adaptation_methods_are_compared_without_points(tmp_path):
   args = (
-    '--vary=uda.strategy=source_only,minent', '--nopoints', '--seeds=1',
+    '--vary=uda.strategy=source_only,minent', '--uda_only', '--seeds=1',
     '--config.uda.steps=1', f'--out={tmp_path}',
   )  # fmt: skip
   done = run(*args)
