@@ -20,9 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import measuring
-from pointsup_jax.evaluation import confusion
 from pointsup_jax.models import deeplab, upsample
-from pointsup_jax.stages import acquire
+from pointsup_jax.stages import acquire, evaluate
 
 CLASSES, GRID, K, N = 19, (8, 16), 10, 5
 TRAINED, NATIVE = (512, 1024), (1024, 2048)
@@ -64,7 +63,7 @@ def main() -> None:
   )
   ids = np.arange(options.images, dtype=np.uint32)
   asked = np.zeros((options.images, GRID[0] * GRID[1]), bool)
-  count = jax.jit(functools.partial(confusion_of, size=native))
+  count = jax.jit(functools.partial(evaluate.count, num_classes=CLASSES))
   contenders = {
     'acquisition': lambda: jax.block_until_ready(ask(small, ids, asked)),
     'acquisition, NumPy': lambda: ask_numpy(np.asarray(small), trained),
@@ -103,20 +102,6 @@ def smooth_logits(images: int, size: tuple[int, int]) -> jax.Array:
   """Logits [B, h, w, C] of regions, as a network gives them."""
   coarse = 4 * jax.random.normal(jax.random.key(0), (images, 9, 17, CLASSES))
   return upsample.bilinear(coarse, size)
-
-
-def confusion_of(
-  small: jax.Array, labels: jax.Array, *, size: tuple[int, int]
-) -> jax.Array:
-  """As `stages.evaluate.count_batch`, without the network."""
-  predictions = upsample.map_bilinear(
-    lambda logits: jnp.argmax(logits, axis=-2).astype(jnp.uint8), small, size
-  )
-  return jax.vmap(
-    lambda labels, predicted: confusion.confusion_matrix(
-      labels, predicted, CLASSES
-    )
-  )(labels, predictions)
 
 
 def enlarge_numpy(small: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -171,7 +156,7 @@ def check(contenders: dict[str, measuring.Work]) -> None:
     assert same > 0.9999, same
     np.testing.assert_allclose(ours.scores[i], patches, atol=1e-5)
     np.testing.assert_array_equal(ours.patches[i], best)
-  matrices = np.asarray(contenders['evaluation']())
+  matrices = np.asarray(contenders['evaluation']()[0])
   off = np.abs(matrices - contenders['evaluation, NumPy']()).sum()
   assert off <= 1e-4 * matrices.sum(), off
 

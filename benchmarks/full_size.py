@@ -44,6 +44,11 @@ def train_step(**model) -> tuple[jax.stages.Wrapped, learner.Learner]:
   return jitted, player
 
 
+def fresh_state(player: learner.Learner, key: jax.Array) -> learner.State:
+  """The state at step 0, from scratch."""
+  return player.init(key, player.init_segmenter(key), Outputs._fields)
+
+
 def images(divide: int) -> Pair:
   """Noise of the paper's sizes over `divide`, with labels in blocks."""
   random = np.random.default_rng(0)

@@ -9,6 +9,7 @@ device.
 """
 
 import argparse
+import functools
 import json
 import pathlib
 import statistics
@@ -35,7 +36,7 @@ def main() -> None:
   )
   mesh = sharding.mesh()
   init = jax.jit(
-    lambda key: player.init(key, player.init_segmenter(key), ('aux', 'main')),
+    functools.partial(full_size.fresh_state, player),
     out_shardings=sharding.replicated(mesh),
   )
   state = init(jax.random.key(0))

@@ -10,6 +10,7 @@ CPU's, which prefers speed to memory: run it where it matters.
 """
 
 import argparse
+import functools
 import json
 import pathlib
 import sys
@@ -44,10 +45,7 @@ def main() -> None:
       blocks=tuple(options.blocks), **VARIANTS[name]
     )
     state = jax.eval_shape(
-      lambda key, player=player: player.init(
-        key, player.init_segmenter(key), ('aux', 'main')
-      ),
-      jax.random.key(0),
+      functools.partial(full_size.fresh_state, player), jax.random.key(0)
     )
     program = train_step.lower(state, full_size.images(options.divide))
     about = full_size.analysis(program, program.compile())

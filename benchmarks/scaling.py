@@ -26,14 +26,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import scaling_model
-from pointsup_jax import uda
-from pointsup_jax.models import deeplab, discriminator
-from pointsup_jax.training import learner, optimizers, sharding
-from pointsup_jax.training import step as step_lib
-from pointsup_jax.types import Batch, Outputs, Pair
+from benchmarks import full_size, scaling_model
+from pointsup_jax.training import sharding
+from pointsup_jax.types import Batch, Pair
 
-CLASSES = 19
 SMALL, LARGE = 1024, 4 * 1024 * 1024  # numbers of the plain all-reduces
 
 
@@ -118,34 +114,20 @@ def measure(options: argparse.Namespace) -> dict:
 
 def build(options: argparse.Namespace, mesh: jax.sharding.Mesh):
   """A compiled step of AdvEnt, its state and its batch, on all devices."""
-  players = learner.Learner(
-    segmenter=deeplab.DeepLabV2(
-      CLASSES, blocks=(1, 1, 1, 1), width=options.width, bn='global'
-    ),
-    discriminator=discriminator.Discriminator(width=options.width),
-    num_classes=CLASSES,
-    target_statistics=False,
-    segmenter_tx=optimizers.segmenter(
-      optimizers.poly(2.5e-4, power=0.9, decay_steps=1000),
-      head_lr_scale=10.0,
-      momentum=0.9,
-      weight_decay=5e-4,
-      repeat=False,
-    ),
-    opponent_tx=optimizers.opponent(
-      optimizers.poly(1e-4, power=0.9, decay_steps=1000)
-    ),
+  step, player = full_size.train_step(
+    blocks=(1, 1, 1, 1),
+    width=options.width,
+    discriminator_width=options.width,
+    bn='global',
   )
-  method = uda.STRATEGIES['advent'](Outputs(aux=2e-4, main=1e-3))
   everywhere = sharding.replicated(mesh)
-
-  def fresh(key: jax.Array) -> learner.State:
-    return players.init(key, players.init_segmenter(key), method.opponents)
-
-  # The values do not matter, and compiling `fresh` takes longer than the rest.
+  # The values do not matter, and compiling fresh ones takes longer than the
+  # rest.
   state = jax.tree.map(
     lambda x: jax.device_put(np.full(x.shape, 0.01, x.dtype), everywhere),
-    jax.eval_shape(fresh, jax.random.key(0)),
+    jax.eval_shape(
+      functools.partial(full_size.fresh_state, player), jax.random.key(0)
+    ),
   )
   rng = np.random.default_rng(jax.process_index())
   shape = (options.batch, *options.size)
@@ -153,19 +135,10 @@ def build(options: argparse.Namespace, mesh: jax.sharding.Mesh):
   def images() -> Batch:
     return Batch(
       rng.integers(0, 256, (*shape, 3), dtype=np.uint8),
-      rng.integers(0, CLASSES, shape, dtype=np.uint8),
+      rng.integers(0, full_size.CLASSES, shape, dtype=np.uint8),
     )
 
   batch = sharding.put(Pair(images(), images()), sharding.split(mesh))
-  train_step = functools.partial(
-    step_lib.train_step,
-    learner=players,
-    strategy=method,
-    supervision=step_lib.Supervision(aux=0.1),
-  )
-  step = jax.jit(
-    train_step, donate_argnums=0, out_shardings=(everywhere, everywhere)
-  )
   return step, state, batch
 
 

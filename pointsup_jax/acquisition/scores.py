@@ -33,19 +33,19 @@ def maps(score: str, small_logits: jax.Array, size: tuple[int, int]) -> Maps:
     small_logits: [B, h, w, C], as the network gives them.
     size: H and W of the result.
   """
-  regional = score == 'region_impurity'
   pixelwise = {
     'entropy': entropy,
     'margin': margin,
     'least_confidence': least_confidence,
-  }[score if not regional else 'entropy']
+    'region_impurity': entropy,
+  }[score]
 
   def of_pixels(logits: jax.Array) -> Maps:
     labels = jnp.argmax(logits, axis=-2).astype(jnp.uint8)
     return Maps(labels, pixelwise(logits, axis=-2))
 
   found = upsample.map_bilinear(of_pixels, small_logits, size)
-  if not regional:
+  if score != 'region_impurity':
     return found
   classes = small_logits.shape[-1]
   return found._replace(scores=region_impurity(*found, num_classes=classes))

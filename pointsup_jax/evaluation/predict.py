@@ -7,30 +7,6 @@ from pointsup_jax.models import deeplab, upsample
 from pointsup_jax.types import Array, Variables
 
 
-def labels(
-  segmenter: deeplab.DeepLabV2,
-  variables: Variables,
-  images: Array,
-  size: tuple[int, int],
-) -> jax.Array:
-  """The likeliest class of every pixel of the enlarged logits.
-
-  Args:
-    segmenter: the network.
-    variables: its params and batch_stats.
-    images: [B, H, W, 3] uint8, RGB.
-    size: height and width of the result.
-
-  Returns:
-    [B, *size] uint8.
-  """
-  return upsample.map_bilinear(
-    lambda logits: jnp.argmax(logits, axis=-2).astype(jnp.uint8),
-    small_logits(segmenter, variables, images),
-    size,
-  )
-
-
 def small_logits(
   segmenter: deeplab.DeepLabV2, variables: Variables, images: Array
 ) -> jax.Array:
@@ -46,3 +22,20 @@ def small_logits(
   """
   outputs = segmenter.apply(variables, deeplab.preprocess(images), train=False)
   return outputs.main  # type: ignore[union-attr]
+
+
+def labels(small_logits: jax.Array, size: tuple[int, int]) -> jax.Array:
+  """The likeliest class of every pixel of the enlarged logits.
+
+  Args:
+    small_logits: [B, h, w, C].
+    size: height and width of the result.
+
+  Returns:
+    [B, *size] uint8.
+  """
+  return upsample.map_bilinear(
+    lambda logits: jnp.argmax(logits, axis=-2).astype(jnp.uint8),
+    small_logits,
+    size,
+  )

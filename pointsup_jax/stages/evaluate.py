@@ -14,7 +14,7 @@ from pointsup_jax.reporting import tables
 from pointsup_jax.stages import batches, models
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
-from pointsup_jax.types import Batch, Variables
+from pointsup_jax.types import Array, Batch, Variables
 
 
 def run(run: run_lib.Run) -> None:
@@ -143,15 +143,30 @@ def count_batch(
   num_classes: int,
 ) -> tuple[jax.Array, jax.Array]:
   """Confusion matrices [B, C, C], and predictions [B, H, W] uint8."""
-  height, width = batch.labels.shape[1:]
-  predictions = predict.labels(
-    segmenter, variables, batch.images, (height, width)
-  )
+  small = predict.small_logits(segmenter, variables, batch.images)
+  return count(small, batch.labels, num_classes=num_classes)
+
+
+def count(
+  small_logits: jax.Array, labels: Array, *, num_classes: int
+) -> tuple[jax.Array, jax.Array]:
+  """Everything that comes after the network.
+
+  Args:
+    small_logits: [B, h, w, C], as the network gives them.
+    labels: [B, H, W], at whose size predictions are counted.
+    num_classes: C.
+
+  Returns:
+    Confusion matrices [B, C, C], and predictions [B, H, W] uint8.
+  """
+  height, width = labels.shape[1:]
+  predictions = predict.labels(small_logits, (height, width))
   matrices = jax.vmap(
     lambda labels, predicted: confusion.confusion_matrix(
       labels, predicted, num_classes
     )
-  )(batch.labels, predictions)
+  )(labels, predictions)
   return matrices, predictions
 
 
