@@ -15,28 +15,23 @@ the seeds), curve.png, and study.json.
 
 import collections
 import itertools
-import json
 import pathlib
 import signal
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import ml_collections
 from absl import flags
 
+from launch import study_rows as rows_lib
 from launch import study_runs as runs
 from pointsup_jax import command, errors, object_store, progress
-from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains
 from pointsup_jax.reporting import paper
 from pointsup_jax.reporting import scores as scores_lib
 from pointsup_jax.reporting import study as study_lib
 from pointsup_jax.reporting.figures import points
 from pointsup_jax.stages import check
-from pointsup_jax.stages import models as models_lib
 from pointsup_jax.stages import workdir as workdir_lib
-
-UDA = 'UDA'  # the model that gains are over, as `stages.models` calls it
 
 _VARY = flags.DEFINE_multi_string(
   'vary', [], 'FIELD=VALUE,VALUE,...; several of them are combined.'
@@ -75,7 +70,7 @@ def main() -> None:
     & {of(out, setting, s) for of in (runs.base, runs.workdir) for s in seeds}
   ]
   if whole:
-    report(out, whole, seeds, config)
+    report(rows_lib.Study(out, whole, seeds, config))
   if failed:
     said = '; '.join(f'{folder} ({why})' for folder, why in failed.items())
     raise errors.UserError(
@@ -84,20 +79,14 @@ def main() -> None:
     )
 
 
-def report(
-  out: pathlib.Path,
-  settings: Sequence[runs.Setting],
-  seeds: Sequence[int],
-  config: ml_collections.ConfigDict,
-) -> None:
+def report(study: rows_lib.Study) -> None:
   """Gathers the scores of the runs and writes what they say."""
-  found = levels(out, settings, seeds, config)
+  found = rows_lib.levels(study)
   full = 0
   if not _UDA_ONLY.value:
-    found += with_points(out, settings, seeds, config)
-    full = all_points(out, settings[0], config)
-  names = domains.classes_of(config.data).names
-  write(out, found, names, seeds, full)
+    found += rows_lib.with_points(study)
+    full = rows_lib.all_points(study)
+  write(study, found, full)
 
 
 def chosen(vary: Sequence[str], also: Sequence[str]) -> Iterator[runs.Setting]:
@@ -163,130 +152,12 @@ def changed(
   return config
 
 
-class Scored(NamedTuple):
-  """A row of the tables, and the scores of its model with every seed."""
-
-  row: study_lib.Row
-  seeds: list[scores_lib.Scores]
-
-
-def scored(
-  row: study_lib.Row, folders: Sequence[pathlib.Path], model: str, split: str
-) -> Scored:
-  """Reads the scores of a model in each of some workdirs."""
-  paths = [workdir_lib.Workdir(x).evaluation(model, split) for x in folders]
-  seeds = [
-    scores_lib.from_json(row.title, json.loads(path.read_text()))
-    for path in paths
-  ]
-  miou = tuple(100 * scores.means['mIoU'] for scores in seeds)
-  return Scored(row._replace(miou=miou), seeds)
-
-
-def levels(
-  out: pathlib.Path,
-  settings: Sequence[runs.Setting],
-  seeds: Sequence[int],
-  config: ml_collections.ConfigDict,
-) -> list[Scored]:
-  """The models that cost no points, of each stage 1.
-
-  A model before UDA that all of them share (the source-only phase knows no
-  strategy) is listed once.
-  """
-  of_column: dict[str, list[Scored]] = {}
-  titles = stage_1_titles(settings, config)
-  for fields, which in titles.items():
-    folders = [
-      runs.base(out, runs.Setting(fields, True), seed) for seed in seeds
-    ]
-    for name, column, phase in models_lib.of(workdir_lib.Workdir(folders[0])):
-      if phase.checkpoints.is_dir():
-        row = study_lib.Row(level(column, which), None, 0, 0, ())
-        of_column.setdefault(column, []).append(
-          scored(row, folders, name, split_of(config))
-        )
-  found = []
-  for column, mine in of_column.items():
-    matrices = {tuple(x.matrix.tobytes() for x in one.seeds) for one in mine}
-    if column != UDA and len(matrices) == 1:
-      mine = [mine[0]._replace(row=mine[0].row._replace(title=column))]
-    found += mine
-  return found
-
-
-def with_points(
-  out: pathlib.Path,
-  settings: Sequence[runs.Setting],
-  seeds: Sequence[int],
-  config: ml_collections.ConfigDict,
-) -> list[Scored]:
-  """The models that learned from points, one a setting."""
-  found = []
-  titles = stage_1_titles(settings, config)
-  for setting in settings:
-    folders = [runs.workdir(out, setting, seed) for seed in seeds]
-    costs = [cost(folder) for folder in folders]
-    row = study_lib.Row(
-      runs.title(setting.fields),
-      series(setting),
-      sum(points for points, _ in costs) / len(costs),
-      sum(seconds for _, seconds in costs) / len(costs),
-      (),
-      over=level(UDA, titles[setting.stage_1]),
-    )
-    found.append(scored(row, folders, 'adapt', split_of(config)))
-  return found
-
-
-def stage_1_titles(
-  settings: Sequence[runs.Setting], config: ml_collections.ConfigDict
-) -> dict[runs.Fields, str]:
-  """What each stage 1 is called: its value of all fields in which they differ.
-
-  Nothing where there is one.
-  """
-  known = command.flatten(config)
-  names = dict.fromkeys(name for x in settings for name, _ in x.stage_1)
-  found = {}
-  for fields in dict.fromkeys(setting.stage_1 for setting in settings):
-    values = {name: str(known[name]) for name in names} | dict(fields)
-    found[fields] = runs.title(tuple(values.items()))
-  return found if len(found) > 1 else dict.fromkeys(found, '')
-
-
-def level(column: str, stage_1: str) -> str:
-  """The title of a model that costs no points."""
-  return f'{column}, {stage_1}' if stage_1 else column
-
-
-def series(setting: runs.Setting) -> str:
-  """The curve of a row: combinations that differ in how much is asked."""
-  how_much = ('acquire.k', 'acquire.budget')
-  kept = [x for x in setting.fields if not setting.grid or x[0] not in how_much]
-  return runs.title(tuple(kept)) or 'points'
-
-
-def cost(folder: pathlib.Path) -> tuple[int, float]:
-  """Answered points of a run, and the seconds they took."""
-  with store_lib.Store(workdir_lib.Workdir(folder).annotations) as store:
-    answers = store.holding().values()
-  return len(answers), sum(answer.seconds or 0.0 for answer in answers)
-
-
-def split_of(config: ml_collections.ConfigDict) -> str:
-  """The images that all are scored on."""
-  return config.data.evaluation.split
-
-
 def write(
-  out: pathlib.Path,
-  found: Sequence[Scored],
-  names: Sequence[str],
-  seeds: Sequence[int],
-  full: int,
+  study: rows_lib.Study, found: Sequence[rows_lib.Scored], full: int
 ) -> None:
   """Writes the results and prints the table."""
+  out, seeds = study.out, study.seeds
+  names = domains.classes_of(study.config.data).names
   rows = [one.row for one in found]
   table = study_lib.lines(rows, full)
   classes = [scores_lib.average(one.row.title, one.seeds) for one in found]
@@ -308,17 +179,6 @@ def write(
     (out / 'curve.png').write_bytes(points.draw(table, seeds))
   print(text)
   progress.say(f'study: {", ".join(files)} and more in {out}')
-
-
-def all_points(
-  out: pathlib.Path, setting: runs.Setting, config: ml_collections.ConfigDict
-) -> int:
-  """The points of all patches of all target images."""
-  path = workdir_lib.Workdir(runs.workdir(out, setting, 0)).annotations
-  with store_lib.Store(path) as store:
-    images = store.counts().images
-  rows, cols = config.acquire.grid
-  return images * rows * cols * config.acquire.n
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ import pytest
 from launching import STREETS, TINY, assert_refused, launch
 
 from configs import streets_active
-from launch import study, study_runs
+from launch import study, study_rows, study_runs
 from pointsup_jax import errors
 
 
@@ -61,12 +61,14 @@ def test_a_stage_1_is_called_by_all_fields_in_which_they_differ():
       (('uda.strategy', 'minent'), ('uda.steps', '7')),
     )
   )
-  assert list(study.stage_1_titles([plain, minent, both], config).values()) == [
+  assert list(
+    study_rows.stage_1_titles([plain, minent, both], config).values()
+  ) == [
     'uda.strategy=advent, uda.steps=500',
     'uda.strategy=minent, uda.steps=500',
     'uda.strategy=minent, uda.steps=7',
   ]
-  assert list(study.stage_1_titles([minent], config).values()) == ['']
+  assert list(study_rows.stage_1_titles([minent], config).values()) == ['']
 
 
 def test_fields_of_the_same_name_are_told_apart():
