@@ -57,8 +57,8 @@ def get_config() -> ml_collections.ConfigDict:
   # Numbers of the segmenter's activations: 'float32' or 'bfloat16', which is
   # for accelerators. Parameters, statistics, logits and losses are float32.
   model.dtype = 'float32'
-  # Keep only what enters each bottleneck for the backward pass, a fifth or less,
-  # and compute the rest again: 29% more arithmetic (docs/PERFORMANCE.md).
+  # Keep only what enters each bottleneck for the backward pass, less than a
+  # fifth, and compute the rest again: 29% more arithmetic (docs/PERFORMANCE.md).
   model.remat = False
   # Channels of a discriminator's first convolution.
   model.discriminator_width = 64

@@ -77,10 +77,11 @@ class Mirror:
 
     # Other processes, and TensorStore in this one, write there too.
     fsspec.config.conf['gcs'] = {'use_listings_cache': False}
-    if not remote.startswith(_SCHEME):
+    if not remote.startswith(_SCHEME) or not remote.strip('/')[len(_SCHEME) :]:
       raise errors.UsageError(
-        f'--workdir={remote}: a run is kept in a local folder or in {_SCHEME}; '
-        'on other stores its checkpoints would not be whole or absent'
+        f'--workdir={remote}: a run is kept in a local folder or in '
+        f'{_SCHEME}BUCKET/NAME; on other stores its checkpoints would not be '
+        'whole or absent'
       )
     try:
       self._store, self._root = fsspec.url_to_fs(remote.rstrip('/'))

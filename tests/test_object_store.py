@@ -145,7 +145,7 @@ def test_the_copy_goes_with_its_owner(bucket):
   assert not local.exists()
 
 
-@pytest.mark.parametrize('name', ['s3://bucket/a', 'hdfs://x/a'])
+@pytest.mark.parametrize('name', ['s3://bucket/a', 'hdfs://x/a', 'gs://'])
 def test_other_stores_are_refused(name):
   with pytest.raises(errors.UsageError, match='gs://'):
     object_store.Mirror(name, mark='config.json')
