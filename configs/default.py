@@ -58,7 +58,7 @@ def get_config() -> ml_collections.ConfigDict:
   # for accelerators. Parameters, statistics, logits and losses are float32.
   model.dtype = 'float32'
   # Keep only what enters each bottleneck for the backward pass, less than a
-  # fifth, and compute the rest again: 29% more arithmetic (docs/PERFORMANCE.md).
+  # fifth, and compute the rest again: 29% more arithmetic, docs/PERFORMANCE.md.
   model.remat = False
   # Channels of a discriminator's first convolution.
   model.discriminator_width = 64
