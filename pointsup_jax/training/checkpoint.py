@@ -162,15 +162,16 @@ class Checkpoints:
       ) from error
 
   def restore(self, abstract: learner.State) -> learner.State | None:
-    """The newest state that can be read; None where none was saved.
+    """The newest undamaged state; None where none was saved.
 
-    Newer ones that are damaged are deleted: training will write them again.
+    Newer ones, whose files their checksums convict, are deleted: training will
+    write them again.
 
     Args:
       abstract: the state's shapes, types and shardings.
 
     Raises:
-      errors.UserError: none of those saved can be read.
+      errors.UserError: it cannot be read, or all are damaged.
     """
     with self._reported():
       self._manager.wait_until_finished()
@@ -185,35 +186,36 @@ class Checkpoints:
     return restored['training'].replace(segmenter=restored['segmenter'])
 
   def restore_segmenter(self, abstract: Variables) -> tuple[int, Variables]:
-    """The newest segmenter that can be read, with its step.
+    """The newest undamaged segmenter, with its step.
 
     Raises:
-      errors.UserError: there is none.
+      errors.UserError: there is none, or it cannot be read.
     """
     restored = self._restore_newest(segmenter=abstract)
     return restored.step, restored['segmenter']
 
   def _restore_newest(self, **items) -> '_Restored':
-    """The items of the newest step that all processes can read."""
+    """The items of the newest step that nothing is said against.
+
+    Only checksums say something against a step. A disk that does not answer
+    for a while must not cost the steps that are on it.
+    """
     reason = 'nothing was saved'
     for step in sorted(self._manager.all_steps(), reverse=True):
-      restored: dict[str, Any] = {}
       damage = processes.decided(
         functools.partial(self._damage, step, tuple(items)),
         f'the checksums of checkpoint {step}',
       )
       if damage is None:
-        restored, damage = self._read(step, items)
-      if damage is None:
-        return _Restored(step, restored)
+        return _Restored(step, self._read(step, items))
       reason = f'{step}: {damage}'
       progress.say(
-        f'checkpoint {self._directory}/{step} cannot be read, trying '
-        f'an older one: {damage}'
+        f'checkpoint {self._directory}/{step} is damaged, trying an older one: '
+        f'{damage}'
       )
     raise errors.UserError(
-      f'no checkpoint in {self._directory} can be read by this config '
-      f'({reason}); delete that folder to train the phase anew'
+      f'no checkpoint in {self._directory} can be used ({reason}); delete that '
+      'folder to train the phase anew'
     )
 
   def _damage(self, step: int, items: tuple[str, ...]) -> str | None:
@@ -222,13 +224,13 @@ class Checkpoints:
     try:
       if checksums.exist(folder):
         return checksums.damage(folder, items)
-    except OSError as error:
-      return _first_line(error)
+    except Exception as error:  # object stores raise what they like
+      raise self._unreadable(step, _first_line(error)) from error
     progress.say(f'checkpoint {folder} has no checksums, none are checked')
     return None
 
-  def _read(self, step: int, items: dict) -> tuple[dict, str | None]:
-    """The items of a step, and what a process could not read of them."""
+  def _read(self, step: int, items: dict) -> dict[str, Any]:
+    """The items of a step that all processes can read."""
     restored: dict[str, Any] = {}
     trouble = ''
     # Without the manager: it would wait for the other processes after each
@@ -246,8 +248,16 @@ class Checkpoints:
     for index, trouble in enumerate(said):
       if trouble:
         who = f'process {index}: ' if len(said) > 1 else ''
-        return {}, f'{who}{trouble}'
-    return restored, None
+        raise self._unreadable(step, f'{who}{trouble}')
+    return restored
+
+  def _unreadable(self, step: int, reason: str) -> errors.UserError:
+    folder = self._directory / str(step)
+    return errors.UserError(
+      f'checkpoint {folder} could not be read ({reason}), though no checksum '
+      'says that it is damaged; nothing was deleted: mend that and run the '
+      f'same command again, or delete {folder} to go on from an older one'
+    )
 
 
 def newest_step(directory: pathlib.Path | epath.Path) -> int | None:

@@ -29,6 +29,8 @@ def main(operands: list[str]) -> None:
     processes.wait('the answers')
   elif what == 'wander':  # and never come
     time.sleep(600)
+  elif what == 'stop':
+    raise errors.Stopped('stopped')
   elif what == 'fail':
     raise errors.UserError('the disk is full')
   elif what == 'decide':

@@ -9,6 +9,7 @@ import threading
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from pointsup_jax import errors
@@ -101,7 +102,7 @@ def test_no_damage_to_any_file_goes_unnoticed(
       assert steps_in(folder) == [1]
       line, *more = said.splitlines()
       assert not more
-      assert f'{folder}/2 cannot be read, trying an older one' in line
+      assert f'{folder}/2 is damaged, trying an older one' in line
       assert name.as_posix() in line or len(name.parts) == 1
     else:
       assert len(name.parts) == 1, name
@@ -133,6 +134,52 @@ def test_steps_without_checksums_are_read_and_said_so(
   (folder / '2' / checksums.FILE).unlink()
   assert int(restore(folder, state).step) == 2
   assert f'{folder}/2 has no checksums' in capsys.readouterr().err
+
+
+def assert_unreadable(folder, state, *words):
+  with pytest.raises(errors.UserError) as caught:
+    restore(folder, state)
+  message = str(caught.value)
+  assert '\n' not in message
+  for word in (f'{folder}/2', 'nothing was deleted', *words):
+    assert word in message, message
+  assert steps_in(folder) == [1, 2]
+
+
+def test_what_no_checksum_convicts_is_not_given_up(
+  saved, state, tmp_path, monkeypatch
+):
+  """A disk that does not answer now may do so tomorrow."""
+  folder = tmp_path / 'checkpoints'
+  shutil.copytree(saved, folder)
+
+  def broken(*args, **kwargs):
+    raise OSError(5, os.strerror(5))
+
+  for owner, name in (
+    (checksums, 'damage'),
+    (ocp.StandardCheckpointHandler, 'restore'),
+  ):
+    with monkeypatch.context() as patched:
+      patched.setattr(owner, name, broken)
+      assert_unreadable(folder, state, 'Input/output error')
+  assert_equal(restore(folder, state), numbered(state, 2))
+
+
+def test_a_step_of_another_model_is_no_damage(saved, state, tmp_path):
+  folder = tmp_path / 'checkpoints'
+  shutil.copytree(saved, folder)
+  assert_unreadable(folder, state.replace(opponents={}), 'do not match')
+
+
+def test_damage_that_nothing_but_the_reading_shows(saved, state, tmp_path):
+  folder = tmp_path / 'checkpoints'
+  shutil.copytree(saved, folder)
+  (folder / '2' / checksums.FILE).unlink()
+  (folder / '2' / 'training' / 'manifest.ocdbt').unlink()
+  assert_unreadable(folder, state, f'delete {folder}/2')
+  shutil.rmtree(folder / '2')
+  assert_equal(restore(folder, state), numbered(state, 1))
 
 
 @pytest.mark.skipif(not shutil.which('sha256sum'), reason='no sha256sum here')
