@@ -7,12 +7,10 @@ it (`std::bad_cast`, jax 0.10.2). So its messages pass through here.
 
 import atexit
 import ctypes
-import faulthandler
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 
 # Of jax's coordination service, when it is about to abort.
@@ -20,7 +18,7 @@ _LAST_WORD = b'JAX distributed service detected fatal errors'
 # Where what it says before comes from; lines that begin otherwise go on.
 _SOURCES = (b'coordination_service', b'preemption_sync_manager')
 _GOES_ON = (b'Additional GRPC', b':UNKNOWN', b'RPC: ', b'\n')
-# Seconds an abort waits, while its last word is read.
+# Seconds that the end of the process waits until all messages are read.
 _PATIENCE = 3.0
 
 
@@ -47,8 +45,13 @@ def watch(lost: Callable[[], None]) -> None:
     thread.join(_PATIENCE)
 
   atexit.register(end)
-  # Python's own handlers run in the main thread, which waits elsewhere.
-  ctypes.CDLL(None).signal(signal.SIGABRT, _aborted)
+  # An abort waits while its last word is read: 6 s, the signal's own number, in
+  # libc's sleep(). Python's handlers run in the main thread, which waits
+  # elsewhere, and a callback would wait for the interpreter's lock, which the
+  # thread that aborts may hold.
+  libc = ctypes.CDLL(None)
+  libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+  libc.signal(signal.SIGABRT, ctypes.cast(libc.sleep, ctypes.c_void_p))
 
 
 def _pass_on(read: int, shown: int, lost: Callable[[], None]) -> None:
@@ -62,10 +65,3 @@ def _pass_on(read: int, shown: int, lost: Callable[[], None]) -> None:
       )
       if not held:
         os.write(shown, line)
-
-
-@ctypes.CFUNCTYPE(None, ctypes.c_int)
-def _aborted(number: int) -> None:
-  """Of SIGABRT, in the thread that aborts; it goes on when this returns."""
-  time.sleep(_PATIENCE)
-  faulthandler.dump_traceback(sys.stderr)

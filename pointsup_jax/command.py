@@ -204,7 +204,11 @@ def fail(error: errors.UserError, *, together: bool | None = None) -> NoReturn:
     sys.exit(error.exit_code)
   if not together:
     leave_at_once(error.exit_code)
-  part()
+  try:
+    part()
+  except jax.errors.JaxRuntimeError:  # another one is gone meanwhile
+    presence.await_verdict()
+    leave_at_once(error.exit_code)
   sys.exit(error.exit_code)
 
 

@@ -69,6 +69,11 @@ class Presence:
     place = self._place or 'the others in a step'
     say_and_exit(f'{verdict}, while waiting for {place}; {AGAIN}')
 
+  def first_is_lost(self) -> None:
+    """Ends this process, unless it is ending already or is the first one."""
+    if self._state == _HERE and self.index != 0:
+      self.accuse('process 0 is gone')
+
   def leave(self) -> None:
     """Tells the others that this process ends in good order."""
     self._state = _LEFT
@@ -177,9 +182,9 @@ def mark(place: str = '') -> None:
 
 
 def first_is_lost() -> None:
-  """Ends this process: its connection to the first one has broken."""
+  """Ends this process, if it works: its connection to the first one broke."""
   if _presence is not None:
-    _presence.accuse('process 0 is gone')
+    _presence.first_is_lost()
 
 
 def leave() -> None:

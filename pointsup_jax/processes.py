@@ -17,9 +17,10 @@ import numpy as np
 
 from pointsup_jax import errors, presence
 
-# Milliseconds. Later than `presence` would end the process: it knows who is
-# missing.
-_NEVER = int(2000 * presence.STANDSTILL)
+# Milliseconds: 20 days, of the 24 that fit into the store's type. It is
+# `presence` that ends a process which waits in vain: it knows who is missing,
+# and whether they get on.
+_NEVER = 20 * 24 * 3600 * 1000
 _calls = itertools.count()  # the same on all processes of a run
 
 

@@ -42,13 +42,13 @@ def requested() -> bool:
   Processes of one run look equally often, and are told at the same look.
   """
   global _looked
+  presence.mark()  # also of one that works while the others wait
   if (
     jax.distributed.is_initialized() and not _alone and not _requested.is_set()
   ):
     from jax.experimental import multihost_utils
 
     _looked += 1
-    presence.mark()
     if multihost_utils.reached_preemption_sync_point(_looked):
       _requested.set()
   return _requested.is_set()
