@@ -98,10 +98,24 @@ def main() -> None:
     held.enter_context(record.locked(workdir))
     processes.decided(functools.partial(claim, run), 'the workdir')
     workdir.share('the workdir')
-    held.callback(workdir.push)  # also what a command leaves that was stopped
+    held.enter_context(pushed(workdir))
     progress.say(f'workdir {workdir}')
     for stage, at in in_order(_STAGE.value, workdir):
       run_stage(stage, dataclasses.replace(run, workdir=at), held)
+
+
+@contextlib.contextmanager
+def pushed(workdir: workdir_lib.Workdir) -> Iterator[None]:
+  """Brings to its place what the block writes, also where it is stopped."""
+  try:
+    yield
+  except BaseException:
+    try:
+      workdir.push()
+    except errors.UserError as error:
+      progress.say(str(error))  # and let through what ended the block
+    raise
+  workdir.push()
 
 
 def claim(run: run_lib.Run) -> None:
@@ -135,7 +149,8 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
     return
-  if labels.serves_page(run, stage):
+  # No page is served from a store, whose lock also pushes when it ends.
+  if labels.serves_page(run, stage) and not workdir.mirror:
     lock.close()  # for days, during which other stages may run
   with history.recorded(workdir, stage):
     STAGES[stage](run)

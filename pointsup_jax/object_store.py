@@ -6,9 +6,13 @@ of a run is small and written by its first process: it works on a copy.
 """
 
 import contextlib
+import fcntl
 import itertools
+import os
 import pathlib
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 
 from etils import epath
@@ -19,6 +23,9 @@ _SCHEME = 'gs://'
 # What stays where it is: written there directly, or of this machine alone.
 _CHECKPOINTS = 'checkpoints'
 _NOT_COPIED = ('run.lock',)
+# How the names of copies begin; nobody gives such a one to what is to stay.
+_OWN = '.pointsup_jax_copy_'
+_NEW = '.new'
 
 
 def is_remote(folder: object) -> bool:
@@ -91,8 +98,10 @@ class Mirror:
       ) from error
     self.remote = epath.Path(remote)
     self._mark = mark
-    self._folder = tempfile.TemporaryDirectory(prefix='pointsup_jax_')
-    self.local = pathlib.Path(self._folder.name, self.remote.name)
+    folder = _own_folder()
+    # With the copy, or when the process ends.
+    weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+    self.local = folder / self.remote.name
     self.local.mkdir()
     self._pulled: dict[str, object] = {}  # file: which version
     self._pushed: dict[str, object] = {}
@@ -178,6 +187,35 @@ class Mirror:
       raise errors.UserError(
         f'{self.remote}: {lines[0]}; mend that and run the same command again'
       ) from error
+
+
+def _own_folder() -> pathlib.Path:
+  """A temporary folder, locked until this process ends.
+
+  A process that is killed leaves its own behind; whoever comes next on the same
+  machine deletes it: the lock says whether the owner lives.
+  """
+  parent = pathlib.Path(tempfile.gettempdir())
+  for folder in parent.glob(f'{_OWN}*'):
+    with contextlib.suppress(OSError):  # locked, or of another user
+      os.close(_lock(folder))
+      shutil.rmtree(folder, ignore_errors=True)
+  # It gets its name once it is locked: none can take it for left behind.
+  fresh = pathlib.Path(tempfile.mkdtemp(prefix=f'{_NEW}{_OWN}'))
+  with contextlib.suppress(OSError):  # without locks nobody deletes anything
+    _lock(fresh)  # until the process ends
+  return fresh.rename(parent / fresh.name.removeprefix(_NEW))
+
+
+def _lock(folder: pathlib.Path) -> int:
+  """Locks a folder; raises OSError if another process has."""
+  descriptor = os.open(folder, os.O_RDONLY)
+  try:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError:
+    os.close(descriptor)
+    raise
+  return descriptor
 
 
 def _is_copied(name: str) -> bool:

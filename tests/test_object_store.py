@@ -1,8 +1,13 @@
 """The copy of a run that lies in an object store."""
 
+import os
+import signal
+import subprocess
 import sys
+import tempfile
 
 import pytest
+from launching import REPOSITORY
 from stores import serving
 
 from pointsup_jax import errors, object_store
@@ -55,6 +60,35 @@ def test_what_one_process_pushes_is_what_others_and_later_ones_see(bucket):
   other.pull()
   assert files(other.local) == {'config.json': '{}', 'a/b/c': '1\n2\n'}
   assert files(mirror().local) == files(other.local)
+
+
+def test_a_copy_ends_with_its_process_or_with_the_next_one(
+  bucket, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+  alive = mirror()
+  end = 'os.kill(os.getpid(), signal.SIGKILL)'
+  for last in ('', end):
+    code = (
+      'import os, signal\n'
+      'from pointsup_jax import object_store\n'
+      f'copy = object_store.Mirror({RUN!r}, mark="config.json")\n'
+      f'{last}'
+    )
+    done = subprocess.run(
+      [sys.executable, '-c', code],
+      cwd=REPOSITORY,
+      env=os.environ | {'TMPDIR': str(tmp_path)},
+      check=False,
+    )
+    assert done.returncode == (-signal.SIGKILL if last else 0)
+    assert len(list(tmp_path.iterdir())) == (2 if last else 1)
+  beside = tmp_path / 'pointsup_jax_runs'
+  beside.mkdir()
+  another = mirror()
+  assert sorted(tmp_path.iterdir()) == sorted(
+    [beside, alive.local.parent, another.local.parent]
+  )
 
 
 def test_what_was_written_from_elsewhere_is_seen(bucket):
