@@ -9,6 +9,8 @@ import numpy as np
 # Of a band of `map_bilinear`, over all images: few enough that a band of logits
 # stays in a CPU's caches, enough that an accelerator has something to do.
 _PIXELS_IN_BAND = 2**16
+# A batch over many devices has more pixels in a row than each of them has.
+_ROWS_IN_BAND = 8
 
 
 def bilinear(x: jax.Array, size: tuple[int, int]) -> jax.Array:
@@ -46,7 +48,8 @@ def map_bilinear(function: Callable, x: jax.Array, size: tuple[int, int]):
     A tree of [B, H, W].
   """
   (batch, old, _, channels), (height, width) = x.shape, size
-  rows_in_band = min(max(_PIXELS_IN_BAND // (batch * width), 1), height)
+  rows_in_band = max(_PIXELS_IN_BAND // (batch * width), _ROWS_IN_BAND)
+  rows_in_band = min(rows_in_band, height)
   bands = -(-height // rows_in_band)
   columns = jnp.asarray(weights(x.shape[2], width), x.dtype)
   x = jnp.einsum('bhwc,Ww->hbcW', x, columns, precision='highest')

@@ -110,6 +110,22 @@ def test_bilinear_in_bands_is_bilinear(old, new):
   np.testing.assert_allclose(in_bands[1], jnp.sum(whole, axis=-1), atol=1e-5)
 
 
+@pytest.mark.parametrize('batch', [1, 4, 512])
+def test_a_band_of_many_images_is_worth_a_device_s_while(batch):
+  bands = []
+
+  def one_number(band):
+    bands.append(band.shape)
+    return band[:, :, 0]
+
+  x = jax.ShapeDtypeStruct((batch, 65, 129, 2), jnp.float32)
+  found = jax.eval_shape(
+    lambda x: upsample.map_bilinear(one_number, x, (512, 1024)), x
+  )
+  assert found.shape == (batch, 512, 1024)
+  assert {(rows >= 8, images) for rows, images, *_ in bands} == {(True, batch)}
+
+
 def test_rematerialisation_changes_no_gradient():
   def gradient(**kwargs):
     model, variables, images = tiny(**kwargs)
