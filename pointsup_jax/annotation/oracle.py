@@ -92,8 +92,9 @@ def answer(
     for done, (image, requests) in enumerate(by_image.items(), start=1):
       if image not in index:
         raise errors.UserError(
-          f'{store.path} asks about image {image!r}, which is not among the '
-          f'{len(index)} target images; restore them or use another workdir'
+          f'there are points to be labelled in image {image!r}, which is not '
+          f'among the {len(index)} target images; restore them or use another '
+          'workdir'
         )
       labels = source[index[image]].labels
       store.answer_many(

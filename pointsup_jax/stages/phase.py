@@ -92,7 +92,7 @@ def train(
         watched=left_out.watched,
       )
 
-  left_out = rollback.Rollback(phase.skipped)
+  left_out = rollback.Rollback(phase.skipped, run.workdir.kept(phase.skipped))
   with checkpoint.Checkpoints(
     phase.checkpoints,
     keep=config.train.keep,

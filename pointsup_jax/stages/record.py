@@ -152,20 +152,19 @@ def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
   Raises:
     errors.UsageError: the file is damaged, or no run's.
   """
+  kept = workdir.kept(workdir.config)
   try:
     known = dict(json.loads(workdir.config.read_text())['config'])
   except (ValueError, KeyError, TypeError) as error:
     raise errors.UsageError(
-      f"{workdir.config} is damaged or not a run's config ({error}); choose "
+      f"{kept} is damaged or not a run's config ({error}); choose "
       'another --workdir'
     ) from error
   defaults = command.flatten(default.get_config())
   newer = {name: x for name, x in defaults.items() if name not in known}
   if newer:
     assumed = ', '.join(f'{name}={value!r}' for name, value in newer.items())
-    progress.say(
-      f'{workdir.config} is of an earlier version; taken as {assumed}'
-    )
+    progress.say(f'{kept} is of an earlier version; taken as {assumed}')
   return known | newer
 
 

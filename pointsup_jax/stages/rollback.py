@@ -12,6 +12,8 @@ import functools
 import json
 import pathlib
 
+from etils import epath
+
 from pointsup_jax import errors, processes, progress
 from pointsup_jax.stages import workdir
 from pointsup_jax.training import loop
@@ -27,14 +29,21 @@ class Rollback:
     watched: the step up to which each is looked at.
   """
 
-  def __init__(self, path: pathlib.Path) -> None:
-    """Reads what a run before this one has left out, from `path`."""
-    self._path = path
+  def __init__(
+    self, path: pathlib.Path, kept: pathlib.Path | epath.Path
+  ) -> None:
+    """Reads what a run before this one has left out.
+
+    Args:
+      path: the phase's file of them.
+      kept: what the user knows it by; see `Workdir.kept`.
+    """
+    self._path, self._kept = path, kept
     self.skipped: set[int] = set()
     self.watched = 0
     self.skipped.update(
       processes.decided(
-        functools.partial(_read, path), 'the steps to be left out'
+        functools.partial(_read, path, kept), 'the steps to be left out'
       )
     )
 
@@ -68,11 +77,11 @@ class Rollback:
       workdir.write_json(self._path, {'steps': sorted(self.skipped)})
     progress.say(
       f'not finite after the batch of step {error.step}: {error.what}; goes '
-      f'back to step {last} and leaves it out ({self._path})'
+      f'back to step {last} and leaves it out ({self._kept})'
     )
 
 
-def _read(path: pathlib.Path) -> list[int]:
+def _read(path: pathlib.Path, kept: object) -> list[int]:
   """The steps that were left out before; none where there is no file."""
   if not path.exists():
     return []
@@ -80,6 +89,6 @@ def _read(path: pathlib.Path) -> list[int]:
     return [int(step) for step in json.loads(path.read_text())['steps']]
   except (ValueError, KeyError, TypeError) as error:
     raise errors.UserError(
-      f'{path} is damaged ({error}); it names the steps to be left out: '
+      f'{kept} is damaged ({error}); it names the steps to be left out: '
       'mend it, or delete it to find them anew'
     ) from error

@@ -213,7 +213,7 @@ def test_a_damaged_list_is_said_so(tmp_path, content):
   path = tmp_path / 'skipped.json'
   path.write_text(content)
   with pytest.raises(errors.UserError, match=r'skipped\.json is damaged'):
-    rollback.Rollback(path)
+    rollback.Rollback(path, path)
 
 
 def test_nothing_is_left_out_where_nothing_breaks(game, tmp_path):
