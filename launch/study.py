@@ -55,7 +55,7 @@ def main() -> None:
   """Runs what is missing, then writes and prints the table."""
   config = command.config()
   object_store.require_local(_OUT.value or '', '--out')
-  settings = list(chosen(_VARY.value, _ALSO.value))
+  settings = list(chosen(_VARY.value, _ALSO.value, config))
   for setting in settings:
     check.check(changed(config, setting.fields))
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
@@ -67,7 +67,14 @@ def main() -> None:
     setting
     for setting in settings
     if not failed.keys()
-    & {of(out, setting, s) for of in (runs.base, runs.workdir) for s in seeds}
+    & {
+      folder
+      for s in seeds
+      for folder in (
+        runs.base(out, setting.stage_1, s),
+        runs.workdir(out, setting, s),
+      )
+    }
   ]
   if whole:
     report(rows_lib.Study(out, whole, seeds, config))
@@ -89,23 +96,28 @@ def report(study: rows_lib.Study) -> None:
   write(study, found, full)
 
 
-def chosen(vary: Sequence[str], also: Sequence[str]) -> Iterator[runs.Setting]:
+def chosen(
+  vary: Sequence[str],
+  also: Sequence[str],
+  config: ml_collections.ConfigDict,
+) -> Iterator[runs.Setting]:
   """All settings, in the order of the command line.
 
   Raises:
-    errors.UsageError: there are none, or one is not FIELD=VALUE.
+    errors.UsageError: there are none, or one is not FIELD=VALUE of `config`.
   """
   axes = []
   for text in vary:
     name, values = parse(text, '--vary')
     axes.append([(name, value) for value in values.split(',')])
   found = dict.fromkeys(
-    runs.Setting(fields, True) for fields in itertools.product(*axes) if fields
+    setting(fields, True, config)
+    for fields in itertools.product(*axes)
+    if fields
   )
   for text in also:
-    found[
-      runs.Setting(tuple(parse(x, '--also') for x in text.split()), False)
-    ] = None
+    fields = tuple(parse(x, '--also') for x in text.split())
+    found[setting(fields, False, config)] = None
   folders = collections.Counter(runs.slug(setting.fields) for setting in found)
   twice = [name for name, count in folders.items() if count > 1]
   if twice:
@@ -113,6 +125,20 @@ def chosen(vary: Sequence[str], also: Sequence[str]) -> Iterator[runs.Setting]:
   if not found:
     raise errors.UsageError('--vary=FIELD=VALUE,VALUE says what is compared')
   return iter(found)
+
+
+def setting(
+  fields: runs.Fields, grid: bool, config: ml_collections.ConfigDict
+) -> runs.Setting:
+  """A setting, with what of it stage 1 depends on; see `runs.Setting`."""
+  before = command.flatten(config)
+  after = command.flatten(changed(config, fields))
+  stage_1 = tuple(
+    (name, str(after[name]))
+    for name in sorted({name for name, _ in fields})
+    if after[name] != before[name] and runs.of_stage_1(name)
+  )
+  return runs.Setting(fields, grid, stage_1)
 
 
 def parse(text: str, flag: str) -> tuple[str, str]:

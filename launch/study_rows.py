@@ -61,10 +61,7 @@ def levels(study: Study) -> list[Scored]:
   of_column: dict[str, list[Scored]] = {}
   titles = stage_1_titles(study.settings, study.config)
   for fields, which in titles.items():
-    folders = [
-      runs.base(study.out, runs.Setting(fields, True), seed)
-      for seed in study.seeds
-    ]
+    folders = [runs.base(study.out, fields, seed) for seed in study.seeds]
     for name, column, phase in models_lib.of(workdir_lib.Workdir(folders[0])):
       if phase.checkpoints.is_dir():
         row = study_lib.Row(level(column, which), None, 0, 0, ())

@@ -20,19 +20,23 @@ Fields = tuple[tuple[str, str], ...]  # names without 'config.', and values
 
 
 class Setting(NamedTuple):
-  """What one row of the table changes in the config."""
+  """What one row of the table changes in the config.
+
+  Attributes:
+    fields: as the user gave them.
+    grid: a combination of what is varied, not an `also`.
+    stage_1: those that differ from the config and that stage 1 depends on, or
+      its scores, by name; settings that agree in them share it.
+  """
 
   fields: Fields
-  grid: bool  # a combination of what is varied, not an `also`
+  grid: bool
+  stage_1: Fields
 
-  @property
-  def stage_1(self) -> Fields:
-    """Those that stage 1 depends on, or its scores."""
-    return tuple(
-      x
-      for x in self.fields
-      if record.decides(x[0]) == 'uda' or x[0].startswith('data.evaluation.')
-    )
+
+def of_stage_1(field: str) -> bool:
+  """Whether stage 1 depends on a field, or its scores do."""
+  return record.decides(field) == 'uda' or field.startswith('data.evaluation.')
 
 
 def slug(fields: Fields) -> str:
@@ -51,9 +55,9 @@ def _short(name: str) -> str:
   return name.removeprefix('acquire.')
 
 
-def base(out: pathlib.Path, setting: Setting, seed: int) -> pathlib.Path:
-  """The workdir of a setting's stage 1, which others may share."""
-  name = '-'.join(['stage_1', *filter(None, [slug(setting.stage_1)])])
+def base(out: pathlib.Path, stage_1: Fields, seed: int) -> pathlib.Path:
+  """The workdir of a stage 1, which settings may share."""
+  name = '-'.join(['stage_1', *filter(None, [slug(stage_1)])])
   return out / f'seed_{seed}' / name
 
 
@@ -93,7 +97,11 @@ class Runner:
       try:
         failed = self._stage(
           pool,
-          {base(self._out, x, s): (x, s) for s in seeds for x in settings},
+          {
+            base(self._out, fields, s): (fields, s)
+            for s in seeds
+            for fields in dict.fromkeys(x.stage_1 for x in settings)
+          },
           self._stage_1,
         )
         if points:
@@ -118,14 +126,15 @@ class Runner:
       progress.say(f'{done}/{len(jobs)} {folder}: {why or "done"}')
     return found
 
-  def _stage_1(self, setting: Setting, seed: int) -> str | None:
-    folder = base(self._out, setting, seed)
-    return self._launch(folder, 'uda', setting.stage_1, seed) or self._launch(
-      folder, 'evaluate', setting.stage_1, seed
+  def _stage_1(self, fields: Fields, seed: int) -> str | None:
+    folder = base(self._out, fields, seed)
+    return self._launch(folder, 'uda', fields, seed) or self._launch(
+      folder, 'evaluate', fields, seed
     )
 
   def _rest(self, setting: Setting, seed: int) -> str | None:
-    folder, shared = (of(self._out, setting, seed) for of in (workdir, base))
+    folder = workdir(self._out, setting, seed)
+    shared = base(self._out, setting.stage_1, seed)
     if not folder.exists():
       if not (shared / 'uda' / 'DONE').exists():
         return 'its stage 1 failed'

@@ -10,6 +10,12 @@ from configs import streets_active
 from launch import study, study_rows, study_runs
 from pointsup_jax import errors
 
+CONFIG = streets_active.get_config()
+
+
+def setting(*fields):
+  return study.setting(fields, True, CONFIG)
+
 
 def run(*args):
   return launch(STREETS, *TINY, *args, program='study')
@@ -19,6 +25,7 @@ def test_what_is_varied_is_combined_and_also_comes_besides():
   found = study.chosen(
     ['config.acquire.score=margin,entropy', 'acquire.k=2,5'],
     ['acquire.strategy=full', 'acquire.budget=20 acquire.rounds=2'],
+    CONFIG,
   )
   assert [(study_runs.title(x.fields), x.grid) for x in found] == [
     ('score=margin, k=2', True),
@@ -32,29 +39,33 @@ def test_what_is_varied_is_combined_and_also_comes_besides():
 
 def test_runs_share_stage_1_where_their_fields_let_them(tmp_path):
   one, two = (
-    study_runs.Setting((('uda.strategy', 'minent'), ('acquire.k', k)), True)
-    for k in '12'
+    setting(('uda.strategy', 'minent'), ('acquire.k', k)) for k in '12'
   )
-  other = study_runs.Setting((('adapt.steps', '7'),), True)
-  assert study_runs.base(tmp_path, one, 0) == study_runs.base(tmp_path, two, 0)
-  assert study_runs.base(tmp_path, one, 0) != study_runs.base(tmp_path, one, 1)
-  assert study_runs.base(tmp_path, other, 0) == tmp_path / 'seed_0/stage_1'
+  assert one.stage_1 == two.stage_1 == (('uda.strategy', 'minent'),)
+  assert study_runs.base(tmp_path, one.stage_1, 0) != study_runs.base(
+    tmp_path, one.stage_1, 1
+  )
   assert study_runs.workdir(tmp_path, one, 0) != study_runs.workdir(
     tmp_path, two, 0
   )
+  other = setting(('adapt.steps', '7'))
+  assert study_runs.base(tmp_path, other.stage_1, 0) == (
+    tmp_path / 'seed_0/stage_1'
+  )
   # It is scored there too, on what its gains are over.
-  elsewhere = study_runs.Setting(
-    (('data.evaluation.dataset', 'streets_game'),), True
-  )
-  assert study_runs.base(tmp_path, elsewhere, 0) != study_runs.base(
-    tmp_path, other, 0
-  )
+  assert setting(('data.evaluation.dataset', 'streets_game')).stage_1
+
+
+def test_a_default_that_is_spelled_out_changes_nothing():
+  assert setting(('uda.strategy', 'advent'), ('acquire.k', '2')).stage_1 == ()
+  lr = setting(('optim.lr', '1e-3'), ('uda.steps', '7')).stage_1
+  assert lr == setting(('uda.steps', '7'), ('optim.lr', '0.001')).stage_1
+  assert lr == (('optim.lr', '0.001'), ('uda.steps', '7'))
 
 
 def test_a_stage_1_is_called_by_all_fields_in_which_they_differ():
-  config = streets_active.get_config()
   plain, minent, both = (
-    study_runs.Setting(fields, False)
+    setting(*fields)
     for fields in (
       (('acquire.k', '2'),),
       (('uda.strategy', 'minent'), ('adapt.strategy', 'minent')),
@@ -62,17 +73,17 @@ def test_a_stage_1_is_called_by_all_fields_in_which_they_differ():
     )
   )
   assert list(
-    study_rows.stage_1_titles([plain, minent, both], config).values()
+    study_rows.stage_1_titles([plain, minent, both], CONFIG).values()
   ) == [
     'uda.strategy=advent, uda.steps=500',
     'uda.strategy=minent, uda.steps=500',
     'uda.strategy=minent, uda.steps=7',
   ]
-  assert list(study_rows.stage_1_titles([minent], config).values()) == ['']
+  assert list(study_rows.stage_1_titles([minent], CONFIG).values()) == ['']
 
 
 def test_fields_of_the_same_name_are_told_apart():
-  found = study.chosen([], ['uda.steps=3', 'adapt.steps=3'])
+  found = study.chosen([], ['uda.steps=3', 'adapt.steps=3'], CONFIG)
   assert [study_runs.slug(x.fields) for x in found] == [
     'uda.steps_3',
     'adapt.steps_3',
