@@ -184,6 +184,10 @@ def get_config() -> ml_collections.ConfigDict:
   # Write each model's predictions into evaluate/<model>-<split>/ too: PNGs of
   # the labels' size and ids (labelIds for Cityscapes, as its evaluator wants).
   evaluate.save_predictions = False
+  # Score every checkpoint that was kept (train.keep_every), not only the last:
+  # how each model did on its way, and where it was best. The best is chosen by
+  # the labels it is scored on, so it is no result of the method.
+  evaluate.all_kept = False
   return config
 
 

@@ -17,6 +17,9 @@ _MODEL = flags.DEFINE_string(
   'Which of its models: adapt, adapt_round_1 ..., uda or source_only; the '
   'newest if not given.',
 )
+_STEP = flags.DEFINE_integer(
+  'step', None, 'Which of its checkpoints; the last if not given.'
+)
 _SIZE = flags.DEFINE_list(
   'size',
   None,
@@ -40,7 +43,7 @@ def load() -> tuple[model_lib.Model, tuple[int, int]]:
   if command.CONFIG.value is not None:
     raise errors.UsageError('--config: the workdir has its own; leave it out')
   size = _size()
-  model = model_lib.load(_given(_WORKDIR), _MODEL.value)
+  model = model_lib.load(_given(_WORKDIR), _MODEL.value, _STEP.value)
   height, width = size or model.size
   unfinished = '' if model.finished else ', whose training has not finished'
   progress.say(

@@ -35,14 +35,19 @@ class Model:
     return height, width
 
 
-def load(folder: str | os.PathLike[str], phase: str | None = None) -> Model:
-  """The newest model of a workdir, or that of a phase.
+def load(
+  folder: str | os.PathLike[str],
+  phase: str | None = None,
+  step: int | None = None,
+) -> Model:
+  """The newest model of a workdir, or that of a phase or a step.
 
   Nothing but the workdir is needed, and nothing in it is changed.
 
   Args:
     folder: the workdir.
     phase: a name of `stages.models`; None: the newest that has a model.
+    step: of one of its checkpoints; None: the last.
 
   Raises:
     errors.UsageError: there is no such model, or no run at all.
@@ -60,7 +65,13 @@ def load(folder: str | os.PathLike[str], phase: str | None = None) -> Model:
       + (f'it has those of {", ".join(there)}' if there else 'train one first')
     )
   chosen = phase or next(iter(there))
-  step, variables = opened.trained(there[chosen])
+  kept = checkpoint.steps_in(there[chosen].checkpoints)
+  if step is not None and step not in kept:
+    raise errors.UsageError(
+      f'{folder} has no checkpoint of {chosen} at step {step}; it has those at '
+      f'{", ".join(map(str, kept))}'
+    )
+  step, variables = opened.trained(there[chosen], step)
   return Model(
     opened,
     chosen,

@@ -1,5 +1,7 @@
 """The table of results that the command prints at its end."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,6 +46,48 @@ def iou_table(
   return _aligned(lines, rule_before=len(class_names) + 1)
 
 
+def steps_table(
+  models: Mapping[str, Sequence[tuple[int, float | None]]],
+) -> str:
+  """The mIoU of each model at each of its steps, in percent.
+
+  Args:
+    models: name of a model -> steps and mIoUs within [0, 1], None where it is
+      undefined; the last step last.
+
+  Returns:
+    Aligned lines: the last step of a model first, as it is its result, then
+    those before it. Which was best is said, and what that is worth.
+  """
+  lines = [['mIoU in %', 'step', 'mIoU', '']]
+  for name, steps in models.items():
+    known = [miou for _, miou in steps if miou is not None]
+    last, *before = reversed(steps)
+    for step, miou in (last, *reversed(before)):
+      notes = ['last'] * (step == last[0])
+      if len(steps) > 1 and miou is not None and miou == max(known):
+        notes.append('best')
+      shown = '-' if miou is None else f'{100 * miou:.1f}'
+      lines.append([name, str(step), shown, ', '.join(notes)])
+  return (
+    f'{_aligned(lines, rule_before=len(lines))}\n'
+    'best: chosen by the labels that it is scored on'
+  )
+
+
+def steps_csv(models: Mapping[str, Sequence[tuple[int, float | None]]]) -> str:
+  """The same as a file: a row a checkpoint, in the order of the steps."""
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(['model', 'step', 'mIoU'])
+  for name, steps in models.items():
+    writer.writerows(
+      [name, step, '' if miou is None else f'{100 * miou:.4f}']
+      for step, miou in steps
+    )
+  return text.getvalue()
+
+
 def _means(values: np.ndarray) -> list[float]:
   """The mean of each column without its NaNs: of [C, S], S floats."""
   columns = [column[~np.isnan(column)] for column in values.T]
@@ -76,9 +120,8 @@ def _aligned(lines: list[list[str]], rule_before: int) -> str:
     for name, *cells in lines
   ]
   rule = '-' * len(text[0])
-  return '\n'.join(
-    [text[0], rule, *text[1:rule_before], rule, *text[rule_before:]]
-  )
+  ruled = [text[0], rule, *text[1:rule_before], rule, *text[rule_before:]]
+  return '\n'.join(line.rstrip() for line in ruled)
 
 
 def _fit(text: str, width: int) -> str:

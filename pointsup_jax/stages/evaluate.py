@@ -2,11 +2,13 @@
 
 import functools
 import json
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
 
-from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax import errors, processes, progress, stop, whole_file
 from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
@@ -14,46 +16,91 @@ from pointsup_jax.reporting import tables
 from pointsup_jax.stages import batches, models
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
+from pointsup_jax.training import checkpoint
 from pointsup_jax.types import Array, Batch, Variables
 
 
 def run(run: run_lib.Run) -> None:
   """Evaluates what has been trained, unless it has been already."""
-  trained = processes.decided(
-    lambda: [
-      model.name
+  steps = processes.decided(
+    lambda: {
+      model.name: checkpoint.steps_in(model.phase.checkpoints)
       for model in models.of(run.workdir)
       if model.phase.checkpoints.is_dir()
-    ],
+    },
     'which models there are',
   )
-  columns = {
-    model.column: np.array(scores_of(run, model)['iou'], float)
-    for model in models.of(run.workdir)
-    if model.name in trained
-  }
-  if not columns:
+  trained = [model for model in models.of(run.workdir) if model.name in steps]
+  if not trained:
     raise errors.UsageError(
       f'--stage=evaluate: no model has been trained in {run.workdir}; run '
       '--stage=uda or --stage=all'
     )
+  count = counter(run)
+  last = {model.column: scores_of(run, model, count) for model in trained}
+  columns = {name: np.array(x['iou'], float) for name, x in last.items()}
   print(
     tables.iou_table(columns, run.classes.names, run.classes.subset_indices)
   )
+  if run.config.evaluate.all_kept:
+    on_the_way = {
+      model.column: [
+        scores_of(run, model, count, step)
+        for step in steps[model.name]
+        if step < last[model.column]['step']
+      ]
+      for model in trained
+    }
+    show_steps(run, {name: [*on_the_way[name], last[name]] for name in last})
 
 
-def scores_of(run: run_lib.Run, model: models.Model) -> dict:
-  """The scores of a phase's last model, from its file or computed."""
-  step, variables = run.trained(model.phase)
+def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
+  """Prints and writes how each model did on its way.
+
+  Args:
+    run: whose models they are.
+    scored: the name of a model -> its scores at each step, the last one last.
+  """
+  steps = {
+    name: [(scores['step'], scores['miou']) for scores in known]
+    for name, known in scored.items()
+  }
+  print(f'\n{tables.steps_table(steps)}')
+  if processes.is_first():
+    path = run.workdir.evaluated_steps(run.config.data.evaluation.split)
+    whole_file.write(path, tables.steps_csv(steps).encode())
+
+
+def scores_of(
+  run: run_lib.Run,
+  model: models.Model,
+  count: Callable,
+  step: int | None = None,
+) -> dict:
+  """The scores of a model, from their file or computed.
+
+  Args:
+    run: whose model it is.
+    model: the model.
+    count: `counter(run)`.
+    step: of an earlier checkpoint; None: the last one's.
+  """
+  path = run.workdir.evaluation(
+    model.name, run.config.data.evaluation.split, step
+  )
+  save = run.config.evaluate.save_predictions and step is None
+  at, variables = run.trained(model.phase, step)
   known = processes.decided(
-    functools.partial(known_scores, run, model.name, step), 'known scores'
+    functools.partial(known_scores, run, path, at, save=save), 'known scores'
   )
   if known is not None:
     return known
-  matrix, image_miou = confusion_of(run, variables, model.name)
+  which = model.name if step is None else f'{model.name} at step {step}'
+  saved_as = model.name if save else None
+  matrix, image_miou = confusion_of(run, variables, count, which, saved_as)
   iou = confusion.iou(matrix)
   found = {
-    **about(run, step),
+    **about(run, at),
     'images': len(image_miou),
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
@@ -63,25 +110,31 @@ def scores_of(run: run_lib.Run, model: models.Model) -> dict:
     'iou': [_or_none(x) for x in iou],
     'confusion': matrix.tolist(),
     'image_miou': {image: _or_none(x) for image, x in image_miou.items()},
-    'predictions_saved': run.config.evaluate.save_predictions,
+    'predictions_saved': save,
   }
   if processes.is_first():
-    split = run.config.data.evaluation.split
-    workdir_lib.write_json(run.workdir.evaluation(model.name, split), found)
+    workdir_lib.write_json(path, found)
   return found
 
 
-def known_scores(run: run_lib.Run, name: str, step: int) -> dict | None:
-  """The scores of a phase's model at a step, if they are there."""
-  path = run.workdir.evaluation(name, run.config.data.evaluation.split)
+def known_scores(
+  run: run_lib.Run, path: pathlib.Path, step: int, *, save: bool
+) -> dict | None:
+  """The scores in a file, if they are those of a step.
+
+  Args:
+    run: whose scores they are.
+    path: the file; it need not be there.
+    step: that the model has.
+    save: whether its predictions are to be there, too.
+  """
   if not path.exists():
     return None
   known = json.loads(path.read_text())
   expected = about(run, step)
   fits = all(known.get(field) == value for field, value in expected.items())
   whole = 'image_miou' in known  # earlier versions did not write it
-  predictions = run.config.evaluate.save_predictions
-  saved = known.get('predictions_saved') or not predictions
+  saved = known.get('predictions_saved') or not save
   return known if fits and whole and saved else None
 
 
@@ -95,18 +148,9 @@ def about(run: run_lib.Run, step: int) -> dict:
   }
 
 
-def confusion_of(
-  run: run_lib.Run, variables: Variables, name: str
-) -> tuple[np.ndarray, dict[str, float]]:
-  """Confusion matrix [C, C] over all evaluation images, and the mIoU of each.
-
-  The network sees the images at config.data.evaluation.size; its logits are
-  enlarged to the size of the labels, which is theirs on disk.
-  """
-  config = run.config
-  native = run.source('evaluation', labelled=True, full_labels=True)
-  source = sources.ResizedImages(native, tuple(config.data.evaluation.size))
-  count = batches.compiled(
+def counter(run: run_lib.Run) -> Callable:
+  """`count_batch` of variables and a batch, compiled once for all models."""
+  return batches.compiled(
     run,
     functools.partial(
       count_batch,
@@ -114,10 +158,34 @@ def confusion_of(
       num_classes=run.classes.num_classes,
     ),
   )
+
+
+def confusion_of(
+  run: run_lib.Run,
+  variables: Variables,
+  count: Callable,
+  title: str,
+  saved_as: str | None,
+) -> tuple[np.ndarray, dict[str, float]]:
+  """Confusion matrix [C, C] over all evaluation images, and the mIoU of each.
+
+  The network sees the images at config.data.evaluation.size; its logits are
+  enlarged to the size of the labels, which is theirs on disk.
+
+  Args:
+    run: with the images.
+    variables: of the network.
+    count: `counter(run)`.
+    title: names the model to the user.
+    saved_as: the name under which its predictions are written, if they are.
+  """
+  config = run.config
+  native = run.source('evaluation', labelled=True, full_labels=True)
+  source = sources.ResizedImages(native, tuple(config.data.evaluation.size))
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
   image_miou: dict[str, float] = {}
   with progress.Progress(
-    f'evaluation of {name}', len(source), start=0, unit='image'
+    f'evaluation of {title}', len(source), start=0, unit='image'
   ) as bar:
     for names, batch, valid in batches.every_image(
       run, source, config.evaluate.batch_size
@@ -128,8 +196,8 @@ def confusion_of(
       ):
         total += matrix
         image_miou[image] = confusion.mean_iou(matrix)
-      if config.evaluate.save_predictions and processes.is_first():
-        save(run, name, names[:valid], np.asarray(predictions))
+      if saved_as and processes.is_first():
+        save(run, saved_as, names[:valid], np.asarray(predictions))
       bar.update(len(image_miou))
       stop.check()
   return total, image_miou

@@ -216,6 +216,8 @@ def _table(plan: planning.Plan) -> Iterator[str]:
 def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
   for name, scored in _models(run):
     yield f'{name}: {"scored before" if scored else "to do"}'
+  if run.config.evaluate.all_kept:
+    yield 'and every earlier checkpoint that was kept'
 
 
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
@@ -224,9 +226,12 @@ def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
     step = checkpoint.newest_step(phase.checkpoints)
+    path = run.workdir.evaluation(name, run.config.data.evaluation.split)
+    save = run.config.evaluate.save_predictions
     yield (
       name,
-      step is not None and evaluate.known_scores(run, name, step) is not None,
+      step is not None
+      and evaluate.known_scores(run, path, step, save=save) is not None,
     )
 
 

@@ -63,8 +63,10 @@ class Run:
       remat=model.remat,
     )
 
-  def trained(self, phase: workdir_lib.Phase) -> tuple[int, Variables]:
-    """The last segmenter of a training phase, with its step."""
+  def trained(
+    self, phase: workdir_lib.Phase, step: int | None = None
+  ) -> tuple[int, Variables]:
+    """A phase's segmenter, the last or that of a step, and which step it is."""
     segmenter = self.segmenter()
     shapes = jax.eval_shape(
       lambda key: segmenter.init(
@@ -74,7 +76,7 @@ class Run:
     )
     with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:
       return checkpoints.restore_segmenter(
-        checkpoint.abstract(shapes, sharding.replicated(self.mesh))
+        checkpoint.abstract(shapes, sharding.replicated(self.mesh)), step
       )
 
   def seed(self, *purpose: str) -> int:

@@ -195,9 +195,16 @@ class Workdir:
     """The lock and the secret of the page that people label on."""
     return self.root / 'annotate'
 
-  def evaluation(self, stage: str, split: str) -> pathlib.Path:
-    """The scores of a stage's model."""
-    return self.root / 'evaluate' / f'{stage}-{split}.json'
+  def evaluation(
+    self, stage: str, split: str, step: int | None = None
+  ) -> pathlib.Path:
+    """The scores of a stage's last model, or of that at an earlier step."""
+    at = '' if step is None else f'-at-{step}'
+    return self.root / 'evaluate' / f'{stage}-{split}{at}.json'
+
+  def evaluated_steps(self, split: str) -> pathlib.Path:
+    """The scores of all checkpoints that were kept, as a table."""
+    return self.root / 'evaluate' / f'steps-{split}.csv'
 
   def prediction(self, stage: str, split: str, image: str) -> pathlib.Path:
     """What a stage's model says of an evaluation image, ids of label files."""

@@ -6,7 +6,7 @@ import pathlib
 import re
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -178,30 +178,36 @@ class Checkpoints:
     if self.latest_step is None:
       return None
     restored = self._restore_newest(
-      segmenter=abstract.segmenter, training=abstract.replace(segmenter={})
+      self._manager.all_steps(),
+      segmenter=abstract.segmenter,
+      training=abstract.replace(segmenter={}),
     )
     for step in list(self._manager.all_steps()):
       if step > restored.step:
         self._manager.delete(step)
     return restored['training'].replace(segmenter=restored['segmenter'])
 
-  def restore_segmenter(self, abstract: Variables) -> tuple[int, Variables]:
-    """The newest undamaged segmenter, with its step.
+  def restore_segmenter(
+    self, abstract: Variables, step: int | None = None
+  ) -> tuple[int, Variables]:
+    """The segmenter of a step, or the newest undamaged one, with its step.
 
     Raises:
       errors.UserError: there is none, or it cannot be read.
     """
-    restored = self._restore_newest(segmenter=abstract)
+    restored = self._restore_newest(
+      self._manager.all_steps() if step is None else [step], segmenter=abstract
+    )
     return restored.step, restored['segmenter']
 
-  def _restore_newest(self, **items) -> '_Restored':
-    """The items of the newest step that nothing is said against.
+  def _restore_newest(self, steps: Iterable[int], **items) -> '_Restored':
+    """The items of the newest of some steps that nothing is said against.
 
     Only checksums say something against a step. A disk that does not answer
     for a while must not cost the steps that are on it.
     """
     reason = 'nothing was saved'
-    for step in sorted(self._manager.all_steps(), reverse=True):
+    for step in sorted(steps, reverse=True):
       damage = processes.decided(
         functools.partial(self._damage, step, tuple(items)),
         f'the checksums of checkpoint {step}',
@@ -260,15 +266,20 @@ class Checkpoints:
     )
 
 
-def newest_step(directory: pathlib.Path | epath.Path) -> int | None:
-  """The newest complete step in a folder, None where there is none.
+def steps_in(directory: pathlib.Path | epath.Path) -> list[int]:
+  """The complete steps in a folder, oldest first.
 
   For those who only look: `Checkpoints` makes the folder and clears it of what
   was not finished, and starts the devices.
   """
   if not directory.is_dir():
-    return None
-  return max(ocp.utils.checkpoint_steps(directory), default=None)
+    return []
+  return sorted(ocp.utils.checkpoint_steps(directory))
+
+
+def newest_step(directory: pathlib.Path | epath.Path) -> int | None:
+  """The newest complete step in a folder, None where there is none."""
+  return max(steps_in(directory), default=None)
 
 
 class _Restored(dict):

@@ -1,5 +1,6 @@
 """The main job with its numbers shrunk, stopped in every way, and again."""
 
+import csv
 import json
 import signal
 import sqlite3
@@ -88,6 +89,36 @@ def test_the_report_tells_of_the_whole_run(finished):
     )
     assert f'{100 * scores["miou"]:.1f}' in text
     assert len(scores['image_miou']) == scores['images'] == 4
+
+
+def test_every_checkpoint_that_was_kept_is_scored_on_request(finished):
+  workdir, first = finished
+  args = (STREETS, *TINY, f'--workdir={workdir}', '--stage=evaluate')
+  done = launch(*args, '--config.evaluate.all_kept')
+  assert done.returncode == 0, done.stderr
+  assert done.stdout.startswith(first.stdout)
+  last_word = done.stdout.splitlines()[-1]
+  assert last_word == 'best: chosen by the labels that it is scored on'
+  scores = {
+    (name, step): json.loads(
+      (workdir / 'evaluate' / f'{name}-test{at}.json').read_text()
+    )
+    for name in ('source_only', 'uda', 'adapt')
+    for step, at in ((2, '-at-2'), (4, ''))
+  }
+  assert all(known['step'] == step for (_, step), known in scores.items())
+  assert scores['adapt', 2]['confusion'] != scores['adapt', 4]['confusion']
+  with (workdir / 'evaluate/steps-test.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  assert [(row['model'], row['step']) for row in rows] == [
+    (name, step) for name in ('no adaptation', 'UDA', 'points') for step in '24'
+  ]
+  assert float(rows[5]['mIoU']) == pytest.approx(
+    100 * scores['adapt', 4]['miou'], abs=1e-3
+  )
+  again = launch(*args, '--config.evaluate.all_kept')
+  assert again.stdout == done.stdout
+  assert 'evaluation of' not in again.stderr
 
 
 def test_running_again_skips_everything(finished):

@@ -192,6 +192,20 @@ def test_a_model_that_is_not_there(phase, workdir, tmp_path):
   assert 'config.json' in message(lambda: model.load(tmp_path, phase))
 
 
+def test_a_checkpoint_is_chosen_by_its_step(workdir, trained):
+  folder = workdir / 'uda/checkpoints'
+  kept = sorted(int(path.name) for path in folder.iterdir())
+  assert len(kept) > 1
+  earlier = model.load(workdir, 'uda', kept[0])
+  assert (earlier.step, trained.step) == (kept[0], kept[-1])
+  kernels = [
+    x.variables['params']['conv1']['kernel'] for x in (earlier, trained)
+  ]
+  assert np.any(np.asarray(kernels[0]) != np.asarray(kernels[1]))
+  text = message(lambda: model.load(workdir, 'uda', 77))
+  assert f'at step 77; it has those at {", ".join(map(str, kept))}' in text
+
+
 @pytest.mark.parametrize(
   ('args', 'words'),
   [

@@ -43,7 +43,7 @@ def train(folder: pathlib.Path) -> pathlib.Path:
     f'--config.data.evaluation.size={SIZE}',
     '--config.evaluate.save_predictions',
     '--config.evaluate.batch_size=1',
-    '--config.train.checkpoint_every=10',
+    '--config.train.checkpoint_every=5',
     '--config.uda.source_only_steps=2',
     '--config.uda.steps=10',
   )  # fmt: skip

@@ -85,3 +85,26 @@ def test_lines_are_aligned_and_fit_a_terminal(stages, length):
 def test_names_and_scores_must_be_as_many():
   with pytest.raises(IndexError):
     tables.iou_table({'a': np.zeros(2)}, NAMES, {})
+
+
+def test_the_last_checkpoint_comes_first_and_the_best_is_named():
+  models = {
+    'UDA': [(100, 0.2), (200, 0.3), (300, 0.25)],
+    'points': [(100, None)],
+  }
+  assert tables.steps_table(models) == '\n'.join(
+    [
+      'mIoU in %  step  mIoU',
+      '---------------------------',
+      'UDA         300  25.0  last',
+      'UDA         100  20.0',
+      'UDA         200  30.0  best',
+      'points      100     -  last',
+      '---------------------------',
+      'best: chosen by the labels that it is scored on',
+    ]
+  )
+  assert tables.steps_csv(models) == (
+    'model,step,mIoU\nUDA,100,20.0000\nUDA,200,30.0000\nUDA,300,25.0000\n'
+    'points,100,\n'
+  )
