@@ -6,11 +6,14 @@ import subprocess
 import sys
 import tempfile
 
+import jax.numpy as jnp
 import pytest
+from etils import epath
 from launching import REPOSITORY
 from stores import serving
 
 from pointsup_jax import errors, object_store
+from pointsup_jax.training import checkpoint, checksums, learner
 
 gcsfs = pytest.importorskip('gcsfs', reason='pip install gcsfs: object stores')
 RUN = 'gs://bucket/runs/a'
@@ -191,3 +194,23 @@ def test_what_is_to_be_installed_is_said(monkeypatch):
   monkeypatch.setitem(sys.modules, 'gcsfs', None)
   with pytest.raises(errors.UsageError, match='pip install gcsfs'):
     mirror()
+
+
+def test_a_store_that_refuses_a_checkpoint_is_one_line(bucket, monkeypatch):
+  """What gcsfs raises has no base in common with what others raise."""
+
+  def refused(folder):
+    raise gcsfs.retry.HttpError({'code': 401, 'message': 'Invalid Credentials'})
+
+  monkeypatch.setattr(checksums, 'write', refused)
+  empty: dict = {}
+  state = learner.State(jnp.int32(1), {'a': jnp.zeros(3)}, empty, empty)
+  folder = epath.Path(RUN) / 'checkpoints'
+  with (
+    pytest.raises(errors.UserError) as caught,
+    checkpoint.Checkpoints(folder, keep=1) as checkpoints,
+  ):
+    checkpoints.save(state)
+  message = str(caught.value)
+  assert f'{folder}/1 could not be written' in message
+  assert 'Invalid Credentials' in message

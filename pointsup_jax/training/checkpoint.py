@@ -4,6 +4,7 @@ import contextlib
 import functools
 import pathlib
 import re
+import sys
 import time
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -58,13 +59,15 @@ class Checkpoints:
     preserved = [policies.LatestN(keep or None)]
     if keep_every:
       preserved.append(policies.EveryNSteps(keep_every))
-    # In an object store absolute() would name a local folder.
-    self._directory = (
-      directory if directory.is_absolute() else directory.absolute()
-    )
+    # In an object store absolute() would name a local folder, and what is
+    # raised there has no base in common.
+    local = isinstance(directory, pathlib.Path)
+    self._directory = directory.absolute() if local else directory
+    self._failed = _FAILED if local else (Exception,)
     self._before_save = before_save
     self._saving: int | None = None
-    self._manager = ocp.CheckpointManager(
+    self._is_reported = False
+    self._manager = _Manager(
       self._directory,
       options=ocp.CheckpointManagerOptions(
         preservation_policy=policies.AnyPreservationPolicy(preserved),
@@ -75,6 +78,7 @@ class Checkpoints:
         async_options=ocp.AsyncOptions(
           timeout_secs=int(presence.STANDSTILL),
           post_finalization_callback=self._write_checksums,
+          barrier_sync_fn=_wait_unless_failed,
         ),
       ),
     )
@@ -89,13 +93,15 @@ class Checkpoints:
     error: BaseException | None,
     trace: types.TracebackType | None,
   ) -> None:
+    known = self._is_reported
     try:
       with self._reported():
         self._manager.close()
     except errors.UserError as failed:
-      if error is None:
-        raise
-      progress.say(str(failed))  # and let through what ended the block
+      if error is None or isinstance(error, errors.Stopped):
+        raise  # a stop promises that everything is saved
+      if not known:
+        progress.say(str(failed))  # and let through what ended the block
 
   @property
   def latest_step(self) -> int | None:
@@ -154,7 +160,10 @@ class Checkpoints:
     """A full disk and the like in one line, also from a save before."""
     try:
       yield
-    except _FAILED as error:
+    except (errors.UserError, jax.errors.JaxRuntimeError):
+      raise
+    except self._failed as error:
+      self._is_reported = True
       raise errors.UserError(
         f'checkpoint {self._directory}/{self._saving} could not be written '
         f'({_first_line(error)}); mend that and run the same command again: it '
@@ -248,7 +257,9 @@ class Checkpoints:
             self._directory / str(step) / name,
             args=ocp.args.StandardRestore(item),
           )
-    except _FAILED as error:
+    except jax.errors.JaxRuntimeError:
+      raise
+    except self._failed as error:
       trouble = _first_line(error)
     said = processes.each_says(trouble, f'checkpoint {step} to be read')
     for index, trouble in enumerate(said):
@@ -280,6 +291,29 @@ def steps_in(directory: pathlib.Path | epath.Path) -> list[int]:
 def newest_step(directory: pathlib.Path | epath.Path) -> int | None:
   """The newest complete step in a folder, None where there is none."""
   return max(steps_in(directory), default=None)
+
+
+class _Manager(ocp.CheckpointManager):
+  """Orbax's, which does not look for a stop by itself.
+
+  A look goes by a number on which all processes have to agree. Those of `stop`
+  and the steps that Orbax would take for it are different numbers.
+  """
+
+  def reached_preemption(self, step: int) -> bool:
+    """None that Orbax would have to know of."""
+    return False
+
+
+def _wait_unless_failed(*, key: str, timeout_ms: int) -> None:
+  """Orbax's barrier between the processes that write a step.
+
+  Orbax waits for the others in a `finally`, too, where this process has failed:
+  they would never come, and nobody would be told.
+  """
+  if (error := sys.exception()) is not None:
+    raise error
+  ocp.multihost.get_barrier_sync_fn()(key=key, timeout_ms=timeout_ms)
 
 
 class _Restored(dict):

@@ -244,11 +244,14 @@ def test_a_failed_save_does_not_hide_what_ended_the_run(
 
   monkeypatch.setattr(checksums, 'write', full)
 
-  def save_and_stop():
+  def save_and_end(error):
     with checkpoint.Checkpoints(tmp_path, keep=1) as checkpoints:
       checkpoints.save(numbered(state, 1))
-      raise errors.Stopped('stopped')
+      raise error
 
-  with pytest.raises(errors.Stopped):
-    save_and_stop()
+  with pytest.raises(errors.WaitingForLabels):
+    save_and_end(errors.WaitingForLabels())
   assert 'could not be written' in capsys.readouterr().err
+  # But a stop promises that everything is saved.
+  with pytest.raises(errors.UserError, match='could not be written'):
+    save_and_end(errors.Stopped())
