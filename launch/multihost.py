@@ -1,16 +1,20 @@
 """--multihost: the same command on every host becomes one run."""
 
 import threading
+import time
 from typing import Any
 
 import jax
 
 from launch import native_messages
-from pointsup_jax import errors, presence
+from pointsup_jax import errors, presence, stop
 
 # Seconds until all processes have to have joined: hosts of a pod do not start
 # at the same moment, and a scheduler may take minutes between them.
 JOINING = 300.0
+_BETWEEN_LOOKS = 0.2
+# One that is asked to stop waits so long for the others, to tell them.
+_PATIENCE = 10.0
 
 
 def start(value: str, silence: float) -> None:
@@ -34,35 +38,59 @@ def start(value: str, silence: float) -> None:
       'num_processes': count,
       'process_id': index,
     }
-  # Where processes are missing jax ends the others from native code.
-  patience = threading.Timer(
-    JOINING,
-    presence.say_and_exit,
-    [
-      f'--multihost={value}: not all processes have joined within '
-      f'{JOINING:.0f} s; is the same command running on every host, and is '
-      "the first one's address reachable?"
-    ],
-  )
-  patience.daemon = True
-  patience.start()
-  try:
-    jax.distributed.initialize(
-      **where,
-      initialization_timeout=int(2 * JOINING),
-      # `presence` notices a lost process first, and says which.
-      heartbeat_timeout_seconds=int(3 * silence),
-    )
-  except (RuntimeError, ValueError) as error:
-    reason = (str(error).splitlines() or [''])[0]
+  failed = join(value, where, silence)
+  if failed is not None:
+    reason = (str(failed).splitlines() or [''])[0]
     raise errors.UserError(
       f'--multihost={value}: {reason}; is the same command running on every '
       'host, and is that address reachable?'
-    ) from error
-  finally:
-    patience.cancel()
+    ) from failed
   presence.begin(silence)
   native_messages.watch(presence.first_is_lost)
+  stop.joined()
+
+
+def join(
+  value: str, where: dict[str, Any], silence: float
+) -> RuntimeError | ValueError | None:
+  """Joins the other processes; gives what jax raised, if it did.
+
+  It ends this process if the others do not come, sooner if it is asked to stop:
+  jax waits for them in native code, in which no signal is handled, and where
+  some are missing it ends the others from there.
+  """
+  raised: list[RuntimeError | ValueError] = []
+
+  def initialize() -> None:
+    try:
+      jax.distributed.initialize(
+        **where,
+        initialization_timeout=int(2 * JOINING),
+        # `presence` notices a lost process first, and says which.
+        heartbeat_timeout_seconds=int(3 * silence),
+      )
+    except (RuntimeError, ValueError) as error:
+      raised.append(error)
+
+  joining = threading.Thread(target=initialize, daemon=True)
+  joining.start()
+  began, asked = time.monotonic(), None
+  while joining.is_alive():
+    joining.join(_BETWEEN_LOOKS)
+    now = time.monotonic()
+    if not joining.is_alive():
+      break
+    if asked is None and stop.asked_before_joining():
+      asked = now
+    if asked is not None and now - asked > _PATIENCE:
+      presence.say_and_exit(str(errors.Stopped()), errors.Stopped.exit_code)
+    if now - began > JOINING:
+      presence.say_and_exit(
+        f'--multihost={value}: not all processes have joined within '
+        f'{JOINING:.0f} s; is the same command running on every host, and is '
+        "the first one's address reachable?"
+      )
+  return raised[0] if raised else None
 
 
 def parse(value: str) -> tuple[str, int, int]:

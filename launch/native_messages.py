@@ -15,8 +15,13 @@ from collections.abc import Callable
 
 # Of jax's coordination service, when it is about to abort.
 _LAST_WORD = b'JAX distributed service detected fatal errors'
-# Where what it says before comes from; lines that begin otherwise go on.
-_SOURCES = (b'coordination_service', b'preemption_sync_manager')
+# Where what it says before comes from, and that a signal came; lines that begin
+# otherwise go on.
+_SOURCES = (
+  b'coordination_service',
+  b'preemption_sync_manager',
+  b'preemption_notifier',
+)
 _GOES_ON = (b'Additional GRPC', b':UNKNOWN', b'RPC: ', b'\n')
 # Seconds that the end of the process waits until all messages are read.
 _PATIENCE = 3.0

@@ -72,17 +72,15 @@ def run_on(main: Callable[[Sequence[str]], None]) -> None:
         errors.UserError(f'{error}; mend that and run the same command again')
       )
     except KeyboardInterrupt:
-      fail(
-        errors.Stopped('stopped; run the same command again to continue'),
-        together=False,
-      )
-    except Exception:
+      fail(errors.Stopped(), together=False)
+    except Exception as error:
       import jax
 
       if not jax.distributed.is_initialized():
         raise
-      # Often only the echo of another process that is gone.
-      presence.await_verdict()
+      if isinstance(error, jax.errors.JaxRuntimeError):
+        # Often only the echo of another process that is gone.
+        presence.await_verdict()
       traceback.print_exc()
       leave_at_once(1)
 

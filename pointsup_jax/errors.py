@@ -23,3 +23,8 @@ class Stopped(UserError):
   """The run was asked to stop; the same command continues it."""
 
   exit_code = 130
+
+  def __init__(
+    self, message: str = 'stopped; run the same command again to continue'
+  ) -> None:
+    super().__init__(message)

@@ -208,11 +208,11 @@ def await_verdict() -> None:
     _presence.await_verdict()
 
 
-def say_and_exit(line: str) -> NoReturn:
-  """Ends the process from a thread, while the main one waits for others."""
+def say_and_exit(line: str, code: int = 1) -> NoReturn:
+  """Ends the process at once, though one of its threads waits for others."""
   sys.stdout.flush()
   print(f'error: {line}', file=sys.stderr, flush=True)
-  os._exit(1)
+  os._exit(code)
 
 
 def _marks(value: str) -> int:

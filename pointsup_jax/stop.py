@@ -1,18 +1,16 @@
 """A request to stop, by Ctrl-C or SIGTERM, that loops look at between steps."""
 
-import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import jax
 
-from pointsup_jax import errors, presence
+from pointsup_jax import errors, presence, processes
 
 _requested = threading.Event()
 _looked = 0  # how often; the same on all processes of a run
-_alone = False
 
 
 def install() -> None:
@@ -36,16 +34,29 @@ def install() -> None:
     signal.signal(number, handler)
 
 
+def asked_before_joining() -> bool:
+  """Whether a stop was asked for before jax listens for it.
+
+  Of this process, which the others know nothing of.
+  """
+  return _requested.is_set()
+
+
+def joined() -> None:
+  """Has jax tell all processes of what this one was asked before."""
+  if _requested.is_set():
+    _requested.clear()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def requested() -> bool:
   """Whether a stop was asked for.
 
   Processes of one run look equally often, and are told at the same look.
   """
   global _looked
-  presence.mark()  # also of one that works while the others wait
-  if (
-    jax.distributed.is_initialized() and not _alone and not _requested.is_set()
-  ):
+  presence.mark()
+  if jax.distributed.is_initialized() and not _requested.is_set():
     from jax.experimental import multihost_utils
 
     _looked += 1
@@ -54,18 +65,23 @@ def requested() -> bool:
   return _requested.is_set()
 
 
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-  """Within, this process works while the others wait: looks do not count."""
-  global _alone
-  _alone = True
-  try:
-    yield
-  finally:
-    _alone = False
+def by_first(work: Callable[[], None], what: str) -> None:
+  """Has the first process work, and look, while the others wait.
+
+  Args:
+    work: what it does; what it raises is raised on all.
+    what: names it, to say what is waited for.
+  """
+  global _looked
+
+  def looks() -> int:
+    work()
+    return _looked
+
+  _looked = processes.decided(looks, what)
 
 
 def check() -> None:
   """Raises errors.Stopped if a stop was asked for."""
   if requested():
-    raise errors.Stopped('stopped; run the same command again to continue')
+    raise errors.Stopped

@@ -1,8 +1,10 @@
 """The annotators answer: a simulated one, or people, here or elsewhere."""
 
+import functools
+
 import jax
 
-from pointsup_jax import errors, object_store, processes, progress, stop
+from pointsup_jax import errors, object_store, progress, stop
 from pointsup_jax.annotation import importing, oracle
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.formats import words
@@ -20,22 +22,22 @@ def run(run: run_lib.Run) -> None:
   """
   if labels.serves_page(run, 'annotate'):
     serve(run)
-  elif processes.is_first():
-    with stop.alone():
-      record(run)
-  processes.wait('the answers')
+  else:
+    stop.by_first(functools.partial(record, run), 'the answers')
   if not labels.from_people(run):
     return
   if run.asked != 'annotate' and labels.do_without(run):
     return
   labels.require(run)
   progress.say('annotation: all points are answered')
-  adapt = run.workdir.adapt
+  adapt, kept = run.workdir.adapt, run.workdir.kept
   if adapt.checkpoints.exists():
+    done = run.workdir.done('adapt')
+    left = [kept(path) for path in (adapt.skipped, done) if path.exists()]
     progress.say(
-      f'stage 3 has started with fewer labels; delete {adapt.checkpoints} and '
-      f'{run.workdir.kept(run.workdir.done("adapt"))} to train it with all of '
-      'them'
+      'stage 3 has started with fewer labels; delete '
+      f'{" and ".join(map(str, [adapt.checkpoints, *left]))} to train it with '
+      'all of them'
     )
 
 

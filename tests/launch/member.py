@@ -3,7 +3,10 @@
 python member.py ADDRESS:PORT,N,I WHAT [FOLDER]
 """
 
+import os
 import pathlib
+import resource
+import signal
 import sys
 import time
 
@@ -13,7 +16,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from launch import multihost
-from pointsup_jax import command, errors, processes
+from pointsup_jax import command, errors, processes, stop
 from pointsup_jax.training import checkpoint, learner, sharding
 
 SILENCE = 5.0  # seconds
@@ -22,8 +25,14 @@ SILENCE = 5.0  # seconds
 def main(operands: list[str]) -> None:
   """Joins the others and does WHAT."""
   where, what, *rest = operands
-  multihost.start(where, SILENCE)
   index = int(where.split(',')[-1])
+  stop.install()
+  if what == 'impatient':
+    multihost.JOINING = 3.0
+  if what == 'stop_early':  # as while a cluster is being looked for
+    os.kill(os.getpid(), signal.SIGTERM)
+  print('starts', flush=True)
+  multihost.start(where, SILENCE)
   print('here', flush=True)
   if what == 'wait':
     processes.wait('the answers')
@@ -35,6 +44,16 @@ def main(operands: list[str]) -> None:
     raise errors.UserError('the disk is full')
   elif what == 'decide':
     print(decide(index))
+  elif what in ('look', 'stop_early'):
+    print(look())
+  elif what == 'look_later':
+    look_after_a_save(pathlib.Path(rest[0]), told=index == 1)
+  elif what == 'answer':
+    stop.by_first(answer, 'the answers')
+  elif what == 'bug':
+    raise KeyError('a bug')
+  elif what.startswith('save'):
+    save(pathlib.Path(rest[0]), full='full' in what, stops='stop' in what)
   elif what in ('restore', 'restore_blind'):
     if what == 'restore_blind':
       hide_newest()
@@ -78,6 +97,50 @@ def restore(folder: pathlib.Path) -> str:
     assert restored is not None
     values = {float(x.mean()) for x in jax.tree.leaves(restored)}
     return f'step {int(restored.step)}: {values}, {checkpoints.latest_step}'
+
+
+def save(folder: pathlib.Path, *, full: bool, stops: bool) -> None:
+  """Saves steps 1 and 2; `full`: on a disk without room for their files."""
+  everywhere = sharding.replicated(sharding.mesh())
+  saved = jax.jit(state, out_shardings=everywhere)
+  with checkpoint.Checkpoints(folder, keep=3) as checkpoints:
+    if full:
+      hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+      resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    checkpoints.save(saved(1))
+    if stops:
+      raise errors.Stopped
+    checkpoints.save(saved(2))
+
+
+def look() -> str:
+  """At which look, from when all are here, a stop is seen."""
+  processes.wait('all')
+  for i in range(1000):
+    if stop.requested():
+      return f'stopped at look {i}'
+    time.sleep(0.02)
+  return 'not stopped'
+
+
+def look_after_a_save(folder: pathlib.Path, told: bool) -> None:
+  """Looks as a later phase does: after more looks than it has steps."""
+  processes.wait('all')
+  for _ in range(50):
+    assert not stop.requested()
+  save(folder, full=False, stops=False)
+  processes.wait('saved')
+  if told:
+    os.kill(os.getpid(), signal.SIGTERM)
+  print(look())
+
+
+def answer() -> None:
+  """What takes one process long, while the others wait."""
+  print('answers', flush=True)
+  for _ in range(1000):
+    stop.check()
+    time.sleep(0.1)
 
 
 def hide_newest() -> None:

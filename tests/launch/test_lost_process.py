@@ -102,6 +102,82 @@ def test_one_that_was_stopped_ends_though_another_is_gone():
   assert all('process 0 ' in line for line in more), said
 
 
+def read_until(process, word):
+  while word not in process.stdout.readline():
+    assert process.poll() is None, process.communicate()
+
+
+@pytest.mark.parametrize('victim', [0, 1])
+@pytest.mark.parametrize('then', ['', '_stop'])
+def test_where_one_cannot_save_all_end(tmp_path, victim, then):
+  """Orbax alone would have all wait for half an hour."""
+  does = [f'save{then}'] * 2
+  does[victim] = f'save_full{then}'
+  began = time.monotonic()
+  said = finish(start(*does, folder=tmp_path / 'checkpoints'), 1)
+  assert time.monotonic() - began < 60
+  line = error_of(said[victim])
+  assert 'could not be written' in line
+  assert 'File too large' in line
+  assert f'process {victim} of 2 failed' in error_of(said[1 - victim])
+
+
+def test_a_bug_is_told_at_once():
+  began = time.monotonic()
+  running = start('wait', 'bug')
+  said = [process.communicate(timeout=100) for process in running]
+  assert time.monotonic() - began < 30
+  assert [process.returncode for process in running] == [1, 1]
+  assert "KeyError: 'a bug'" in said[1][1]
+  assert 'process 1 of 2 failed and said why' in error_of(said[0])
+
+
+def test_a_stop_before_joining_is_one_of_all():
+  looks = {output.splitlines()[-1] for output, _ in finish(
+    start('look', 'stop_early')
+  )}  # fmt: skip
+  assert len(looks) == 1
+  assert 'stopped at look' in looks.pop()
+
+
+def test_a_save_does_not_keep_a_stop_from_being_seen(tmp_path):
+  """Orbax looks for one as well, by the steps that it saves."""
+  done = finish(start('look_later', 'look_later', folder=tmp_path / 'saved'))
+  looks = {output.splitlines()[-1] for output, _ in done}
+  assert len(looks) == 1
+  assert 'stopped at look' in looks.pop()
+
+
+def test_one_that_waits_for_others_to_join_can_be_stopped():
+  waiting, never_came = start('wait', 'starts_later')
+  never_came.kill()
+  never_came.communicate()
+  read_until(waiting, 'starts')
+  time.sleep(2)
+  began = time.monotonic()
+  waiting.terminate()
+  ((_, said),) = finish([waiting], 130)
+  assert said == 'error: stopped; run the same command again to continue\n'
+  assert time.monotonic() - began < 20
+
+
+def test_one_that_waits_in_vain_for_others_says_so():
+  waiting, never_came = start('impatient', 'wait')
+  never_came.kill()
+  never_came.communicate()
+  (said,) = finish([waiting], 1)
+  assert 'not all processes have joined within 3 s' in error_of(said)
+
+
+@pytest.mark.parametrize('told', [0, 1])
+def test_a_stop_reaches_the_one_that_works_for_all(told):
+  running = start('answer', 'answer')
+  read_until(running[0], 'answers')
+  running[told].terminate()
+  for one in finish(running, 130):
+    assert 'stopped; run the same command' in error_of(one)
+
+
 def test_all_do_what_the_first_one_finds():
   for output, _ in finish(start('decide', 'decide')):
     assert '0 (1000000,) 0 refused by process 0' in output
