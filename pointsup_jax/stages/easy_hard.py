@@ -1,7 +1,6 @@
 """The target split by how sure a model is of its images (IntraDA)."""
 
 import functools
-import json
 import math
 from typing import NamedTuple
 
@@ -41,14 +40,14 @@ def split(
     model: the phase whose last model ranks and labels them.
   """
   path = run.workdir.split
-  if not processes.decided(path.exists, 'easy and hard images'):
+  known = functools.partial(workdir_lib.read_json, path)
+  parts = processes.decided(known, 'easy and hard images')
+  if parts is None:
     found = rank(run, target, model)
     if processes.is_first():
       workdir_lib.write_json(path, found)
     run.workdir.share('split')
-  parts = processes.decided(
-    lambda: json.loads(path.read_text()), 'easy and hard images'
-  )
+    parts = processes.decided(known, 'easy and hard images')
   index = {name: i for i, name in enumerate(target.names)}
   gone = {*parts['easy'], *parts['hard']} ^ index.keys()
   if gone:

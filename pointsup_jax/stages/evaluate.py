@@ -26,11 +26,10 @@ def run(run: run_lib.Run) -> None:
     lambda: {
       model.name: checkpoint.steps_in(model.phase.checkpoints)
       for model in models.of(run.workdir)
-      if model.phase.checkpoints.is_dir()
     },
     'which models there are',
   )
-  trained = [model for model in models.of(run.workdir) if model.name in steps]
+  trained = [model for model in models.of(run.workdir) if steps[model.name]]
   if not trained:
     raise errors.UsageError(
       f'--stage=evaluate: no model has been trained in {run.workdir}; run '
@@ -128,9 +127,9 @@ def known_scores(
     step: that the model has.
     save: whether its predictions are to be there, too.
   """
-  if not path.exists():
+  known = workdir_lib.read_json(path)
+  if known is None:
     return None
-  known = json.loads(path.read_text())
   expected = about(run, step)
   fits = all(known.get(field) == value for field, value in expected.items())
   whole = 'image_miou' in known  # earlier versions did not write it

@@ -6,9 +6,9 @@ from collections.abc import Generator
 
 import jax
 
-from pointsup_jax import progress, uda
+from pointsup_jax import processes, progress, stop, uda
 from pointsup_jax.data import pipeline, sources
-from pointsup_jax.stages import players, rollback, workdir
+from pointsup_jax.stages import models, players, rollback, workdir
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.training import checkpoint, loop, metrics_log, sharding
 from pointsup_jax.training import step as step_lib
@@ -54,6 +54,7 @@ def train(
     ),
     donate_argnums=0,
   )
+  stop.check()
   source = sources.CachedSource(source)
   target = sources.CachedSource(target)
 
@@ -63,6 +64,7 @@ def train(
     # In this order: (1) resume, (2) start from another phase, (3) scratch.
     state = players.restore_state(run, learner, method.opponents, checkpoints)
     if state is None:
+      forget_scores(run, phase)
       state = players.fresh_state(
         run, learner, method.opponents, phase, initial
       )
@@ -106,6 +108,15 @@ def train(
         if config.train.on_nan == 'stop':
           raise
         left_out.prepare(error, checkpoints.latest_step)
+
+
+def forget_scores(run: run_lib.Run, phase: workdir.Phase) -> None:
+  """Deletes the scores of a model that is trained anew, of all its steps."""
+  names = [model.name for model in models.of(run.workdir)]
+  phases = [model.phase for model in models.of(run.workdir)]
+  if phase in phases and processes.is_first():
+    for path in run.workdir.all_evaluations(names[phases.index(phase)]):
+      path.unlink()
 
 
 def pair_batches(

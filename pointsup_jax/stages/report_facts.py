@@ -64,8 +64,8 @@ def _evaluated(run: run_lib.Run) -> list[tuple[models.Model, scores.Scores]]:
   found = []
   for model in models.of(run.workdir):
     path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
-    if path.exists():
-      known = json.loads(path.read_text())
+    known = workdir_lib.read_json(path)
+    if known is not None:
       found.append((model, scores.from_json(model.column, known)))
   return found
 

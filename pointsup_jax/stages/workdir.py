@@ -202,6 +202,11 @@ class Workdir:
     at = '' if step is None else f'-at-{step}'
     return self.root / 'evaluate' / f'{stage}-{split}{at}.json'
 
+  def all_evaluations(self, stage: str) -> list[pathlib.Path]:
+    """The scores of a stage's model that are there, and tables with them."""
+    folder = self.root / 'evaluate'
+    return [*folder.glob(f'{stage}-*.json'), *folder.glob('steps-*.csv')]
+
   def evaluated_steps(self, split: str) -> pathlib.Path:
     """The scores of all checkpoints that were kept, as a table."""
     return self.root / 'evaluate' / f'steps-{split}.csv'
@@ -227,6 +232,15 @@ def named(folder: str | os.PathLike[str], rounds: int = 1) -> Workdir:
     mirror = object_store.Mirror(os.fspath(folder), mark='config.json')
     return Workdir(mirror.local, rounds, mirror=mirror)
   return Workdir(pathlib.Path(folder), rounds)
+
+
+def read_json(path: pathlib.Path) -> dict | None:
+  """What a file says that can be made again; None if it is not whole."""
+  try:
+    known = json.loads(path.read_text())
+  except (FileNotFoundError, ValueError):
+    return None
+  return known if isinstance(known, dict) else None
 
 
 def write_json(path: pathlib.Path, value: dict) -> None:

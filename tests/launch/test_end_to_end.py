@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -119,6 +120,39 @@ def test_every_checkpoint_that_was_kept_is_scored_on_request(finished):
   again = launch(*args, '--config.evaluate.all_kept')
   assert again.stdout == done.stdout
   assert 'evaluation of' not in again.stderr
+
+
+def test_a_model_that_is_trained_anew_is_scored_anew(finished, tmp_path):
+  workdir = tmp_path / 'run'
+  shutil.copytree(finished[0], workdir)
+  old = (workdir / 'evaluate/adapt-test.json').read_text()
+  before = (workdir / 'evaluate/uda-test.json').stat().st_mtime_ns
+  shutil.rmtree(workdir / 'adapt')
+  args = (STREETS, *TINY, f'--workdir={workdir}')
+  done = launch(*args, '--config.adapt.target_weight=0.01')
+  assert done.returncode == 0, done.stderr
+  new = json.loads((workdir / 'evaluate/adapt-test.json').read_text())
+  assert new['step'] == json.loads(old)['step']
+  assert new['confusion'] != json.loads(old)['confusion']
+  assert (workdir / 'evaluate/uda-test.json').stat().st_mtime_ns == before
+
+
+def test_scores_that_a_power_cut_has_left_are_found_again(finished, tmp_path):
+  workdir = tmp_path / 'run'
+  shutil.copytree(finished[0], workdir)
+  path = workdir / 'evaluate/uda-test.json'
+  whole = path.read_text()
+  path.write_text('')
+  # As a phase that was killed before its first checkpoint leaves it.
+  shutil.rmtree(workdir / 'adapt')
+  (workdir / 'adapt/checkpoints').mkdir(parents=True)
+  args = (STREETS, *TINY, f'--workdir={workdir}')
+  done = launch(*args, '--stage=report')
+  assert done.returncode == 0, done.stderr
+  done = launch(*args, '--stage=evaluate')
+  assert done.returncode == 0, done.stderr
+  assert path.read_text() == whole
+  assert 'points' not in done.stdout
 
 
 def test_running_again_skips_everything(finished):
