@@ -149,6 +149,7 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
     return
+  stop.check()  # what begins now may look only after minutes of compiling
   # No page is served from a store, whose lock also pushes when it ends.
   if labels.serves_page(run, stage) and not workdir.mirror:
     lock.close()  # for days, during which other stages may run

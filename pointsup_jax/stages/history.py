@@ -28,13 +28,8 @@ def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
   A process that is killed leaves no line.
   """
   began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-  outcome = 'done'
-  try:
-    yield
-  except BaseException as error:
-    outcome = type(error).__name__
-    raise
-  finally:
+
+  def add(outcome: str) -> None:
     session = Session(
       stage=stage,
       began=began.isoformat(timespec='seconds').replace('+00:00', 'Z'),
@@ -45,6 +40,14 @@ def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
     if processes.is_first():
       with workdir.history.open('a', encoding='utf-8') as file:
         file.write(json.dumps(session._asdict()) + '\n')
+
+  try:
+    yield
+  except BaseException as error:
+    with contextlib.suppress(OSError):  # what ended it counts, not a full disk
+      add(type(error).__name__)
+    raise
+  add('done')
 
 
 def read(workdir: workdir_lib.Workdir) -> list[Session]:

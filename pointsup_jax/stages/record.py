@@ -68,10 +68,10 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
     errors.UsageError: the folder belongs to something else altogether.
     errors.UserError: another command is at it, or it cannot be written.
   """
-  _refuse_others(workdir)
   if not processes.is_first():  # it speaks for all
     yield
     return
+  _refuse_others(workdir)
   if workdir.mirror:
     progress.say(
       f'{workdir} cannot be locked: take care that no other command works there'
@@ -204,11 +204,11 @@ def _refuse_others(workdir: workdir_lib.Workdir) -> None:
   """Raises errors.UsageError for a folder that holds something but no run."""
   # What a start that was stopped leaves.
   ours = (workdir.lock, whole_file.part_of(workdir.config))
-  if (
-    workdir.root.exists()
-    and not workdir.config.exists()
-    and any(path not in ours for path in workdir.root.iterdir())
-  ):
+  if not workdir.root.exists():
+    return
+  others = [path for path in workdir.root.iterdir() if path not in ours]
+  # Looked at last: it is what another command that starts now writes first.
+  if others and not workdir.config.exists():
     raise errors.UsageError(
       f'{workdir} is not empty and holds no run (no config.json); choose '
       'another --workdir, or delete it yourself'

@@ -29,3 +29,12 @@ def test_half_a_line_of_a_full_disk_is_passed_over(tmp_path):
   with folder.history.open('a') as file:
     file.write('{"stage": "ada')
   assert len(history.read(folder)) == 1
+
+
+def test_a_full_disk_does_not_hide_what_ended_the_stage(tmp_path):
+  folder = workdir.Workdir(tmp_path)
+  folder.history.mkdir()  # nothing can be added to it
+  with pytest.raises(errors.Stopped), history.recorded(folder, 'uda'):
+    raise errors.Stopped
+  with pytest.raises(IsADirectoryError), history.recorded(folder, 'uda'):
+    pass
