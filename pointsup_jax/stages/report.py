@@ -2,12 +2,10 @@
 
 import datetime
 
-import jax
-
-from pointsup_jax import errors, progress, whole_file
+from pointsup_jax import errors, processes, progress, whole_file
 from pointsup_jax.reporting import facts as facts_lib
 from pointsup_jax.reporting import paper
-from pointsup_jax.stages import report_facts
+from pointsup_jax.stages import report_facts, report_models
 from pointsup_jax.stages import run as run_lib
 
 
@@ -18,14 +16,12 @@ def run(run: run_lib.Run) -> None:
     errors.UserError: it cannot be written, where it was asked for by name. At
       the end of a whole run that is no reason to fail: the results are there.
   """
-  if jax.distributed.is_initialized():
-    progress.say(
-      'note: no report: one process writes it; run --stage=report without '
-      '--multihost'
-    )
+  if not processes.is_first():
+    report_models.follow(run)
     return
   try:
-    write(run)
+    with report_models.led(run) as look:
+      write(run, look)
   except errors.Stopped:
     raise
   except (errors.UserError, OSError) as error:
@@ -34,7 +30,7 @@ def run(run: run_lib.Run) -> None:
     progress.say(f'note: no report: {error}')
 
 
-def write(run: run_lib.Run) -> None:
+def write(run: run_lib.Run, look: report_models.Look) -> None:
   """Gathers everything first, so that a failure leaves the last report."""
   facts = report_facts.gather(run)
   if not facts.scores and not facts.phases and not facts.labelling:
@@ -50,7 +46,7 @@ def write(run: run_lib.Run) -> None:
     raise errors.UserError(
       f'the report needs {error.name}: pip install -r requirements.txt'
     ) from error
-  pictures, missing = report_pictures.draw(run, facts)
+  pictures, missing = report_pictures.draw(run, facts, look)
   text = page.render(
     facts,
     pictures,

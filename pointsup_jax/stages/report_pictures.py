@@ -10,12 +10,12 @@ from pointsup_jax.reporting.figures import (
   iou,
   strips,
 )
-from pointsup_jax.stages import report_strips
+from pointsup_jax.stages import report_models, report_strips
 from pointsup_jax.stages import run as run_lib
 
 
 def draw(
-  run: run_lib.Run, facts: facts_lib.Facts
+  run: run_lib.Run, facts: facts_lib.Facts, look: report_models.Look
 ) -> tuple[dict[str, page.Picture], list[str]]:
   """Draws what can be drawn.
 
@@ -25,7 +25,6 @@ def draw(
   """
   pictures = charts(run, facts)
   missing = []
-  look = report_strips.looker(run)  # compiled once for all strips of a size
   for place, gather, what in (
     ('evaluated', report_strips.evaluated, 'Evaluated images'),
     ('asked', report_strips.asked, 'Images with points'),

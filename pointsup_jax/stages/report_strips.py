@@ -1,21 +1,18 @@
 """The report's images, with what the models make of them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from pointsup_jax import errors
-from pointsup_jax.acquisition import scores as acquisition_scores
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources, transforms
-from pointsup_jax.evaluation import predict
 from pointsup_jax.reporting import scores
 from pointsup_jax.reporting.figures import strips
-from pointsup_jax.stages import batches, models, report_facts
+from pointsup_jax.stages import models, report_facts, report_models
 from pointsup_jax.stages import run as run_lib
-from pointsup_jax.types import IGNORE, Array, Example, Variables
+from pointsup_jax.types import IGNORE, Example
 
 _UNCERTAIN = {'best': 'most uncertain', 'worst': 'least uncertain'}
 
@@ -27,18 +24,7 @@ class Strips(NamedTuple):
   missing: list[str]
 
 
-class Seen(NamedTuple):
-  """What a model makes of an image."""
-
-  prediction: np.ndarray  # [H, W] uint8
-  entropy: np.ndarray  # [H, W] float32
-  score: np.ndarray  # [H, W] float32, what patches are chosen by
-
-
-Look: TypeAlias = Callable[[Variables, np.ndarray], Seen]
-
-
-def evaluated(run: run_lib.Run, look: Look) -> Strips:
+def evaluated(run: run_lib.Run, look: report_models.Look) -> Strips:
   """The best, the median and the worst evaluation image, by every model."""
   scored = report_facts.scored(run)
   if not scored:
@@ -66,9 +52,8 @@ def evaluated(run: run_lib.Run, look: Look) -> Strips:
     if not model.phase.checkpoints.is_dir():
       missing.append(f'Predictions of {model.column!r}: no checkpoint.')
       continue
-    _, variables = run.trained(model.phase)
-    for title, example in examples.items():
-      seen = look(variables, example.image)
+    seen_of = look(model.phase, [x.image for x in examples.values()])
+    for title, seen in zip(examples, seen_of, strict=True):
       tiles = shown[title].tiles
       tiles[model.column] = strips.Tile(labels=seen.prediction)
       if model is scored[-1][0]:
@@ -76,7 +61,7 @@ def evaluated(run: run_lib.Run, look: Look) -> Strips:
   return Strips(list(shown.values()), missing)
 
 
-def asked(run: run_lib.Run, look: Look) -> Strips:
+def asked(run: run_lib.Run, look: report_models.Look) -> Strips:
   """The most, the median and the least uncertain image with points."""
   if not run.workdir.annotations.exists():
     return Strips([], [])
@@ -104,10 +89,9 @@ def asked(run: run_lib.Run, look: Look) -> Strips:
   # have asked about none of these images.
   asks = run.workdir.at(max(rounds)).newest
   if asks.checkpoints.is_dir():
-    _, variables = run.trained(asks)
-    kind = shown_score(run).replace('_', ' ')
-    for title, example in examples.items():
-      seen = look(variables, example.image)
+    kind = report_models.shown_score(run).replace('_', ' ')
+    seen_of = look(asks, [x.image for x in examples.values()])
+    for title, seen in zip(examples, seen_of, strict=True):
       shown[title].tiles[kind] = strips.Tile(scores=seen.score)
   else:
     missing.append('Uncertainty of target images: no checkpoint.')
@@ -129,9 +113,8 @@ def asked(run: run_lib.Run, look: Look) -> Strips:
     if model.phase.checkpoints.is_dir()
   ]
   if trained:
-    _, variables = run.trained(trained[-1])
-    for title, example in examples.items():
-      seen = look(variables, example.image)
+    seen_of = look(trained[-1], [x.image for x in examples.values()])
+    for title, seen in zip(examples, seen_of, strict=True):
       shown[title].tiles['after points'] = strips.Tile(labels=seen.prediction)
   try:
     labelled = find(run.source('target', labelled=True), chosen)
@@ -165,30 +148,6 @@ def with_points(
       for patch in sorted({request.patch for request in requests})
     ],
     dots=dots,
-  )
-
-
-def shown_score(run: run_lib.Run) -> str:
-  """The score whose map is shown; a random one has none."""
-  score = run.config.acquire.score
-  return score if score in acquisition_scores.NAMES else 'entropy'
-
-
-def looker(run: run_lib.Run) -> Look:
-  """A function of a model and an image [H, W, 3], compiled once a size."""
-  segmenter = run.segmenter()
-  shown = shown_score(run)
-
-  def look(variables: Variables, image: Array) -> tuple[jax.Array, ...]:
-    height, width, _ = image.shape
-    small = predict.small_logits(segmenter, variables, image[None])
-    labels, entropy = acquisition_scores.maps('entropy', small, (height, width))
-    _, score = acquisition_scores.maps(shown, small, (height, width))
-    return labels[0], entropy[0], score[0]
-
-  compiled = batches.compiled(run, look)
-  return lambda variables, image: Seen(
-    *map(np.asarray, compiled(variables, image))
   )
 
 

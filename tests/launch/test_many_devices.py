@@ -178,6 +178,28 @@ def test_a_run_goes_on_elsewhere_to_the_same_end(
   assert np.linalg.norm(other - one) < 1e-5 * np.linalg.norm(one)
 
 
+def test_the_report_is_made_by_all_and_written_by_one(whole, tmp_path):
+  workdir = tmp_path / 'run'
+  shutil.copytree(whole, workdir)
+  shutil.rmtree(workdir / 'report')
+  said = run(workdir, '--stage=report', processes=2)
+  assert [x.count('report: ') for x in said] == [1, 0]
+  assert 'Not in this report' not in (workdir / 'report/index.html').read_text()
+  for name in ('evaluated.png', 'asked.png'):
+    one, other = (
+      np.asarray(Image.open(folder / 'report' / name)).astype(int)
+      for folder in (whole, workdir)
+    )
+    # The last bits of a score may differ, and with them how it is rounded.
+    assert np.abs(one - other).max() <= 2
+  # Also where it cannot be made, all come to the end.
+  damaged = next((workdir / 'uda/checkpoints/20/segmenter/d').iterdir())
+  damaged.unlink()
+  shutil.rmtree(workdir / 'uda/checkpoints/10', ignore_errors=True)
+  run(workdir, '--stage=report', processes=2)
+  assert 'Not in this report' in (workdir / 'report/index.html').read_text()
+
+
 def train_on(workdir):
   """Two processes in the middle of a training that does not end."""
   running = start(

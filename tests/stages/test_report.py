@@ -335,7 +335,7 @@ def test_a_missing_library_is_named(tmp_path, data, library):
 def test_a_run_that_ends_well_is_not_failed_by_its_report(
   tmp_path, data, monkeypatch, capsys, error
 ):
-  def fail(_):
+  def fail(*unused):
     raise error
 
   monkeypatch.setattr(report, 'write', fail)
@@ -346,7 +346,7 @@ def test_a_run_that_ends_well_is_not_failed_by_its_report(
 
 
 def test_a_stop_during_the_report_is_a_stop(tmp_path, data, monkeypatch):
-  def stopped(_):
+  def stopped(*unused):
     raise errors.Stopped('stopped')
 
   monkeypatch.setattr(report, 'write', stopped)
