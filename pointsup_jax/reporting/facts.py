@@ -8,6 +8,7 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.reporting import clicks as clicks_lib
 from pointsup_jax.reporting import curves as curves_lib
 from pointsup_jax.reporting import effort as effort_lib
+from pointsup_jax.reporting import kept as kept_lib
 from pointsup_jax.reporting import scores as scores_lib
 
 
@@ -55,6 +56,8 @@ class Facts(NamedTuple):
   domains: Mapping[str, str]  # 'source', 'target', 'evaluation' -> its images
   classes: classes_lib.ClassSet
   scores: Sequence[scores_lib.Scores]  # of the models, in order of training
+  # Of the models that were scored at more than their last step.
+  kept: Mapping[str, kept_lib.Steps]
   phases: Sequence[curves_lib.Phase]
   labelling: Labelling | None
   provenance: Provenance

@@ -10,6 +10,7 @@ import numpy as np
 
 from pointsup_jax.reporting import clicks as clicks_lib
 from pointsup_jax.reporting import facts as facts_lib
+from pointsup_jax.reporting import kept as kept_lib
 from pointsup_jax.reporting import scores as scores_lib
 
 
@@ -66,6 +67,7 @@ def render(
     notes=notes,
     written=written,
     names=facts.classes.names,
+    kept=kept_lib.rows(facts.kept),
     differences=scores_lib.differences(facts.scores),
     worst=scores_lib.worst_confusions(last.matrix) if last else [],
     absent=bool(last and np.isnan(last.iou).any()),

@@ -1,10 +1,10 @@
 """The table of results that the command prints at its end."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from pointsup_jax.reporting import kept
 
 _WIDTH = 80
 _NAME_WIDTH = 24
@@ -46,46 +46,23 @@ def iou_table(
   return _aligned(lines, rule_before=len(class_names) + 1)
 
 
-def steps_table(
-  models: Mapping[str, Sequence[tuple[int, float | None]]],
-) -> str:
-  """The mIoU of each model at each of its steps, in percent.
+def steps_table(models: Mapping[str, kept.Steps]) -> str:
+  """The mIoU of each model at its checkpoints, in percent.
 
   Args:
-    models: name of a model -> steps and mIoUs within [0, 1], None where it is
-      undefined; the last step last.
+    models: by the name of their column.
 
   Returns:
-    Aligned lines: the last step of a model first, as it is its result, then
-    those before it. Which was best is said, and what that is worth.
+    Aligned lines, in the order of `kept.rows`, and what the best is worth.
   """
   lines = [['mIoU in %', 'step', 'mIoU', '']]
-  for name, steps in models.items():
-    known = [miou for _, miou in steps if miou is not None]
-    last, *before = reversed(steps)
-    for step, miou in (last, *reversed(before)):
-      notes = ['last'] * (step == last[0])
-      if len(steps) > 1 and miou is not None and miou == max(known):
-        notes.append('best')
-      shown = '-' if miou is None else f'{100 * miou:.1f}'
-      lines.append([name, str(step), shown, ', '.join(notes)])
+  for name, step, miou, notes in kept.rows(models):
+    shown = '-' if miou is None else f'{100 * miou:.1f}'
+    lines.append([name, str(step), shown, notes])
   return (
     f'{_aligned(lines, rule_before=len(lines))}\n'
     'best: chosen by the labels that it is scored on'
   )
-
-
-def steps_csv(models: Mapping[str, Sequence[tuple[int, float | None]]]) -> str:
-  """The same as a file: a row a checkpoint, in the order of the steps."""
-  text = io.StringIO()
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(['model', 'step', 'mIoU'])
-  for name, steps in models.items():
-    writer.writerows(
-      [name, step, '' if miou is None else f'{100 * miou:.4f}']
-      for step, miou in steps
-    )
-  return text.getvalue()
 
 
 def _means(values: np.ndarray) -> list[float]:

@@ -12,7 +12,7 @@ from pointsup_jax import errors, processes, progress, stop, whole_file
 from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
-from pointsup_jax.reporting import tables
+from pointsup_jax.reporting import kept, tables
 from pointsup_jax.stages import batches, models
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
@@ -67,7 +67,7 @@ def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
   print(f'\n{tables.steps_table(steps)}')
   if processes.is_first():
     path = run.workdir.evaluated_steps(run.config.data.evaluation.split)
-    whole_file.write(path, tables.steps_csv(steps).encode())
+    whole_file.write(path, kept.comma_separated(steps).encode())
 
 
 def scores_of(

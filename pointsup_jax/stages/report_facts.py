@@ -9,7 +9,7 @@ from configs import default
 from pointsup_jax import command, uda
 from pointsup_jax.annotation import agreement
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.reporting import clicks, curves, effort, scores
+from pointsup_jax.reporting import clicks, curves, effort, kept, scores
 from pointsup_jax.reporting import facts as facts_lib
 from pointsup_jax.stages import history, labels, models
 from pointsup_jax.stages import run as run_lib
@@ -45,6 +45,7 @@ def gather(run: run_lib.Run) -> facts_lib.Facts:
     },
     classes=run.classes,
     scores=found,
+    kept=_kept(run),
     phases=_phases(run),
     labelling=labelling,
     provenance=_provenance(run),
@@ -67,6 +68,24 @@ def _evaluated(run: run_lib.Run) -> list[tuple[models.Model, scores.Scores]]:
     known = workdir_lib.read_json(path)
     if known is not None:
       found.append((model, scores.from_json(model.column, known)))
+  return found
+
+
+def _kept(run: run_lib.Run) -> dict[str, kept.Steps]:
+  """What --config.evaluate.all_kept has found, of checkpoints still there."""
+  split = run.config.data.evaluation.split
+  found: dict[str, kept.Steps] = {}
+  for model, last in scored(run):
+    earlier = []
+    for step in checkpoint.steps_in(model.phase.checkpoints):
+      path = run.workdir.evaluation(model.name, split, step)
+      known = workdir_lib.read_json(path)
+      if known is not None and step < last.step:
+        earlier.append((step, known['miou']))
+    if earlier:
+      miou = last.means['mIoU']
+      result = (last.step, None if np.isnan(miou) else miou)
+      found[model.column] = [*earlier, result]
   return found
 
 

@@ -117,6 +117,12 @@ def test_every_checkpoint_that_was_kept_is_scored_on_request(finished):
   assert float(rows[5]['mIoU']) == pytest.approx(
     100 * scores['adapt', 4]['miou'], abs=1e-3
   )
+  done = launch(STREETS, *TINY, f'--workdir={workdir}', '--stage=report')
+  assert done.returncode == 0, done.stderr
+  page = (workdir / 'report/index.html').read_text()
+  assert 'At the checkpoints that were kept' in page
+  assert page.count('last</td>') == 3
+  done = launch(*args, '--config.evaluate.all_kept')
   again = launch(*args, '--config.evaluate.all_kept')
   assert again.stdout == done.stdout
   assert 'evaluation of' not in again.stderr
