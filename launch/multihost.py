@@ -1,13 +1,14 @@
 """--multihost: the same command on every host becomes one run."""
 
-import threading
+import concurrent.futures
+import functools
 import time
 from typing import Any
 
 import jax
 
 from launch import native_messages
-from pointsup_jax import errors, presence, stop
+from pointsup_jax import errors, presence, processes, stop
 
 # Seconds until all processes have to have joined: hosts of a pod do not start
 # at the same moment, and a scheduler may take minutes between them.
@@ -38,50 +39,42 @@ def start(value: str, silence: float) -> None:
       'num_processes': count,
       'process_id': index,
     }
-  failed = join(value, where, silence)
-  if failed is not None:
-    reason = (str(failed).splitlines() or [''])[0]
+  try:
+    join(value, where, silence)
+  except (RuntimeError, ValueError, OSError) as error:
+    reason = (str(error).splitlines() or [''])[0]
     raise errors.UserError(
       f'--multihost={value}: {reason}; is the same command running on every '
       'host, and is that address reachable?'
-    ) from failed
+    ) from error
   presence.begin(silence)
   native_messages.watch(presence.first_is_lost)
   stop.joined()
 
 
-def join(
-  value: str, where: dict[str, Any], silence: float
-) -> RuntimeError | ValueError | None:
-  """Joins the other processes; gives what jax raised, if it did.
+def join(value: str, where: dict[str, Any], silence: float) -> None:
+  """Joins the other processes; raises what jax does.
 
   It ends this process if the others do not come, sooner if it is asked to stop:
-  jax waits for them in native code, in which no signal is handled, and where
-  some are missing it ends the others from there.
+  where some are missing jax ends the others from native code.
   """
-  raised: list[RuntimeError | ValueError] = []
-
-  def initialize() -> None:
-    try:
-      jax.distributed.initialize(
-        **where,
-        initialization_timeout=int(2 * JOINING),
-        # `presence` notices a lost process first, and says which.
-        heartbeat_timeout_seconds=int(3 * silence),
-      )
-    except (RuntimeError, ValueError) as error:
-      raised.append(error)
-
-  joining = threading.Thread(target=initialize, daemon=True)
-  joining.start()
+  joining = processes.in_thread(
+    functools.partial(
+      jax.distributed.initialize,
+      **where,
+      initialization_timeout=int(2 * JOINING),
+      # `presence` notices a lost process first, and says which.
+      heartbeat_timeout_seconds=int(3 * silence),
+    )
+  )
   began, asked = time.monotonic(), None
-  while joining.is_alive():
-    joining.join(_BETWEEN_LOOKS)
+  while not joining.done():
+    concurrent.futures.wait([joining], _BETWEEN_LOOKS)
     now = time.monotonic()
-    if not joining.is_alive():
-      break
     if asked is None and stop.asked_before_joining():
       asked = now
+    if joining.done():
+      break
     if asked is not None and now - asked > _PATIENCE:
       presence.say_and_exit(str(errors.Stopped()), errors.Stopped.exit_code)
     if now - began > JOINING:
@@ -90,7 +83,7 @@ def join(
         f'{JOINING:.0f} s; is the same command running on every host, and is '
         "the first one's address reachable?"
       )
-  return raised[0] if raised else None
+  joining.result()
 
 
 def parse(value: str) -> tuple[str, int, int]:

@@ -6,11 +6,14 @@ shape. None of the waits ends by itself if a process is lost: `presence` then
 ends the process that waits.
 """
 
+import concurrent.futures
+import functools
 import io
 import itertools
 import json
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -22,6 +25,7 @@ from pointsup_jax import errors, presence
 # and whether they get on.
 _NEVER = 20 * 24 * 3600 * 1000
 _calls = itertools.count()  # the same on all processes of a run
+T = TypeVar('T')
 
 
 def is_first() -> bool:
@@ -82,7 +86,7 @@ def _from_first(content: bytes, what: str) -> bytes:
   if is_first():
     presence.store().key_value_set_bytes(key, content)
   else:
-    content = presence.store().blocking_key_value_get_bytes(key, _NEVER)
+    content = _get(key)
   presence.mark()
   return content
 
@@ -95,10 +99,7 @@ def each_says(mine: str, what: str) -> list[str]:
   presence.mark(what)
   store = presence.store()
   store.key_value_set_bytes(f'{key}/{jax.process_index()}', mine.encode())
-  said = [
-    store.blocking_key_value_get_bytes(f'{key}/{i}', _NEVER).decode()
-    for i in range(jax.process_count())
-  ]
+  said = [_get(f'{key}/{i}').decode() for i in range(jax.process_count())]
   presence.mark()
   return said
 
@@ -107,5 +108,29 @@ def wait(what: str) -> None:
   """Waits until all processes are here; `what` names the place."""
   if jax.distributed.is_initialized():
     presence.mark(what)
-    presence.store().wait_at_barrier(f'wait/{next(_calls)}/{what}', _NEVER)
+    key = f'wait/{next(_calls)}/{what}'
+    store = presence.store()
+    in_thread(lambda: store.wait_at_barrier(key, _NEVER)).result()
     presence.mark()
+
+
+def _get(key: str) -> bytes:
+  """A value of the store, as soon as it is there."""
+  store = presence.store()
+  get = functools.partial(store.blocking_key_value_get_bytes, key, _NEVER)
+  return in_thread(get).result()
+
+
+def in_thread(call: Callable[[], T]) -> concurrent.futures.Future[T]:
+  """Calls what waits in native code, where the main thread hears no signal."""
+  future: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+  def run() -> None:
+    try:
+      future.set_result(call())
+    except BaseException as error:
+      future.set_exception(error)
+
+  # No pool: it would wait for the call when the process ends.
+  threading.Thread(target=run, daemon=True).start()
+  return future

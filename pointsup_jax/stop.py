@@ -10,6 +10,7 @@ import jax
 from pointsup_jax import errors, presence, processes
 
 _requested = threading.Event()
+_joined = False  # whether jax listens for stops, to tell all processes
 _looked = 0  # how often; the same on all processes of a run
 
 
@@ -25,7 +26,7 @@ def install() -> None:
     if received.is_set():
       raise KeyboardInterrupt
     received.set()
-    if jax.distributed.is_initialized():
+    if _joined:
       os.kill(os.getpid(), signal.SIGTERM)
     else:
       _requested.set()
@@ -43,7 +44,9 @@ def asked_before_joining() -> bool:
 
 
 def joined() -> None:
-  """Has jax tell all processes of what this one was asked before."""
+  """From now on jax tells all processes, also of what was asked before."""
+  global _joined
+  _joined = True
   if _requested.is_set():
     _requested.clear()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -51,7 +51,11 @@ def led(run: run_lib.Run) -> Iterator[Look]:
   ) -> list[Seen]:
     where = phase.root.relative_to(run.workdir.root)
     processes.decided(lambda: [where.as_posix(), len(images)], _WHAT)
-    return own(phase, [processes.from_first(x, _WHAT) for x in images])
+    try:
+      return own(phase, [processes.from_first(x, _WHAT) for x in images])
+    except OSError as error:
+      # Of this process alone: the others wait for it, and have to be told.
+      raise RuntimeError(f'{error}, in {phase.checkpoints}') from error
 
   try:
     yield look

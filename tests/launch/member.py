@@ -32,6 +32,8 @@ def main(operands: list[str]) -> None:
   if what == 'stop_early':  # as while a cluster is being looked for
     os.kill(os.getpid(), signal.SIGTERM)
   print('starts', flush=True)
+  if what == 'look_late':
+    time.sleep(4)
   multihost.start(where, SILENCE)
   print('here', flush=True)
   if what == 'wait':
@@ -44,7 +46,7 @@ def main(operands: list[str]) -> None:
     raise errors.UserError('the disk is full')
   elif what == 'decide':
     print(decide(index))
-  elif what in ('look', 'stop_early'):
+  elif what in ('look', 'look_late', 'stop_early'):
     print(look())
   elif what == 'look_later':
     look_after_a_save(pathlib.Path(rest[0]), told=index == 1)

@@ -155,6 +155,10 @@ def test_scores_that_a_power_cut_has_left_are_found_again(finished, tmp_path):
   args = (STREETS, *TINY, f'--workdir={workdir}')
   done = launch(*args, '--stage=report')
   assert done.returncode == 0, done.stderr
+  assert (
+    'Images with points'
+    not in ((workdir / 'report/index.html').read_text().split('<section')[0])
+  )
   done = launch(*args, '--stage=evaluate')
   assert done.returncode == 0, done.stderr
   assert path.read_text() == whole

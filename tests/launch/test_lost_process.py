@@ -158,7 +158,19 @@ def test_one_that_waits_for_others_to_join_can_be_stopped():
   waiting.terminate()
   ((_, said),) = finish([waiting], 130)
   assert said == 'error: stopped; run the same command again to continue\n'
-  assert time.monotonic() - began < 20
+  assert 8 < time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_others_join_is_one_of_all(how):
+  first, late = start('look', 'look_late')
+  read_until(late, 'starts')
+  read_until(first, 'starts')
+  time.sleep(1)  # the first waits for the other, in native code
+  first.send_signal(how)
+  looks = {x.splitlines()[-1] for x, _ in finish([first, late])}
+  assert len(looks) == 1
+  assert 'stopped at look' in looks.pop()
 
 
 def test_one_that_waits_in_vain_for_others_says_so():
@@ -169,11 +181,12 @@ def test_one_that_waits_in_vain_for_others_says_so():
   assert 'not all processes have joined within 3 s' in error_of(said)
 
 
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize('told', [0, 1])
-def test_a_stop_reaches_the_one_that_works_for_all(told):
+def test_a_stop_reaches_the_one_that_works_for_all(told, how):
   running = start('answer', 'answer')
   read_until(running[0], 'answers')
-  running[told].terminate()
+  running[told].send_signal(how)
   for one in finish(running, 130):
     assert 'stopped; run the same command' in error_of(one)
 
