@@ -7,7 +7,7 @@ import re
 import sys
 import time
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -128,24 +128,32 @@ class Checkpoints:
       )
 
   def _require_same_steps(self) -> None:
-    """Waits until this process sees the steps that the first one sees.
+    """Waits until all processes see the steps that the first one sees.
 
     Raises:
-      errors.UserError: it does not.
+      errors.UserError: one does not.
     """
     there = processes.decided(
       lambda: list(self._manager.all_steps()), 'the list of checkpoints'
     )
+    mine = self._other_steps(there)
+    for trouble in processes.each_says(mine, 'the list of checkpoints'):
+      if trouble:
+        raise errors.UserError(trouble)
+
+  def _other_steps(self, there: list[int]) -> str:
+    """What is wrong if this process does not see these steps; '' if it does."""
     deadline = time.monotonic() + VISIBLE
     while sorted(found := self._manager.all_steps()) != sorted(there):
       if time.monotonic() > deadline:
-        raise errors.UserError(
+        return (
           f'{self._directory}: process {jax.process_index()} sees the '
           f'checkpoints {sorted(found)}, the first process {sorted(there)}, '
           f'after {VISIBLE:.0f} s; do all hosts see the same folder?'
         )
       time.sleep(1)
       self._manager.reload()
+    return ''
 
   def _write_checksums(self) -> None:
     """Runs in Orbax's thread, when the files are complete."""
@@ -187,9 +195,7 @@ class Checkpoints:
     if self.latest_step is None:
       return None
     restored = self._restore_newest(
-      self._manager.all_steps(),
-      segmenter=abstract.segmenter,
-      training=abstract.replace(segmenter={}),
+      segmenter=abstract.segmenter, training=abstract.replace(segmenter={})
     )
     for step in list(self._manager.all_steps()):
       if step > restored.step:
@@ -202,25 +208,28 @@ class Checkpoints:
     """The segmenter of a step, or the newest undamaged one, with its step.
 
     Raises:
-      errors.UserError: there is none, or it cannot be read.
+      errors.UserError: there is none, it is damaged or cannot be read.
     """
-    restored = self._restore_newest(
-      self._manager.all_steps() if step is None else [step], segmenter=abstract
-    )
-    return restored.step, restored['segmenter']
+    if step is None:
+      restored = self._restore_newest(segmenter=abstract)
+      return restored.step, restored['segmenter']
+    if damage := self._known_damage(step, ('segmenter',)):
+      folder = self._directory / str(step)
+      raise errors.UserError(
+        f'checkpoint {folder} is damaged ({damage}); delete that folder, or '
+        'take another step'
+      )
+    return step, self._read(step, {'segmenter': abstract})['segmenter']
 
-  def _restore_newest(self, steps: Iterable[int], **items) -> '_Restored':
-    """The items of the newest of some steps that nothing is said against.
+  def _restore_newest(self, **items) -> '_Restored':
+    """The items of the newest step that nothing is said against.
 
     Only checksums say something against a step. A disk that does not answer
     for a while must not cost the steps that are on it.
     """
     reason = 'nothing was saved'
-    for step in sorted(steps, reverse=True):
-      damage = processes.decided(
-        functools.partial(self._damage, step, tuple(items)),
-        f'the checksums of checkpoint {step}',
-      )
+    for step in sorted(self._manager.all_steps(), reverse=True):
+      damage = self._known_damage(step, tuple(items))
       if damage is None:
         return _Restored(step, self._read(step, items))
       reason = f'{step}: {damage}'
@@ -231,6 +240,13 @@ class Checkpoints:
     raise errors.UserError(
       f'no checkpoint in {self._directory} can be used ({reason}); delete that '
       'folder to train the phase anew'
+    )
+
+  def _known_damage(self, step: int, items: tuple[str, ...]) -> str | None:
+    """What the first process finds in the checksums, on all processes."""
+    return processes.decided(
+      functools.partial(self._damage, step, items),
+      f'the checksums of checkpoint {step}',
     )
 
   def _damage(self, step: int, items: tuple[str, ...]) -> str | None:
@@ -313,7 +329,11 @@ def _wait_unless_failed(*, key: str, timeout_ms: int) -> None:
   """
   if (error := sys.exception()) is not None:
     raise error
-  ocp.multihost.get_barrier_sync_fn()(key=key, timeout_ms=timeout_ms)
+  try:
+    ocp.multihost.get_barrier_sync_fn()(key=key, timeout_ms=timeout_ms)
+  except jax.errors.JaxRuntimeError:
+    presence.await_verdict()  # another one is gone: this save did not fail
+    raise
 
 
 class _Restored(dict):

@@ -136,6 +136,21 @@ def test_steps_without_checksums_are_read_and_said_so(
   assert f'{folder}/2 has no checksums' in capsys.readouterr().err
 
 
+def test_a_step_that_is_asked_for_is_that_or_nothing(saved, state, tmp_path):
+  folder = tmp_path / 'checkpoints'
+  shutil.copytree(saved, folder)
+  flip(next((folder / '1' / 'segmenter' / 'd').iterdir()))
+  with checkpoint.Checkpoints(folder) as checkpoints:
+    shapes = abstract(state).segmenter
+    step, segmenter = checkpoints.restore_segmenter(shapes, 2)
+    with pytest.raises(errors.UserError) as caught:
+      checkpoints.restore_segmenter(shapes, 1)
+  assert step == 2
+  assert_equal(segmenter, numbered(state, 2).segmenter)
+  assert f'checkpoint {folder}/1 is damaged' in str(caught.value)
+  assert 'delete that folder, or take another step' in str(caught.value)
+
+
 def assert_unreadable(folder, state, *words):
   with pytest.raises(errors.UserError) as caught:
     restore(folder, state)
