@@ -9,7 +9,7 @@ from pointsup_jax.annotation import importing, oracle
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.formats import words
 from pointsup_jax.annotation.web import server
-from pointsup_jax.stages import labels
+from pointsup_jax.stages import labels, models
 from pointsup_jax.stages import run as run_lib
 
 
@@ -31,7 +31,7 @@ def run(run: run_lib.Run) -> None:
   labels.require(run)
   progress.say('annotation: all points are answered')
   adapt, kept = run.workdir.adapt, run.workdir.kept
-  if adapt.checkpoints.exists():
+  if models.is_trained(adapt):
     done = run.workdir.done('adapt')
     left = [kept(path) for path in (adapt.skipped, done) if path.exists()]
     progress.say(

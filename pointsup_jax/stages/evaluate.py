@@ -116,6 +116,17 @@ def scores_of(
   return found
 
 
+def is_scored(
+  run: run_lib.Run, name: str, step: int, *, earlier: bool = False
+) -> bool:
+  """Whether the scores are there of a model's last step, or an earlier one."""
+  path = run.workdir.evaluation(
+    name, run.config.data.evaluation.split, step if earlier else None
+  )
+  save = run.config.evaluate.save_predictions and not earlier
+  return known_scores(run, path, step, save=save) is not None
+
+
 def known_scores(
   run: run_lib.Run, path: pathlib.Path, step: int, *, save: bool
 ) -> dict | None:

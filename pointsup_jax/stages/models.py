@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from pointsup_jax.stages import workdir as workdir_lib
+from pointsup_jax.training import checkpoint
 
 
 class Model(NamedTuple):
@@ -11,6 +12,11 @@ class Model(NamedTuple):
   name: str  # of its scores: evaluate/<name>-<split>.json
   column: str  # of the table
   phase: workdir_lib.Phase
+
+
+def is_trained(phase: workdir_lib.Phase) -> bool:
+  """Whether a phase has a checkpoint; a folder for them comes before."""
+  return checkpoint.newest_step(phase.checkpoints) is not None
 
 
 def of(workdir: workdir_lib.Workdir) -> list[Model]:

@@ -216,8 +216,6 @@ def _table(plan: planning.Plan) -> Iterator[str]:
 def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
   for name, scored in _models(run):
     yield f'{name}: {"scored before" if scored else "to do"}'
-  if run.config.evaluate.all_kept:
-    yield 'and every earlier checkpoint that was kept'
 
 
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
@@ -225,14 +223,12 @@ def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
   for name, _, phase in models.of(run.workdir):
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
-    step = checkpoint.newest_step(phase.checkpoints)
-    path = run.workdir.evaluation(name, run.config.data.evaluation.split)
-    save = run.config.evaluate.save_predictions
-    yield (
-      name,
-      step is not None
-      and evaluate.known_scores(run, path, step, save=save) is not None,
-    )
+    steps = checkpoint.steps_in(phase.checkpoints)
+    yield name, bool(steps) and evaluate.is_scored(run, name, steps[-1])
+    if run.config.evaluate.all_kept:
+      for step in steps[:-1]:
+        scored = evaluate.is_scored(run, name, step, earlier=True)
+        yield f'{name} at step {step:,}', scored
 
 
 def _look(run: run_lib.Run) -> store_lib.Store:

@@ -49,7 +49,7 @@ def evaluated(run: run_lib.Run, look: report_models.Look) -> Strips:
   }
   missing = []
   for model, _ in scored:
-    if not model.phase.checkpoints.is_dir():
+    if not models.is_trained(model.phase):
       missing.append(f'Predictions of {model.column!r}: no checkpoint.')
       continue
     seen_of = look(model.phase, [x.image for x in examples.values()])
@@ -88,7 +88,7 @@ def asked(run: run_lib.Run, look: report_models.Look) -> Strips:
   # All that is on disk of the model that asks is of the newest round, which may
   # have asked about none of these images.
   asks = run.workdir.at(max(rounds)).newest
-  if asks.checkpoints.is_dir():
+  if models.is_trained(asks):
     kind = report_models.shown_score(run).replace('_', ' ')
     seen_of = look(asks, [x.image for x in examples.values()])
     for title, seen in zip(examples, seen_of, strict=True):
@@ -110,7 +110,7 @@ def asked(run: run_lib.Run, look: report_models.Look) -> Strips:
   trained = [
     model.phase
     for model in models.of_points(run.workdir)
-    if model.phase.checkpoints.is_dir()
+    if models.is_trained(model.phase)
   ]
   if trained:
     seen_of = look(trained[-1], [x.image for x in examples.values()])

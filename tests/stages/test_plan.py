@@ -9,7 +9,7 @@ import saying
 from configs import gta_active, streets_active
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.stages import plan, record, workdir
+from pointsup_jax.stages import evaluate, plan, record, workdir
 from pointsup_jax.stages import run as run_lib
 
 SIZE = (96, 192)
@@ -118,6 +118,19 @@ def test_the_papers_budget_is_83_hours(run, capsys):
     '  about 83 h at 2.0 s an answer (assumed until 20 were timed)' in lines
   )
   assert not run.workdir.root.exists()
+
+
+def test_kept_checkpoints_are_to_be_scored_on_request(run, capsys):
+  acquired(run)
+  reach(run.workdir.uda, 400)
+  assert not any('at step 400' in line for line in said(run, capsys))
+  run.config.evaluate.all_kept = True
+  path = run.workdir.evaluation('uda', 'test', 400)
+  assert '  uda at step 400: to do' in said(run, capsys)
+  known = evaluate.about(run, 400) | {'image_miou': {}}
+  workdir.write_json(path, known)
+  assert '  uda at step 400: scored before' in said(run, capsys)
+  assert '  uda: to do' in said(run, capsys)
 
 
 def test_before_anything_all_is_to_do(run, capsys):
