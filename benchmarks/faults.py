@@ -295,7 +295,10 @@ def progress(workdir: pathlib.Path) -> int:
 
 
 def _metrics(workdir: pathlib.Path) -> list[pathlib.Path]:
-  return sorted(workdir.rglob('metrics.jsonl'))
+  # Not by rglob: it fails where a folder gets another name meanwhile, and those
+  # of checkpoints do.
+  patterns = ('*/metrics.jsonl', '*/*/metrics.jsonl')
+  return sorted(path for x in patterns for path in workdir.glob(x))
 
 
 def results(workdir: pathlib.Path) -> dict[str, object]:

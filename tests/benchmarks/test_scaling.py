@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks import scaling, scaling_model
 
+pytestmark = pytest.mark.alone
+
 
 def test_bytes_of_all_reduces_are_counted():
   hlo = '\n'.join(

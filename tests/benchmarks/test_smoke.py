@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SMALL_NETWORK = ('--divide=16', '--blocks', '1', '1', '1', '1')
 

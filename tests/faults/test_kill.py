@@ -1,8 +1,11 @@
 """A real run, killed at random moments, ends as if nothing had happened."""
 
+import pytest
 from launching import STREETS, TINY
 
 from benchmarks import faults
+
+pytestmark = pytest.mark.alone
 
 SEED = 0
 KILLS = 25

@@ -18,6 +18,8 @@ from PIL import Image
 from pointsup_jax.models import deeplab
 from pointsup_jax.training import checkpoint, metrics_log, sharding
 
+pytestmark = pytest.mark.alone
+
 FLAGS = (
   STREETS,
   *TINY,
