@@ -13,8 +13,6 @@ from launching import REPOSITORY, environment
 
 from pointsup_jax.training import checkpoint
 
-pytestmark = pytest.mark.alone
-
 
 def start(*does: str, folder: object = '') -> list[subprocess.Popen]:
   """Starts one process for each of the things to be done."""
