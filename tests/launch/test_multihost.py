@@ -1,0 +1,27 @@
+"""What joining raises ends the command: it must not go on alone."""
+
+import jax
+import pytest
+
+from launch import multihost
+from pointsup_jax import errors, presence
+
+
+@pytest.mark.parametrize(
+  ('raised', 'seen'),
+  [
+    (RuntimeError('no route'), errors.UserError),
+    (OSError('no route'), errors.UserError),  # of a cluster's metadata server
+    (KeyError('no route'), KeyError),
+  ],
+)
+def test_an_error_while_joining_is_raised(monkeypatch, raised, seen):
+  def initialize(**unused):
+    raise raised
+
+  begun = []
+  monkeypatch.setattr(jax.distributed, 'initialize', initialize)
+  monkeypatch.setattr(presence, 'begin', begun.append)
+  with pytest.raises(seen, match='no route'):
+    multihost.start('auto', 5.0)
+  assert not begun
