@@ -68,13 +68,10 @@ def join(value: str, where: dict[str, Any], silence: float) -> None:
     )
   )
   began, asked = time.monotonic(), None
-  while not joining.done():
-    concurrent.futures.wait([joining], _BETWEEN_LOOKS)
+  while not concurrent.futures.wait([joining], _BETWEEN_LOOKS).done:
     now = time.monotonic()
     if asked is None and stop.asked_before_joining():
       asked = now
-    if joining.done():
-      break
     if asked is not None and now - asked > _PATIENCE:
       presence.say_and_exit(str(errors.Stopped()), errors.Stopped.exit_code)
     if now - began > JOINING:

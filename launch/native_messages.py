@@ -52,8 +52,7 @@ def watch(lost: Callable[[], None]) -> None:
   atexit.register(end)
   # An abort waits while its last word is read: 6 s, the signal's own number, in
   # libc's sleep(). Python's handlers run in the main thread, which waits
-  # elsewhere, and a callback would wait for the interpreter's lock, which the
-  # thread that aborts may hold.
+  # elsewhere, and a callback would have to wait for the interpreter's lock.
   libc = ctypes.CDLL(None)
   libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
   libc.signal(signal.SIGABRT, ctypes.cast(libc.sleep, ctypes.c_void_p))

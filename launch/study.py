@@ -67,14 +67,7 @@ def main() -> None:
     setting
     for setting in settings
     if not failed.keys()
-    & {
-      folder
-      for s in seeds
-      for folder in (
-        runs.base(out, setting.stage_1, s),
-        runs.workdir(out, setting, s),
-      )
-    }
+    & {folder for s in seeds for folder in runs.folders(out, setting, s)}
   ]
   if whole:
     report(rows_lib.Study(out, whole, seeds, config))
@@ -111,13 +104,13 @@ def chosen(
     name, values = parse(text, '--vary')
     axes.append([(name, value) for value in values.split(',')])
   found = dict.fromkeys(
-    setting(fields, True, config)
+    setting_of(fields, True, config)
     for fields in itertools.product(*axes)
     if fields
   )
   for text in also:
     fields = tuple(parse(x, '--also') for x in text.split())
-    found[setting(fields, False, config)] = None
+    found[setting_of(fields, False, config)] = None
   folders = collections.Counter(runs.slug(setting.fields) for setting in found)
   twice = [name for name, count in folders.items() if count > 1]
   if twice:
@@ -127,7 +120,7 @@ def chosen(
   return iter(found)
 
 
-def setting(
+def setting_of(
   fields: runs.Fields, grid: bool, config: ml_collections.ConfigDict
 ) -> runs.Setting:
   """A setting, with what of it stage 1 depends on; see `runs.Setting`."""

@@ -63,7 +63,7 @@ def levels(study: Study) -> list[Scored]:
   for fields, which in titles.items():
     folders = [runs.base(study.out, fields, seed) for seed in study.seeds]
     for name, column, phase in models_lib.of(workdir_lib.Workdir(folders[0])):
-      if phase.checkpoints.is_dir():
+      if models_lib.is_trained(phase):
         row = study_lib.Row(level(column, which), None, 0, 0, ())
         of_column.setdefault(column, []).append(
           scored(row, folders, name, study.split)

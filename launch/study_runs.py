@@ -66,6 +66,13 @@ def workdir(out: pathlib.Path, setting: Setting, seed: int) -> pathlib.Path:
   return out / f'seed_{seed}' / slug(setting.fields)
 
 
+def folders(
+  out: pathlib.Path, setting: Setting, seed: int
+) -> tuple[pathlib.Path, pathlib.Path]:
+  """Both: that of its stage 1, and that of the run."""
+  return base(out, setting.stage_1, seed), workdir(out, setting, seed)
+
+
 class Runner:
   """Runs the command, several processes at a time."""
 
@@ -133,8 +140,7 @@ class Runner:
     )
 
   def _rest(self, setting: Setting, seed: int) -> str | None:
-    folder = workdir(self._out, setting, seed)
-    shared = base(self._out, setting.stage_1, seed)
+    shared, folder = folders(self._out, setting, seed)
     if not folder.exists():
       if not (shared / 'uda' / 'DONE').exists():
         return 'its stage 1 failed'

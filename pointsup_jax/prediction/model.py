@@ -57,7 +57,7 @@ def load(
   there = {
     model.name: model.phase
     for model in reversed(models.of(opened.workdir))
-    if checkpoint.newest_step(model.phase.checkpoints) is not None
+    if models.is_trained(model.phase)
   }
   if not there or (phase is not None and phase not in there):
     raise errors.UsageError(

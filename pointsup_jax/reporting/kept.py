@@ -4,8 +4,6 @@ Where a model was best is named beside its result, not in place of it: the best
 is chosen by the labels that it is scored on.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -34,16 +32,3 @@ def rows(models: Mapping[str, Steps]) -> list[Row]:
         notes.append('best')
       found.append(Row(name, step, miou, ', '.join(notes)))
   return found
-
-
-def comma_separated(models: Mapping[str, Steps]) -> str:
-  """A file with a row a checkpoint, in the order of the steps; in percent."""
-  text = io.StringIO()
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(['model', 'step', 'mIoU'])
-  for name, steps in models.items():
-    writer.writerows(
-      [name, step, '' if miou is None else f'{100 * miou:.4f}']
-      for step, miou in steps
-    )
-  return text.getvalue()

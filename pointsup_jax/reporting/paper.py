@@ -2,11 +2,12 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from pointsup_jax.reporting import clicks as clicks_lib
+from pointsup_jax.reporting import kept
 from pointsup_jax.reporting import scores as scores_lib
 
 _LATEX = {
@@ -78,6 +79,17 @@ def clicks_csv(clicks: clicks_lib.Clicks, names: Sequence[str]) -> str:
     for name, asked, answers in zip(
       names, clicks.asked, clicks.answers, strict=True
     )
+  ]
+  return _csv(rows)
+
+
+def kept_csv(models: Mapping[str, kept.Steps]) -> str:
+  """mIoU in percent; a row a checkpoint, in the order of the steps."""
+  rows = [['model', 'step', 'mIoU']]
+  rows += [
+    [name, str(step), '' if miou is None else f'{100 * miou:.4f}']
+    for name, steps in models.items()
+    for step, miou in steps
   ]
   return _csv(rows)
 

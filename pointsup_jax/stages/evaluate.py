@@ -2,7 +2,6 @@
 
 import functools
 import json
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
@@ -12,7 +11,7 @@ from pointsup_jax import errors, processes, progress, stop, whole_file
 from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, predict
 from pointsup_jax.models import deeplab
-from pointsup_jax.reporting import kept, tables
+from pointsup_jax.reporting import paper, tables
 from pointsup_jax.stages import batches, models
 from pointsup_jax.stages import run as run_lib
 from pointsup_jax.stages import workdir as workdir_lib
@@ -36,21 +35,22 @@ def run(run: run_lib.Run) -> None:
       '--stage=uda or --stage=all'
     )
   count = counter(run)
-  last = {model.column: scores_of(run, model, count) for model in trained}
-  columns = {name: np.array(x['iou'], float) for name, x in last.items()}
+  scored = {model.column: [scores_of(run, model, count)] for model in trained}
+  columns = {
+    name: np.array(last['iou'], float) for name, [last] in scored.items()
+  }
   print(
     tables.iou_table(columns, run.classes.names, run.classes.subset_indices)
   )
   if run.config.evaluate.all_kept:
-    on_the_way = {
-      model.column: [
-        scores_of(run, model, count, step)
-        for step in steps[model.name]
-        if step < last[model.column]['step']
+    for model in trained:
+      [last] = scored[model.column]
+      earlier = [step for step in steps[model.name] if step < last['step']]
+      scored[model.column] = [
+        *(scores_of(run, model, count, step) for step in earlier),
+        last,
       ]
-      for model in trained
-    }
-    show_steps(run, {name: [*on_the_way[name], last[name]] for name in last})
+    show_steps(run, scored)
 
 
 def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
@@ -67,7 +67,7 @@ def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
   print(f'\n{tables.steps_table(steps)}')
   if processes.is_first():
     path = run.workdir.evaluated_steps(run.config.data.evaluation.split)
-    whole_file.write(path, kept.comma_separated(steps).encode())
+    whole_file.write(path, paper.kept_csv(steps).encode())
 
 
 def scores_of(
@@ -84,17 +84,16 @@ def scores_of(
     count: `counter(run)`.
     step: of an earlier checkpoint; None: the last one's.
   """
-  path = run.workdir.evaluation(
-    model.name, run.config.data.evaluation.split, step
-  )
-  save = run.config.evaluate.save_predictions and step is None
+  is_last = step is None
   at, variables = run.trained(model.phase, step)
   known = processes.decided(
-    functools.partial(known_scores, run, path, at, save=save), 'known scores'
+    functools.partial(known_scores, run, model.name, at, is_last=is_last),
+    'known scores',
   )
   if known is not None:
     return known
-  which = model.name if step is None else f'{model.name} at step {step}'
+  which = model.name if is_last else f'{model.name} at step {step}'
+  save = run.config.evaluate.save_predictions and is_last
   saved_as = model.name if save else None
   matrix, image_miou = confusion_of(run, variables, count, which, saved_as)
   iou = confusion.iou(matrix)
@@ -112,39 +111,28 @@ def scores_of(
     'predictions_saved': save,
   }
   if processes.is_first():
-    workdir_lib.write_json(path, found)
+    split = run.config.data.evaluation.split
+    workdir_lib.write_json(
+      run.workdir.evaluation(model.name, split, step), found
+    )
   return found
 
 
-def is_scored(
-  run: run_lib.Run, name: str, step: int, *, earlier: bool = False
-) -> bool:
-  """Whether the scores are there of a model's last step, or an earlier one."""
-  path = run.workdir.evaluation(
-    name, run.config.data.evaluation.split, step if earlier else None
-  )
-  save = run.config.evaluate.save_predictions and not earlier
-  return known_scores(run, path, step, save=save) is not None
-
-
 def known_scores(
-  run: run_lib.Run, path: pathlib.Path, step: int, *, save: bool
+  run: run_lib.Run, name: str, step: int, *, is_last: bool
 ) -> dict | None:
-  """The scores in a file, if they are those of a step.
-
-  Args:
-    run: whose scores they are.
-    path: the file; it need not be there.
-    step: that the model has.
-    save: whether its predictions are to be there, too.
-  """
-  known = workdir_lib.read_json(path)
+  """The scores of a model at a step, its last or an earlier one, if known."""
+  split = run.config.data.evaluation.split
+  known = workdir_lib.read_json(
+    run.workdir.evaluation(name, split, None if is_last else step)
+  )
   if known is None:
     return None
   expected = about(run, step)
   fits = all(known.get(field) == value for field, value in expected.items())
   whole = 'image_miou' in known  # earlier versions did not write it
-  saved = known.get('predictions_saved') or not save
+  predictions = run.config.evaluate.save_predictions and is_last
+  saved = known.get('predictions_saved') or not predictions
   return known if fits and whole and saved else None
 
 

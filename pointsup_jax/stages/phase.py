@@ -112,11 +112,10 @@ def train(
 
 def forget_scores(run: run_lib.Run, phase: workdir.Phase) -> None:
   """Deletes the scores of a model that is trained anew, of all its steps."""
-  names = [model.name for model in models.of(run.workdir)]
-  phases = [model.phase for model in models.of(run.workdir)]
-  if phase in phases and processes.is_first():
-    for path in run.workdir.all_evaluations(names[phases.index(phase)]):
-      path.unlink()
+  for model in models.of(run.workdir):
+    if model.phase == phase and processes.is_first():
+      for path in run.workdir.all_evaluations(model.name):
+        path.unlink()
 
 
 def pair_batches(

@@ -4,6 +4,7 @@ Nothing is written, and no device is started: jax is not asked for any.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 
 import ml_collections
@@ -224,11 +225,12 @@ def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
     steps = checkpoint.steps_in(phase.checkpoints)
-    yield name, bool(steps) and evaluate.is_scored(run, name, steps[-1])
+    scored = functools.partial(evaluate.known_scores, run, name)
+    yield name, bool(steps) and scored(steps[-1], is_last=True) is not None
     if run.config.evaluate.all_kept:
       for step in steps[:-1]:
-        scored = evaluate.is_scored(run, name, step, earlier=True)
-        yield f'{name} at step {step:,}', scored
+        known = scored(step, is_last=False)
+        yield f'{name} at step {step:,}', known is not None
 
 
 def _look(run: run_lib.Run) -> store_lib.Store:

@@ -194,11 +194,11 @@ class Checkpoints:
       self._manager.wait_until_finished()
     if self.latest_step is None:
       return None
-    restored = self._restore_newest(
+    restored_step, restored = self._restore_newest(
       segmenter=abstract.segmenter, training=abstract.replace(segmenter={})
     )
     for step in list(self._manager.all_steps()):
-      if step > restored.step:
+      if step > restored_step:
         self._manager.delete(step)
     return restored['training'].replace(segmenter=restored['segmenter'])
 
@@ -211,8 +211,8 @@ class Checkpoints:
       errors.UserError: there is none, it is damaged or cannot be read.
     """
     if step is None:
-      restored = self._restore_newest(segmenter=abstract)
-      return restored.step, restored['segmenter']
+      step, restored = self._restore_newest(segmenter=abstract)
+      return step, restored['segmenter']
     if damage := self._known_damage(step, ('segmenter',)):
       folder = self._directory / str(step)
       raise errors.UserError(
@@ -221,8 +221,8 @@ class Checkpoints:
       )
     return step, self._read(step, {'segmenter': abstract})['segmenter']
 
-  def _restore_newest(self, **items) -> '_Restored':
-    """The items of the newest step that nothing is said against.
+  def _restore_newest(self, **items) -> tuple[int, dict[str, Any]]:
+    """The newest step that nothing is said against, and its items.
 
     Only checksums say something against a step. A disk that does not answer
     for a while must not cost the steps that are on it.
@@ -231,7 +231,7 @@ class Checkpoints:
     for step in sorted(self._manager.all_steps(), reverse=True):
       damage = self._known_damage(step, tuple(items))
       if damage is None:
-        return _Restored(step, self._read(step, items))
+        return step, self._read(step, items)
       reason = f'{step}: {damage}'
       progress.say(
         f'checkpoint {self._directory}/{step} is damaged, trying an older one: '
@@ -334,14 +334,6 @@ def _wait_unless_failed(*, key: str, timeout_ms: int) -> None:
   except jax.errors.JaxRuntimeError:
     presence.await_verdict()  # another one is gone: this save did not fail
     raise
-
-
-class _Restored(dict):
-  """The items of one step."""
-
-  def __init__(self, step: int, items: dict) -> None:
-    super().__init__(items)
-    self.step = step
 
 
 def _first_line(error: Exception) -> str:

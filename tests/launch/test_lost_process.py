@@ -57,6 +57,17 @@ def error_of(said: tuple[str, str]) -> str:
   return lines[0]
 
 
+def read_until(process, word):
+  while word not in process.stdout.readline():
+    assert process.poll() is None, process.communicate()
+
+
+def assert_stopped_at_the_same_look(said):
+  looks = {output.splitlines()[-1] for output, _ in said}
+  assert len(looks) == 1
+  assert 'stopped at look' in looks.pop()
+
+
 @pytest.mark.parametrize('victim', [0, 1])
 @pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGSTOP])
 def test_the_others_say_who_is_lost_and_end(how, victim):
@@ -64,8 +75,7 @@ def test_the_others_say_who_is_lost_and_end(how, victim):
   does[victim] = 'wander'
   running = start(*does)
   for process in running:
-    while 'here' not in process.stdout.readline():
-      assert process.poll() is None, process.communicate()
+    read_until(process, 'here')
   time.sleep(1)
   lost = running.pop(victim)
   try:
@@ -91,8 +101,7 @@ def test_one_that_fails_ends_the_others():
 def test_one_that_was_stopped_ends_though_another_is_gone():
   gone, stopped = start('wander', 'stop')
   for process in (gone, stopped):
-    while 'here' not in process.stdout.readline():
-      assert process.poll() is None, process.communicate()
+    read_until(process, 'here')
   time.sleep(1)
   gone.kill()
   gone.communicate()
@@ -100,11 +109,6 @@ def test_one_that_was_stopped_ends_though_another_is_gone():
   first, *more = said.splitlines()
   assert first == 'error: stopped'
   assert all('process 0 ' in line for line in more), said
-
-
-def read_until(process, word):
-  while word not in process.stdout.readline():
-    assert process.poll() is None, process.communicate()
 
 
 @pytest.mark.parametrize('victim', [0, 1])
@@ -133,19 +137,13 @@ def test_a_bug_is_told_at_once():
 
 
 def test_a_stop_before_joining_is_one_of_all():
-  looks = {output.splitlines()[-1] for output, _ in finish(
-    start('look', 'stop_early')
-  )}  # fmt: skip
-  assert len(looks) == 1
-  assert 'stopped at look' in looks.pop()
+  assert_stopped_at_the_same_look(finish(start('look', 'stop_early')))
 
 
 def test_a_save_does_not_keep_a_stop_from_being_seen(tmp_path):
   """Orbax looks for one as well, by the steps that it saves."""
   done = finish(start('look_later', 'look_later', folder=tmp_path / 'saved'))
-  looks = {output.splitlines()[-1] for output, _ in done}
-  assert len(looks) == 1
-  assert 'stopped at look' in looks.pop()
+  assert_stopped_at_the_same_look(done)
 
 
 def test_one_that_waits_for_others_to_join_can_be_stopped():
@@ -168,9 +166,7 @@ def test_a_stop_while_others_join_is_one_of_all(how):
   read_until(first, 'starts')
   time.sleep(1)  # the first waits for the other, in native code
   first.send_signal(how)
-  looks = {x.splitlines()[-1] for x, _ in finish([first, late])}
-  assert len(looks) == 1
-  assert 'stopped at look' in looks.pop()
+  assert_stopped_at_the_same_look(finish([first, late]))
 
 
 def test_one_that_waits_in_vain_for_others_says_so():

@@ -14,7 +14,7 @@ CONFIG = streets_active.get_config()
 
 
 def setting(*fields):
-  return study.setting(fields, True, CONFIG)
+  return study.setting_of(fields, True, CONFIG)
 
 
 def run(*args):

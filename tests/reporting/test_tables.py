@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from pointsup_jax.reporting import kept, tables
+from pointsup_jax.reporting import paper, tables
 
 NAMES = ('road', 'car', 'train')
 
@@ -104,7 +104,7 @@ def test_the_last_checkpoint_comes_first_and_the_best_is_named():
       'best: chosen by the labels that it is scored on',
     ]
   )
-  assert kept.comma_separated(models) == (
+  assert paper.kept_csv(models) == (
     'model,step,mIoU\nUDA,100,20.0000\nUDA,200,30.0000\nUDA,300,25.0000\n'
     'points,100,\n'
   )
