@@ -173,8 +173,12 @@ def get_config() -> ml_collections.ConfigDict:
   # Pseudo labels in the patches nobody was asked about: 'points' (at the n
   # drawn positions), 'dense' (everywhere) or 'none'.
   adapt.pseudo_labels = 'points'
-  # Weight of the cross entropy on the target's labels.
-  adapt.target_weight = 1.0
+  # Weights of the cross entropy on people's answers, and on pseudo labels.
+  adapt.answer_weight = 1.0
+  adapt.guess_weight = 1.0
+  # Whether answers and pseudo labels have a mean each. The paper takes one over
+  # both, in which few answers drown: docs/RESULTS.md.
+  adapt.separate_means = False
   # Start although people have points left to label; those are left out.
   adapt.allow_partial = False
 

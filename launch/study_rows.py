@@ -132,9 +132,18 @@ def cost(folder: pathlib.Path) -> tuple[int, float]:
 
 
 def all_points(study: Study) -> int:
-  """The points of all patches of all target images."""
-  folder = runs.workdir(study.out, study.settings[0], 0)
-  with store_lib.Store(workdir_lib.Workdir(folder).annotations) as store:
-    images = store.counts().images
-  rows, cols = study.config.acquire.grid
-  return images * rows * cols * study.config.acquire.n
+  """The most points of a setting that asks about all patches; 0: none does."""
+  return max(
+    (
+      cost(runs.workdir(study.out, setting, study.seeds[0]))[0]
+      for setting in study.settings
+      if strategy(study, setting) == 'full'
+    ),
+    default=0,
+  )
+
+
+def strategy(study: Study, setting: runs.Setting) -> str:
+  """How a setting chooses the patches."""
+  fields = dict(setting.fields)
+  return fields.get('acquire.strategy', study.config.acquire.strategy)

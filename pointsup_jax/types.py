@@ -25,6 +25,8 @@ class Example(NamedTuple):
   name: str  # unique within its source; names files and seeds randomness
   image: np.ndarray  # [H, W, 3] uint8, RGB
   labels: np.ndarray  # [H, W] uint8, train ids, 255 = ignore
+  # [H, W] bool, the labels that people gave; None: nothing here is a guess.
+  answered: np.ndarray | None = None
 
 
 class Batch(NamedTuple):
@@ -32,6 +34,8 @@ class Batch(NamedTuple):
 
   images: Array  # [B, H, W, 3] uint8, RGB
   labels: Array  # [B, H, W] uint8, train ids, 255 = ignore
+  # [B, H, W] bool, the labels that people gave; None: nothing here is a guess.
+  answered: Array | None = None
 
 
 class Pair(NamedTuple):

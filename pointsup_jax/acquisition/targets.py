@@ -17,7 +17,7 @@ def target_labels(
   answers: tuple[np.ndarray, np.ndarray, np.ndarray],
   mode: str,
   grid: tuple[int, int],
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
   """What stage 3 learns of a target image (Eq. 6).
 
   In a patch that was asked about only its answers count: points without an
@@ -34,7 +34,8 @@ def target_labels(
     grid: rows and columns of patches.
 
   Returns:
-    [H, W] uint8, 255 wherever nothing is known.
+    The labels, [H, W] uint8, 255 wherever nothing is known; and which of them
+    are answers, [H, W] bool.
   """
   if mode not in MODES:
     raise ValueError(f'{mode!r} is not one of {MODES}')
@@ -50,4 +51,6 @@ def target_labels(
     labels[known] = pseudo[known]
   answer_rows, answer_cols, answer_labels = answers
   labels[answer_rows, answer_cols] = answer_labels
-  return labels
+  answered = np.zeros(labels.shape, bool)
+  answered[answer_rows, answer_cols] = True
+  return labels, answered

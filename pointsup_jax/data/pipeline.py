@@ -116,7 +116,7 @@ def _read_ahead(
 
 def _without_name(example: Example) -> Batch:
   # Neither Grain's batching nor the device takes strings.
-  return Batch(example.image, example.labels)
+  return Batch(example.image, example.labels, example.answered)
 
 
 def _stack(examples: list[Example]) -> Batch:

@@ -164,12 +164,13 @@ class CachedSource:
     )
 
   def _keep(self, index: int, example: Example) -> Example:
-    size = example.image.nbytes + example.labels.nbytes
+    arrays = [x for x in example if isinstance(x, np.ndarray)]
+    size = sum(x.nbytes for x in arrays)
     with self._lock:
       if index not in self._kept and size <= self._room:
         # Everybody gets these very arrays from now on.
-        example.image.setflags(write=False)
-        example.labels.setflags(write=False)
+        for array in arrays:
+          array.setflags(write=False)
         self._kept[index] = example
         self._room -= size
     return example

@@ -6,28 +6,45 @@ import jax.numpy as jnp
 from pointsup_jax import types
 
 
-def cross_entropy(
-  logits: jax.Array, labels: types.Array
-) -> tuple[jax.Array, jax.Array]:
-  """Sum of -log softmax(logits)[label] over the pixels that count (Eq. 1).
+def pixel_losses(logits: jax.Array, labels: types.Array) -> jax.Array:
+  """-log softmax(logits)[label] of every pixel (Eq. 1).
 
   Args:
     logits: [B, H, W, C].
     labels: [B, H, W] integer, 0..C-1, or 255 = ignore.
 
   Returns:
-    The sum and the number of pixels in it, two float32 scalars; `mean` divides
-    them.
+    [B, H, W] float32; 0 where the label is 255.
   """
   logits = logits.astype(jnp.float32)
   labels = jnp.asarray(labels)
-  counted = labels != types.IGNORE
   # A comparison, not a gather: the gather's gradient is a slow scatter.
   chosen = labels[..., None] == jnp.arange(logits.shape[-1])
   chosen_logits = jnp.sum(jnp.where(chosen, logits, 0.0), axis=-1)
   losses = jax.nn.logsumexp(logits, axis=-1) - chosen_logits
-  total = jnp.sum(jnp.where(counted, losses, 0.0))
-  return total, jnp.sum(counted, dtype=jnp.int32).astype(jnp.float32)
+  return jnp.where(labels != types.IGNORE, losses, 0.0)
+
+
+def total(losses: jax.Array, counted: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Sum and number of the losses that count.
+
+  Args:
+    losses: [B, H, W] float32.
+    counted: [B, H, W] bool.
+
+  Returns:
+    Two float32 scalars; `mean` divides them.
+  """
+  count = jnp.sum(counted, dtype=jnp.int32).astype(jnp.float32)
+  return jnp.sum(jnp.where(counted, losses, 0.0)), count
+
+
+def cross_entropy(
+  logits: jax.Array, labels: types.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Sum of `pixel_losses` and the number of pixels whose label is not 255."""
+  counted = jnp.asarray(labels) != types.IGNORE
+  return total(pixel_losses(logits, labels), counted)
 
 
 def mean(total: jax.Array, count: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 # What is learned from labels; everything else is the adaptation method's.
-_SUPERVISED = ('source', 'target')
+_SUPERVISED = ('source', 'answers', 'guesses')
 _SMOOTH = 0.8  # share of the past in the smoothed curve
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import ml_collections
 import numpy as np
 
 from pointsup_jax import processes
@@ -10,6 +11,7 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.stages import phase, points
 from pointsup_jax.stages import run as run_lib
+from pointsup_jax.training import step
 from pointsup_jax.types import Example
 
 
@@ -28,8 +30,20 @@ def run(run: run_lib.Run) -> None:
     steps=config.adapt.steps,
     source=run.source('source', labelled=True),
     target=PointLabelled(run, run.source('target', labelled=False)),
-    target_weight=config.adapt.target_weight,
+    supervision=supervision(config),
     initial=workdir.source_only if warm else None,
+  )
+
+
+def supervision(config: ml_collections.ConfigDict) -> step.Supervision:
+  """The weights of the cross entropies: 0 of what the run does not have."""
+  nobody_asked = config.acquire.strategy == 'self_training'
+  no_guesses = config.adapt.pseudo_labels == 'none'
+  return step.Supervision(
+    aux=config.losses.aux,
+    answers=0.0 if nobody_asked else config.adapt.answer_weight,
+    guesses=0.0 if no_guesses else config.adapt.guess_weight,
+    separate_means=config.adapt.separate_means,
   )
 
 
@@ -54,7 +68,7 @@ class PointLabelled:
     pseudo = image_files.read_labels(
       self._run.workdir.pseudo_label(example.name)
     )
-    labels = targets.target_labels(
+    labels, answered = targets.target_labels(
       pseudo,
       points=self._points[index],
       asked=np.flatnonzero(self._asked[index]),
@@ -62,7 +76,7 @@ class PointLabelled:
       mode=self._run.config.adapt.pseudo_labels,
       grid=tuple(self._run.config.acquire.grid),
     )
-    return example._replace(labels=labels)
+    return example._replace(labels=labels, answered=answered)
 
 
 def said(

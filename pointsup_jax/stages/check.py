@@ -55,7 +55,8 @@ _RANGES = {
   'annotate.error_rate': (0, 1),
   'annotate.seconds': (0, math.inf),
   'annotate.overlap': (0, 1),
-  'adapt.target_weight': (0, math.inf),
+  'adapt.answer_weight': (0, math.inf),
+  'adapt.guess_weight': (0, math.inf),
   'optim.lr': (0, math.inf),
   'optim.head_lr_scale': (0, math.inf),
   'optim.momentum': (0, 1),
@@ -119,6 +120,26 @@ def check(config: ml_collections.ConfigDict) -> None:
     config.acquire.n,
   )
   check_rounds(config.acquire)
+  check_labels(config)
+
+
+def check_labels(config: ml_collections.ConfigDict) -> None:
+  """Refuses a stage 3 that would have no labels of the target."""
+  adapt = config.adapt
+  guesses = adapt.pseudo_labels != 'none' and adapt.guess_weight
+  if config.acquire.strategy == 'self_training' and not guesses:
+    raise errors.UsageError(
+      "acquire.strategy='self_training' asks nobody, so stage 3 learns from "
+      f'pseudo labels alone, but adapt.pseudo_labels={adapt.pseudo_labels!r} '
+      f'and adapt.guess_weight={adapt.guess_weight} leave none; set '
+      "adapt.pseudo_labels='points'"
+    )
+  if not adapt.answer_weight and not guesses:
+    raise errors.UsageError(
+      'adapt.answer_weight=0.0 and no pseudo labels leave stage 3 nothing to '
+      'learn from the target; set one of adapt.answer_weight, '
+      'adapt.pseudo_labels and adapt.guess_weight'
+    )
 
 
 def check_rounds(acquire: ml_collections.ConfigDict) -> None:

@@ -24,7 +24,7 @@ def train(
   steps: int,
   source: sources.Source,
   target: sources.Source,
-  target_weight: float = 0.0,
+  supervision: step_lib.Supervision | None = None,
   initial: workdir.Phase | None = None,
 ) -> None:
   """Trains a phase to its end, from its newest checkpoint if it has one.
@@ -36,8 +36,8 @@ def train(
     strategy: a name of `uda.STRATEGIES`.
     steps: the phase's length.
     source: labelled images.
-    target: target images; their labels count with `target_weight`.
-    target_weight: of the cross entropy on the target's labels.
+    target: target images, and the labels that `supervision` weights.
+    supervision: of the cross entropies; None: the target has no labels.
     initial: the phase whose segmenter this one starts from; None: from scratch.
   """
   config = run.config
@@ -50,7 +50,7 @@ def train(
       step_lib.train_step,
       learner=learner,
       strategy=method,
-      supervision=step_lib.Supervision(config.losses.aux, target_weight),
+      supervision=supervision or step_lib.Supervision(config.losses.aux),
     ),
     donate_argnums=0,
   )
@@ -77,7 +77,7 @@ def train(
     with (
       contextlib.closing(log),
       contextlib.closing(
-        pair_batches(run, source, target, start, title)
+        pair_batches(run, source, target, start, run.workdir.place(phase))
       ) as batches,
     ):
       loop.train(
@@ -123,13 +123,13 @@ def pair_batches(
   source: sources.Source,
   target: sources.Source,
   start: int,
-  title: str,
+  place: str,
 ) -> Generator[Pair]:
   """Batches of both domains from step `start` on, on the devices."""
   streams = (
     pipeline.stream(
       images,
-      seed=run.seed(title, domain),
+      seed=run.seed('order', place, domain),
       batch_size=run.config.train.batch_size,
       start_step=start,
       process_index=jax.process_index(),

@@ -70,7 +70,7 @@ def fresh_state(
   init = jax.jit(
     players.init, static_argnums=2, out_shardings=everywhere, donate_argnums=1
   )
-  key = jax.random.key(run.seed('opponents', phase.root.name))
+  key = jax.random.key(run.seed('opponents', run.workdir.place(phase)))
   return init(key, segmenter, opponents)
 
 

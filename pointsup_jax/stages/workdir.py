@@ -176,6 +176,10 @@ class Workdir:
   def _phase(self, folder: pathlib.Path) -> Phase:
     return Phase(folder, self.kept(folder / 'checkpoints'))
 
+  def place(self, phase: Phase) -> str:
+    """A phase's folder in the run, which its randomness is derived from."""
+    return phase.root.relative_to(self.root).as_posix()
+
   @property
   def newest(self) -> Phase:
     """The phase whose model stage 2 asks: of stage 1, or the round before."""

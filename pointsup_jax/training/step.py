@@ -3,10 +3,11 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 
 from pointsup_jax.losses import segmentation
 from pointsup_jax.training import learner as learner_lib
-from pointsup_jax.types import Batch, Metrics, Outputs, Pair
+from pointsup_jax.types import IGNORE, Batch, Metrics, Outputs, Pair
 from pointsup_jax.uda import strategy as strategy_lib
 
 State = learner_lib.State
@@ -18,11 +19,22 @@ class Supervision:
 
   Attributes:
     aux: weight of the aux head beside 1 for the main head.
-    target: weight of the target's labels; 0 in stage 1, where there are none.
+    answers: weight of the target's labels that people gave; 0 in stage 1, where
+      there are none.
+    guesses: weight of the target's other labels, the model's own.
+    separate_means: whether answers and guesses have a mean each. In one mean,
+      as the paper has it, a few answers drown in many guesses.
   """
 
   aux: float
-  target: float = 0.0
+  answers: float = 0.0
+  guesses: float = 0.0
+  separate_means: bool = True
+
+  @property
+  def of_target(self) -> bool:
+    """Whether the target has labels that count."""
+    return bool(self.answers or self.guesses)
 
 
 def train_step(
@@ -74,19 +86,17 @@ def update_segmenter(
     source, stats = learner.segment(
       params, state.segmenter['batch_stats'], batch.source.images
     )
-    loss, metrics = cross_entropies(source, batch.source, supervision.aux)
-    metrics = {f'source_{head}': term for head, term in metrics.items()}
+    loss, metrics = source_loss(source, batch.source, supervision.aux)
     target: Outputs | None = None
-    if strategy.uses_target or supervision.target:
+    if strategy.uses_target or supervision.of_target:
       if learner.target_statistics:
         stats = state.segmenter['batch_stats']
       target, stats = learner.segment(params, stats, batch.target.images)
       extra, terms = strategy.segmenter_loss(target, judge)
       loss, metrics = loss + extra, metrics | terms
-    if target is not None and supervision.target:
-      extra, terms = cross_entropies(target, batch.target, supervision.aux)
-      loss = loss + supervision.target * extra
-      metrics |= {f'target_{head}': term for head, term in terms.items()}
+    if target is not None and supervision.of_target:
+      extra, terms = target_loss(target, batch.target, supervision)
+      loss, metrics = loss + extra, metrics | terms
     return loss, ((source, target), stats, metrics | {'loss': loss})
 
   params = state.segmenter['params']
@@ -131,7 +141,7 @@ def update_opponents(
   return moved, metrics
 
 
-def cross_entropies(
+def source_loss(
   outputs: Outputs, batch: Batch, aux_weight: float
 ) -> tuple[jax.Array, Metrics]:
   """Mean cross entropy of main plus weighted aux, over the labelled pixels."""
@@ -141,4 +151,43 @@ def cross_entropies(
     )
     for head in Outputs._fields
   }
-  return terms['main'] + aux_weight * terms['aux'], terms
+  loss = terms['main'] + aux_weight * terms['aux']
+  return loss, {f'source_{head}': term for head, term in terms.items()}
+
+
+def target_loss(
+  outputs: Outputs, batch: Batch, supervision: Supervision
+) -> tuple[jax.Array, Metrics]:
+  """Cross entropy of main plus weighted aux, with answers and guesses (Eq. 7).
+
+  Args:
+    outputs: logits of both heads [B, H, W, C].
+    batch: labels, and which of them people gave.
+    supervision: weights.
+
+  Returns:
+    The loss, and the mean over the answers and over the guesses of each head.
+  """
+  labelled = batch.labels != IGNORE
+  answered = labelled
+  if batch.answered is not None:
+    answered = labelled & batch.answered
+  kinds = {
+    'answers': (supervision.answers, answered),
+    'guesses': (supervision.guesses, labelled & ~answered),
+  }
+  kinds = {kind: (weight, x) for kind, (weight, x) in kinds.items() if weight}
+  loss, metrics = jnp.zeros(()), {}
+  for head, head_weight in (('main', 1.0), ('aux', supervision.aux)):
+    losses = segmentation.pixel_losses(getattr(outputs, head), batch.labels)
+    totals = {
+      kind: segmentation.total(losses, counted)
+      for kind, (_, counted) in kinds.items()
+    }
+    count_of_all = sum(count for _, count in totals.values())
+    for kind, (weight, _) in kinds.items():
+      total, count = totals[kind]
+      metrics[f'{kind}_{head}'] = segmentation.mean(total, count)
+      divisor = count if supervision.separate_means else count_of_all
+      loss += head_weight * weight * segmentation.mean(total, divisor)
+  return loss, metrics
