@@ -53,6 +53,11 @@ _DRY_RUN = flags.DEFINE_bool(
 _OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Delete what the workdir holds and start anew.'
 )
+_DISCARD_ANSWERS = flags.DEFINE_bool(
+  'discard_answers',
+  False,
+  'With --overwrite: delete also what people answered.',
+)
 _MULTIHOST_TIMEOUT = flags.DEFINE_float(
   'multihost_timeout',
   presence.SILENCE,
@@ -72,6 +77,8 @@ _MULTIHOST = flags.DEFINE_string(
 def main() -> None:
   """Runs the chosen stages; finished ones are skipped."""
   config = command.config()
+  if _DISCARD_ANSWERS.value and not _OVERWRITE.value:
+    raise errors.UsageError('--discard_answers is for --overwrite')
   stop.install()
   multihost.start(_MULTIHOST.value, _MULTIHOST_TIMEOUT.value)
   command.use_compilation_cache()
@@ -121,7 +128,7 @@ def pushed(workdir: workdir_lib.Workdir) -> Iterator[None]:
 def claim(run: run_lib.Run) -> None:
   """Makes the workdir this run's, empty if that was asked for."""
   if _OVERWRITE.value:
-    record.clear(run.workdir)
+    record.clear(run.workdir, discard_answers=_DISCARD_ANSWERS.value)
   record.claim(run.workdir, run.config, run.classes)
 
 

@@ -9,8 +9,9 @@ seed; a process a run. Runs that differ only in what comes after stage 1 share
 it; with --uda_only nothing comes after it. What has been run is kept: the same
 command continues, and a longer one adds to it. The results, in OUT: table.md,
 table.csv and table.tex (a row a setting, as in the paper's Table 3),
-classes.csv and classes.tex (a column a class, as in Tables 1 and 2; means over
-the seeds), curve.png, and study.json.
+differences.csv (each row over each other, paired by seed), classes.csv and
+classes.tex (a column a class, as in Tables 1 and 2; means over the seeds),
+curve.png, and study.json.
 """
 
 import collections
@@ -185,6 +186,7 @@ def write(
     'table.md': text + '\n',
     'table.csv': study_lib.comma_separated(table, seeds),
     'table.tex': study_lib.latex(table),
+    'differences.csv': study_lib.differences(rows),
     'classes.csv': paper.iou_csv(classes, names),
     'classes.tex': paper.iou_latex(classes, names),
   }

@@ -180,7 +180,7 @@ def again(stage: str) -> str:
     name, equals, _ = arg.lstrip('-').partition('=')
     if skip or name == 'stage':
       skip = not skip and not equals
-    elif name != 'overwrite':
+    elif name not in ('overwrite', 'discard_answers'):
       kept.append(arg)
   return shlex.join(['python', '-m', 'launch.main', *kept, f'--stage={stage}'])
 

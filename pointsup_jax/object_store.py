@@ -22,7 +22,7 @@ from pointsup_jax import errors
 _SCHEME = 'gs://'
 # What stays where it is: written there directly, or of this machine alone.
 _CHECKPOINTS = 'checkpoints'
-_NOT_COPIED = ('run.lock',)
+_NOT_COPIED = ('run.lock', 'acquire/annotations.lock')
 # How the names of copies begin; nobody gives such a one to what is to stay.
 _OWN = '.pointsup_jax_copy_'
 _NEW = '.new'

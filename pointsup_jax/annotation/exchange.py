@@ -73,7 +73,8 @@ def main() -> None:
     if _EXPORT.value is not None:
       send(store, asked, name, pathlib.Path(_EXPORT.value))
     elif _IMPORT.value is not None:
-      receive(store, asked, name, pathlib.Path(_IMPORT.value))
+      with store_lib.sole_writer(asked.store):
+        receive(store, asked, name, pathlib.Path(_IMPORT.value))
 
 
 def open_workdir(workdir: pathlib.Path) -> Asked:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing
 
-from pointsup_jax import errors
+from pointsup_jax import errors, lock
 from pointsup_jax.annotation import schema
 from pointsup_jax.types import IGNORE
 
@@ -102,6 +102,27 @@ class Lease(NamedTuple):
 def request_id(image: str, row: int, col: int) -> str:
   """The stable name of a point: its image, row and column."""
   return f'{image}-r{row}-c{col}'
+
+
+def sole_writer(
+  path: pathlib.Path,
+) -> contextlib.AbstractContextManager[None]:
+  """Nobody else takes answers into a store while the block runs.
+
+  A page that is served has read the store: it would neither see what another
+  command records meanwhile nor know that the store is gone.
+
+  Args:
+    path: of the store, whose folder must exist.
+
+  Raises:
+    errors.UserError: somebody does.
+  """
+  return lock.held(
+    path.with_suffix('.lock'),
+    'takes answers to these points; if it serves the page, open its link, or '
+    'stop it first',
+  )
 
 
 class Store:
@@ -351,6 +372,18 @@ class Store:
   def record(self, entries: Sequence[Entry]) -> None:
     """Records answers of any kind, all of them or none; see `answer`."""
     self._append([(*entry, _UNSPECIFIED) for entry in entries])
+
+  def count_but_by(self, annotator: str) -> int:
+    """How many answers stand that somebody else than `annotator` has given.
+
+    Those given on the page count whatever name they were given under.
+    """
+    ((count,),) = self._query(
+      "SELECT count(*) FROM standing WHERE answer IN ('label', 'unsure')"
+      ' AND (annotator != ? OR mode IS NOT NULL)',
+      annotator,
+    )
+    return count
 
   def holding(self) -> dict[str, Entry]:
     """The answer that holds for each answered request, by its id."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -165,4 +166,15 @@ def comma_separated(table: Sequence[Line], seeds: Sequence[int]) -> str:
         *line.row.miou, *gain, *gap,
       ]
     )  # fmt: skip
+  return out.getvalue()
+
+
+def differences(rows: Sequence[Row]) -> str:
+  """By how much each row is above each other, paired by seed, as CSV."""
+  out = io.StringIO()
+  writer = csv.writer(out, lineterminator='\n')
+  writer.writerow(['row', 'over', 'difference', 'ci95'])
+  for row, over in itertools.permutations(rows, 2):
+    found = interval(np.subtract(row.miou, over.miou))
+    writer.writerow([row.title, over.title, *found])
   return out.getvalue()

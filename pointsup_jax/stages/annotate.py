@@ -78,9 +78,11 @@ def simulated(run: run_lib.Run) -> oracle.Annotator:
 def read(run: run_lib.Run) -> None:
   """Records the answers of config.annotate.answers."""
   path, format_name = importing.find(run.config.annotate.answers)
-  with store_lib.Store(
-    run.workdir.annotations, run.classes.num_classes
-  ) as store:
+  annotations = run.workdir.annotations
+  with (
+    store_lib.sole_writer(annotations),
+    store_lib.Store(annotations, run.classes.num_classes) as store,
+  ):
     done = importing.import_file(
       store,
       path,

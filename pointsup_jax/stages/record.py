@@ -13,7 +13,8 @@ import ml_collections
 
 from configs import default
 from pointsup_jax import command, errors, lock, processes, progress, whole_file
-from pointsup_jax.annotation.web import server
+from pointsup_jax.annotation import oracle, schema
+from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.stages import workdir as workdir_lib
 
@@ -129,18 +130,39 @@ def require_same(
   if workdir.config.exists():
     known = recorded(workdir)
     changed = [
-      f'{name} was {known.get(name)!r}, now {fields.get(name)!r}'
+      name
       for name in sorted(known.keys() | fields.keys())
       if known.get(name) != fields.get(name) and _too_late(workdir, name)
     ]
     if changed:
+      differences = '; '.join(
+        f'{name} was {known.get(name)!r}, now {fields.get(name)!r}'
+        for name in changed
+      )
       raise errors.UsageError(
-        f'{workdir} was started with another config: '
-        f'{"; ".join(changed)}. Choose another --workdir, or --overwrite'
+        f'{workdir} was started with another config: {differences}. '
+        f'{_way_out(workdir, changed)}'
       )
   else:
     _refuse_others(workdir)
   return fields
+
+
+def _way_out(workdir: workdir_lib.Workdir, changed: list[str]) -> str:
+  """What to do about fields that changed too late."""
+  if {decides(field) for field in changed} == {'adapt'}:
+    folder = workdir.kept(workdir.root / 'adapt')
+    return (
+      f'Delete {folder} to train stage 3 anew with the same answers, or choose '
+      'another --workdir'
+    )
+  answers = answers_of_people(workdir)
+  if answers:
+    return (
+      f'Choose another --workdir: this one holds {answers} answers that people '
+      'gave'
+    )
+  return 'Choose another --workdir, or --overwrite'
 
 
 def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
@@ -168,19 +190,26 @@ def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
   return known | newer
 
 
-def clear(workdir: workdir_lib.Workdir) -> None:
+def clear(
+  workdir: workdir_lib.Workdir, *, discard_answers: bool = False
+) -> None:
   """Deletes a run's folder and says so; refuses to delete anything else.
 
+  Args:
+    workdir: of the run.
+    discard_answers: delete also what people have answered.
+
   Raises:
-    errors.UsageError: it holds no run.
+    errors.UsageError: it holds no run, or people's answers.
     errors.UserError: people are labelling its points.
   """
   if not workdir.root.exists():
     return
   _refuse_others(workdir)
   with contextlib.ExitStack() as held:
-    if workdir.annotate.exists():
-      held.enter_context(server.alone(workdir.annotate))
+    if workdir.annotations.exists():
+      held.enter_context(store_lib.sole_writer(workdir.annotations))
+      _give_up_answers(workdir, discard_answers)
     # The lock stays, being held; the config goes last, so that a deletion that
     # was stopped can be repeated.
     paths = [
@@ -198,6 +227,44 @@ def clear(workdir: workdir_lib.Workdir) -> None:
         path.unlink()
     if workdir.mirror:
       workdir.mirror.clear()
+
+
+def answers_of_people(workdir: workdir_lib.Workdir) -> int:
+  """How many answers the run holds that no simulated annotator gave.
+
+  Raises:
+    errors.UserError: the store cannot be read.
+  """
+  if not workdir.annotations.exists():
+    return 0
+  with store_lib.Store(
+    workdir.annotations, connect=schema.connect_to_copy
+  ) as store:
+    return store.count_but_by(oracle.NAME)
+
+
+def _give_up_answers(
+  workdir: workdir_lib.Workdir, discard_answers: bool
+) -> None:
+  """Says how many answers of people are deleted, or refuses to."""
+  try:
+    answers = answers_of_people(workdir)
+  except errors.UserError:
+    if not discard_answers:
+      raise
+    progress.say(
+      f'--discard_answers: deletes {workdir.kept(workdir.annotations)}, which '
+      'cannot be read'
+    )
+    return
+  if not answers:
+    return
+  if not discard_answers:
+    raise errors.UsageError(
+      f'{workdir} holds {answers} answers that people gave, which --overwrite '
+      'would delete; choose another --workdir, or add --discard_answers'
+    )
+  progress.say(f'--discard_answers: deletes {answers} answers of people')
 
 
 def _refuse_others(workdir: workdir_lib.Workdir) -> None:

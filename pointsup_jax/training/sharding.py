@@ -1,17 +1,22 @@
 """Where arrays live: batches split over all devices, everything else whole."""
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from pointsup_jax import errors
 
 
 def mesh() -> Mesh:
-  """All devices of all hosts on one axis, 'data'."""
+  """All devices on one axis, 'data', those of a process side by side.
+
+  A process's rows of a batch lie where its devices stand, and the pipeline
+  gives process p the p-th share. jax.make_mesh follows the torus, on which the
+  processes of a TPU slice interleave.
+  """
+  devices = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
   # Auto: the default, Explicit, makes indexing and bincount fail inside jit.
-  return jax.make_mesh(
-    (jax.device_count(),), ('data',), axis_types=(AxisType.Auto,)
-  )
+  return Mesh(np.array(devices), ('data',), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

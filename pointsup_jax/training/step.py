@@ -184,7 +184,7 @@ def target_loss(
       kind: segmentation.total(losses, counted)
       for kind, (_, counted) in kinds.items()
     }
-    count_of_all = sum(count for _, count in totals.values())
+    count_of_all = jnp.sum(jnp.stack([count for _, count in totals.values()]))
     for kind, (weight, _) in kinds.items():
       total, count = totals[kind]
       metrics[f'{kind}_{head}'] = segmentation.mean(total, count)

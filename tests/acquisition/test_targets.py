@@ -62,7 +62,7 @@ def example(size, grid, n, num_asked, seed=0):
 def test_equals_a_loop_over_pixels(mode, size, grid, n, num_asked):
   for seed in range(3):
     pseudo, points, asked, answers = example(size, grid, n, num_asked, seed)
-    found = targets.target_labels(
+    found, answered = targets.target_labels(
       pseudo,
       points=points.astype(np.int16),
       asked=asked,
@@ -74,13 +74,15 @@ def test_equals_a_loop_over_pixels(mode, size, grid, n, num_asked):
     np.testing.assert_array_equal(
       found, by_hand(pseudo, points, asked, answers, mode, grid)
     )
+    given = set(zip(answers[0].tolist(), answers[1].tolist(), strict=True))
+    assert set(map(tuple, np.argwhere(answered).tolist())) == given
 
 
 @pytest.mark.parametrize('mode', targets.MODES)
 def test_a_void_answer_hides_the_pseudo_label(mode):
   pseudo = np.zeros((4, 4), np.uint8)
   points = np.array([[[0, 0]], [[0, 2]], [[2, 0]], [[3, 3]]])
-  found = targets.target_labels(
+  found, _ = targets.target_labels(
     pseudo,
     points=points,
     asked={3},

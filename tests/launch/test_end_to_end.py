@@ -136,7 +136,7 @@ def test_a_model_that_is_trained_anew_is_scored_anew(finished, tmp_path):
   before = (workdir / 'evaluate/uda-test.json').stat().st_mtime_ns
   shutil.rmtree(workdir / 'adapt')
   args = (STREETS, *TINY, f'--workdir={workdir}')
-  done = launch(*args, '--config.adapt.target_weight=0.01')
+  done = launch(*args, '--config.adapt.answer_weight=0.01')
   assert done.returncode == 0, done.stderr
   new = json.loads((workdir / 'evaluate/adapt-test.json').read_text())
   assert new['step'] == json.loads(old)['step']

@@ -1,11 +1,13 @@
 """People label: who waits for them, what serves the page, what goes on."""
 
+import csv
 import http.client
 import json
 import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import urllib.parse
 
 import pytest
@@ -36,6 +38,29 @@ def answer_all(workdir, but=0):
     store.answer_many(labels, 'ana')
 
 
+def exchange(workdir, *args):
+  """Runs the command that exchanges points with other tools, for CSV."""
+  return subprocess.run(
+    [
+      sys.executable, '-m', 'pointsup_jax.annotation.exchange',
+      f'--workdir={workdir}', '--format=csv', *args,
+    ],
+    cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
+  )  # fmt: skip
+
+
+def export_answers(workdir, file):
+  """A file in which every open point is a road."""
+  done = exchange(workdir, f'--export={file}')
+  assert done.returncode == 0, done.stderr
+  with file.open() as text:
+    rows = list(csv.DictReader(text))
+  with file.open('w') as text:
+    writer = csv.DictWriter(text, rows[0].keys())
+    writer.writeheader()
+    writer.writerows(row | {'label': 'road'} for row in rows)
+
+
 def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   workdir, first = asked
   assert_refused(first, 3, '200 of 200 labels', '--stage=annotate', 'human')
@@ -61,11 +86,15 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   assert connection.getresponse().status == 200
   connection.close()
   assert_refused(
-    launch(*args, '--stage=annotate'), 1, f'{process.pid} on ', ' serves these'
+    launch(*args, '--stage=annotate'), 1, f'{process.pid} on ', 'open its link'
   )
   # The page stays for days: others may look how far they are, but not delete.
   assert_refused(launch(*args), 3, '200 of 200')
   assert_refused(launch(*args, '--overwrite'), 1, f'{process.pid} on ')
+  # The page has read the store: it would not see what others record.
+  file = tmp_path / 'answers.csv'
+  export_answers(workdir, file)
+  assert_refused(exchange(workdir, f'--import={file}'), 1, f'{process.pid} on ')
   assert (workdir / 'acquire' / 'annotations.sqlite').exists()
   process.send_signal(signal.SIGTERM)
   _, stderr = process.communicate(timeout=30)

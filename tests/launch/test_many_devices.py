@@ -7,12 +7,13 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 
 import jax
 import numpy as np
 import pytest
-from launching import REPOSITORY, STREETS, TINY, command, environment
+from launching import REPOSITORY, STREETS, TINY, environment
 from PIL import Image
 
 from pointsup_jax.models import deeplab
@@ -38,19 +39,20 @@ FLAGS = (
   # makes of one differing bit a difference of a percent in these 20 steps.
   '--config.optim.lr=2.5e-4',
 )
+INTERLEAVED = str(pathlib.Path(__file__).with_name('interleaved.py'))
 TOPOLOGIES = [(8, 1), (1, 2), (1, 4)]  # devices of a process, processes
 
 
-def start(workdir, *flags, devices=1, processes=1):
+def start(workdir, *flags, devices=1, processes=1, entry=('-m', 'launch.main')):
   """Starts a run; gives its processes."""
   with socket.create_server(('localhost', 0)) as server:
     port = server.getsockname()[1]
   return [
     subprocess.Popen(
-      command(
-        *FLAGS, *flags, f'--workdir={workdir}',
+      [
+        sys.executable, *entry, *FLAGS, *flags, f'--workdir={workdir}',
         *([f'--multihost=localhost:{port},{processes},{i}'] * (processes > 1)),
-      ),
+      ],
       cwd=REPOSITORY,
       env=environment(devices),
       stdout=subprocess.PIPE,
@@ -178,6 +180,35 @@ def test_a_run_goes_on_elsewhere_to_the_same_end(
   assert confusion(workdir, 'uda') == confusion(whole, 'uda')
   one, other = parameters(whole, 'adapt'), parameters(workdir, 'adapt')
   assert np.linalg.norm(other - one) < 1e-5 * np.linalg.norm(one)
+
+
+def test_rows_belong_to_names_where_processes_interleave(
+  adapted, whole, tmp_path
+):
+  """As on TPU slices of several hosts: every name has its own pixels."""
+  predictions = {}
+  for name, topology in (
+    ('one', {}),
+    ('many', {'devices': 2, 'processes': 2, 'entry': (INTERLEAVED,)}),
+  ):
+    workdir = tmp_path / name
+    shutil.copytree(adapted, workdir)
+    for stage in ('evaluate', 'acquire'):
+      run(
+        workdir,
+        f'--stage={stage}',
+        '--config.evaluate.save_predictions',
+        **topology,
+      )
+    assert confusion(workdir, 'uda') == confusion(whole, 'uda')
+    check_requests(workdir, whole)
+    predictions[name] = {
+      path.name: np.asarray(Image.open(path))
+      for path in (workdir / 'evaluate/uda-test').rglob('*.png')
+    }
+  assert len(predictions['one']) == 6
+  for name, image in predictions['one'].items():
+    np.testing.assert_array_equal(predictions['many'][name], image)
 
 
 def test_the_report_is_made_by_all_and_written_by_one(whole, tmp_path):

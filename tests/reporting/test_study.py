@@ -39,6 +39,17 @@ def test_rows_are_compared_seed_by_seed():
   assert lines['k=8'].gap.mean == 100
 
 
+def test_every_difference_is_paired():
+  text = study.differences(ROWS)
+  found = {(x['row'], x['over']): x for x in csv.DictReader(io.StringIO(text))}
+  assert len(found) == 4 * 3
+  expected = study.interval([8, 8, 9])
+  line = found['k=8', 'k=2']
+  assert float(line['difference']) == pytest.approx(expected.mean)
+  assert float(line['ci95']) == pytest.approx(expected.half)
+  assert float(found['k=2', 'k=8']['difference']) < 0
+
+
 def test_without_the_ends_nothing_is_said_of_the_gap():
   for rows, full in ((ROWS, 5000), (ROWS[:1] + ROWS[2:], 4000)):
     assert all(line.gap is None for line in study.lines(rows, full))

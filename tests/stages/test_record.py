@@ -4,13 +4,16 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 
+import people
 import pytest
 import saying
 
 from configs import streets_active
 from pointsup_jax import errors
-from pointsup_jax.annotation.web import server
+from pointsup_jax.annotation import oracle
+from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.stages import record, workdir
 
@@ -57,7 +60,7 @@ def test_nothing_has_started_anything_may_change(claimed):
     ('optim__lr', 0.5, 'uda'),
     ('data__target__split', 'val', 'uda'),
     ('acquire__k', 3, 'acquire'),
-    ('adapt__target_weight', 2.0, 'adapt'),
+    ('adapt__answer_weight', 2.0, 'adapt'),
   ],
 )
 def test_a_field_is_fixed_once_its_stage_has_started(
@@ -188,9 +191,68 @@ def test_a_lock_alone_does_not_make_a_folder_somebody_elses(tmp_path):
 
 def test_a_run_whose_points_are_being_labelled_is_not_deleted(claimed):
   start(claimed, 'annotate')
-  with server.alone(claimed.annotate):
+  ask(claimed)
+  with store_lib.sole_writer(claimed.annotations):
     text = saying.message(lambda: record.clear(claimed))
   assert 'stop it first' in text
   assert claimed.started('annotate')
   record.clear(claimed)
   assert not claimed.started('annotate')
+
+
+def ask(run: workdir.Workdir, annotator: str = oracle.NAME) -> None:
+  """Six requests, four of which somebody has answered."""
+  run.annotations.parent.mkdir()
+  with store_lib.Store(run.annotations) as store:
+    people.fill(store, (96, 192), ['a'], 6)
+    requests = store.unanswered()
+    store.answer_many({x.id: 1 for x in requests[:4]}, annotator)
+
+
+def test_answers_of_people_are_not_deleted_unasked(claimed, capsys):
+  ask(claimed, 'ana')
+  before = claimed.annotations.read_bytes()
+  text = saying.message(lambda: record.clear(claimed))
+  for words in ('4 answers that people gave', '--discard_answers'):
+    assert words in text
+  assert claimed.annotations.read_bytes() == before
+  record.clear(claimed, discard_answers=True)
+  assert not claimed.annotations.exists()
+  assert '4 answers of people' in capsys.readouterr().err
+
+
+def test_simulated_answers_may_be_deleted_but_not_those_of_a_namesake(claimed):
+  ask(claimed)
+  record.clear(claimed)
+  claim(claimed, streets_active.get_config())
+  ask(claimed)
+  with store_lib.Store(claimed.annotations) as store:
+    open_request = store.unanswered()[0]
+    how = store_lib.How(mode='blind')
+    store.answer(open_request.id, 2, oracle.NAME, how=how)
+  text = saying.message(lambda: record.clear(claimed))
+  assert '1 answers that people gave' in text
+
+
+def test_a_store_that_cannot_be_read_is_not_deleted_unasked(claimed, capsys):
+  claimed.annotations.parent.mkdir()
+  claimed.annotations.write_text('no database')
+  assert 'annotations.sqlite' in saying.message(lambda: record.clear(claimed))
+  record.clear(claimed, discard_answers=True)
+  assert 'cannot be read' in capsys.readouterr().err
+  assert not claimed.annotations.exists()
+
+
+def test_a_changed_field_of_stage_3_alone_keeps_the_answers(claimed):
+  ask(claimed, 'ana')
+  start(claimed, 'uda')
+  start(claimed, 'adapt')
+  config = changed(adapt__steps=7)
+  text = saying.message(lambda: claim(claimed, config))
+  assert f'Delete {claimed.root / "adapt"} to train stage 3 anew' in text
+  assert '--overwrite' not in text
+  shutil.rmtree(claimed.root / 'adapt')
+  claim(claimed, config)
+  text = saying.message(lambda: claim(claimed, changed(adapt__steps=7, seed=1)))
+  assert '4 answers that people gave' in text
+  assert '--overwrite' not in text

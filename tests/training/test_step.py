@@ -16,13 +16,13 @@ SOURCE_ONLY = source_only.SourceOnly()
 
 
 @functools.cache
-def compiled(strategy, target_weight=0.0, target_statistics=False):
+def compiled(strategy, answers=0.0, target_statistics=False, **more):
   return jax.jit(
     functools.partial(
       step.train_step,
       learner=players.small_learner(target_statistics),
       strategy=strategy,
-      supervision=step.Supervision(aux=0.1, target=target_weight),
+      supervision=step.Supervision(aux=0.1, answers=answers, **more),
     )
   )
 
@@ -54,14 +54,14 @@ def test_advent_looks_at_the_target_s_images_but_not_at_its_labels():
 @pytest.mark.parametrize('strategy', [SOURCE_ONLY, ADVENT])
 def test_point_labels_matter_in_stage_3_whatever_the_strategy(strategy):
   state = players.fresh_state(strategy.opponents)
-  train_step = compiled(strategy, target_weight=1.0)
+  train_step = compiled(strategy, answers=1.0)
   pair, bare = (players.random_pair(0, labels) for labels in (True, False))
   with_labels, metrics = train_step(state, pair)
   without, bare_metrics = train_step(state, bare)
   assert not equal(with_labels.segmenter, without.segmenter)
-  assert metrics['target_main'] > 0
+  assert metrics['answers_main'] > 0
   # No labelled pixel: a loss of zero, and nothing turns to NaN.
-  assert bare_metrics['target_main'] == 0
+  assert bare_metrics['answers_main'] == 0
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(without))
 
 
@@ -82,9 +82,76 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
   expected = (
     m['source_main'] + 0.1 * m['source_aux']
     + 1e-3 * m['fool_main'] + 2e-4 * m['fool_aux']
-    + 0.5 * (m['target_main'] + 0.1 * m['target_aux'])
+    + 0.5 * (m['answers_main'] + 0.1 * m['answers_aux'])
   )  # fmt: skip
   np.testing.assert_allclose(m['loss'], expected, rtol=1e-6)
+
+
+def pair_with_answers(shares=(0.1, 0.6)):
+  """A pair whose target has answers and guesses, so many of each."""
+  pair = players.random_pair(0)
+  rng = np.random.default_rng(5)
+  random = rng.random(pair.target.labels.shape)
+  known = np.array(pair.target.labels)
+  answers, guesses = shares
+  labels = np.where(random < answers + guesses, known, 255).astype(np.uint8)
+  target = pair.target._replace(labels=labels, answered=random < answers)
+  return pair._replace(target=target)
+
+
+@pytest.mark.parametrize('separate_means', [True, False])
+def test_answers_and_guesses_are_weighted_apart(separate_means):
+  state, pair = players.fresh_state(()), pair_with_answers()
+  labels, answered = pair.target.labels, pair.target.answered
+  _, m = compiled(SOURCE_ONLY, 2.0, guesses=0.5, separate_means=separate_means)(
+    state, pair
+  )
+  # What a step says that knows one kind of labels alone.
+  kinds = {}
+  for kind, mask in (('answers', answered), ('guesses', ~answered)):
+    alone = pair.target._replace(
+      labels=np.where(mask, labels, 255).astype(np.uint8), answered=None
+    )
+    _, of = compiled(SOURCE_ONLY, 1.0)(state, pair._replace(target=alone))
+    kinds[kind] = of['answers_main'], of['answers_aux']
+    np.testing.assert_allclose(m[f'{kind}_main'], of['answers_main'], rtol=1e-6)
+    np.testing.assert_allclose(m[f'{kind}_aux'], of['answers_aux'], rtol=1e-6)
+  counts = {
+    'answers': np.sum(answered & (labels != 255)),
+    'guesses': np.sum(~answered & (labels != 255)),
+  }
+  expected = m['source_main'] + 0.1 * m['source_aux']
+  for kind, weight in (('answers', 2.0), ('guesses', 0.5)):
+    share = 1.0 if separate_means else counts[kind] / sum(counts.values())
+    expected += weight * share * (kinds[kind][0] + 0.1 * kinds[kind][1])
+  np.testing.assert_allclose(m['loss'], expected, rtol=1e-5)
+
+
+def test_guesses_do_not_drown_answers_however_many_there_are():
+  state = players.fresh_state(())
+  train_step = compiled(SOURCE_ONLY, 1.0, guesses=1.0)
+  few, many = (
+    train_step(state, pair_with_answers((0.1, share)))[1]
+    for share in (0.1, 0.9)
+  )
+  np.testing.assert_allclose(few['answers_main'], many['answers_main'])
+  for m in (few, many):
+    terms = sum(
+      m[f'{kind}_main'] + 0.1 * m[f'{kind}_aux']
+      for kind in ('source', 'answers', 'guesses')
+    )
+    np.testing.assert_allclose(m['loss'], terms, rtol=1e-6)
+
+
+def test_without_guesses_only_answers_count():
+  state, pair = players.fresh_state(()), pair_with_answers()
+  train_step = compiled(SOURCE_ONLY, 1.0)
+  one, metrics = train_step(state, pair)
+  other = np.where(pair.target.answered, pair.target.labels, 7)
+  target = pair.target._replace(labels=other.astype(np.uint8))
+  two, _ = train_step(state, pair._replace(target=target))
+  assert equal(one, two)
+  assert not any(name.startswith('guesses') for name in metrics)
 
 
 def test_everybody_moves_but_batch_norm_s_affine_parameters():

@@ -41,7 +41,7 @@ def test_the_page_s_strategy_trains_in_both_stages(build):
         step.train_step,
         learner=players.small_learner(),
         strategy=method,
-        supervision=step.Supervision(aux=0.1, target=target_weight),
+        supervision=step.Supervision(aux=0.1, answers=target_weight),
       )
     )
     state = players.fresh_state(method.opponents)
@@ -53,5 +53,5 @@ def test_the_page_s_strategy_trains_in_both_stages(build):
     expected = metrics['source_main'] + 0.1 * metrics['source_aux']
     expected += 0.5 * metrics['squares_main'] + 0.1 * metrics['squares_aux']
     if target_weight:
-      expected += metrics['target_main'] + 0.1 * metrics['target_aux']
+      expected += metrics['answers_main'] + 0.1 * metrics['answers_aux']
     np.testing.assert_allclose(metrics['loss'], expected, rtol=1e-5)

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import uvicorn
 
-from pointsup_jax import errors, lock, progress, stop
+from pointsup_jax import errors, progress, stop
+from pointsup_jax.annotation import store
 from pointsup_jax.annotation.web import access, desk, pictures, site
 
 # After the last answer: time to see that it is done, or to take it back.
@@ -35,18 +36,6 @@ class Options:
   overlap: float
 
 
-def alone(folder: pathlib.Path) -> contextlib.AbstractContextManager[None]:
-  """Nobody else serves the points of this folder while the block runs.
-
-  Raises:
-    errors.UserError: somebody does.
-  """
-  return lock.held(
-    folder / 'server.lock',
-    'serves these points already; open its link, or stop it first',
-  )
-
-
 def serve(
   path: pathlib.Path,
   folder: pathlib.Path,
@@ -60,7 +49,7 @@ def serve(
 
   Args:
     path: the store.
-    folder: for the lock and the secret.
+    folder: for the secret.
     images: those of the requests.
     names: of the classes.
     palette: their colours, RGB.
@@ -73,7 +62,7 @@ def serve(
   """
   folder.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
-    stack.enter_context(alone(folder))
+    stack.enter_context(store.sole_writer(path))
     work = desk.Desk(path, len(names), options.overlap)
     stack.callback(work.close)
     shown = pictures.Pictures(images)

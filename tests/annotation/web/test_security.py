@@ -12,7 +12,7 @@ import uvicorn
 from configs import default
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.web import access, server
+from pointsup_jax.annotation.web import access
 from pointsup_jax.stages import check
 
 
@@ -341,9 +341,9 @@ def test_100_megabytes_are_refused_and_not_read(port, chunked):
 
 def test_a_second_server_on_the_same_store_is_refused(tmp_path):
   with (
-    server.alone(tmp_path),
+    store_lib.sole_writer(tmp_path / 'annotations.sqlite'),
     pytest.raises(errors.UserError, match=r'process \d+.*open its link'),
-    server.alone(tmp_path),
+    store_lib.sole_writer(tmp_path / 'annotations.sqlite'),
   ):
     pass
 
