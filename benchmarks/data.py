@@ -3,8 +3,8 @@
   taskset -c 0,1 python -m benchmarks.data
 
 Rendered scenes at the sizes of GTA5 (1914x1052) and Cityscapes (2048x1024) are
-written as PNG files, built once as `data.prepare` does it, and read through the
-training pipeline: sources at 1280x760, targets (without labels) at 1024x512.
+written as PNG files, built once as `launch.prepare` does it, and read through
+the training pipeline: sources at 1280x760, targets (no labels) at 1024x512.
 Pairs a second, from the files and from the builds; then how long a device whose
 step takes some milliseconds would wait for its next pair.
 """
@@ -23,8 +23,8 @@ import numpy as np
 from PIL import Image
 
 from configs import gta_active
+from pointsup_jax.data import building, domains, pipeline
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import domains, pipeline, prepare
 from pointsup_jax.data.streets import scenes
 
 SOURCE, TARGET = (1052, 1914), (1024, 2048)  # height, width on disk
@@ -46,8 +46,8 @@ def main() -> None:
     config = write_files(pathlib.Path(folder), options.images)
     began = time.perf_counter()
     classes = domains.classes_of(config.data)
-    for order in prepare.orders_of(config, classes):
-      prepare.build(order, classes)
+    for order in building.orders_of(config, classes):
+      building.build(order, classes)
     found['build_seconds'] = time.perf_counter() - began
     builds = [*pathlib.Path(config.data.prepared).rglob('*.array_record*')]
     found['build_megabytes'] = sum(x.stat().st_size for x in builds) / 1e6

@@ -8,8 +8,9 @@ import numpy as np
 
 from configs import gta_active
 from pointsup_jax import uda
-from pointsup_jax.stages import players, workdir
-from pointsup_jax.stages import run as run_lib
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import workdir
+from pointsup_jax.stages import initial_state
 from pointsup_jax.training import learner, step
 from pointsup_jax.types import Batch, Outputs, Pair
 
@@ -27,7 +28,7 @@ def train_step(**model) -> tuple[jax.stages.Wrapped, learner.Learner]:
   config.model.update(model)
   config.optim.repeat = False  # torch refuses parameters that are given twice
   run = run_lib.open_run(config, workdir.Workdir(pathlib.Path('unused')))
-  player = players.build_learner(run)
+  player = initial_state.build_learner(run)
   losses = config.losses
   strategy = uda.STRATEGIES[config.uda.strategy](
     Outputs(aux=losses.target_aux, main=losses.target_main)

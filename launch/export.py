@@ -15,18 +15,19 @@ The first needs jax and flatbuffers alone, on a CPU, GPU or TPU:
   labels, entropy = model.call(images)  # [B, H, W, 3] -> [B, H, W], [B, H, W]
 """
 
-from launch import trained
-from pointsup_jax import command, progress
-from pointsup_jax.prediction import exporting
+from pointsup_jax import command
+from pointsup_jax.hosts import progress
+from pointsup_jax.prediction import flags as trained
+from pointsup_jax.prediction import standalone
 
 
 def main() -> None:
   """Exports the model."""
   out = trained.out()
-  exporting.require_free(out, overwrite=trained.OVERWRITE.value)
+  standalone.require_free(out, overwrite=trained.OVERWRITE.value)
   model, size = trained.load()
-  exporting.write(model, size, out)
-  progress.say(f'exported to {out}: {", ".join(exporting.FILES)}')
+  standalone.write(model, size, out)
+  progress.say(f'exported to {out}: {", ".join(standalone.FILES)}')
 
 
 if __name__ == '__main__':

@@ -20,9 +20,10 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from launch import trained
-from pointsup_jax import command, errors, progress, stop
-from pointsup_jax.prediction import folder, inputs, job, segmenting
+from pointsup_jax import command, errors
+from pointsup_jax.hosts import progress, stopping
+from pointsup_jax.prediction import flags as trained
+from pointsup_jax.prediction import folder, inputs, predicting, segmenting
 
 _TTA = flags.DEFINE_bool(
   'tta',
@@ -42,7 +43,7 @@ def main(operands: Sequence[str]) -> None:
   out = trained.out()
   if not operands:
     raise errors.UsageError('name images, folders or patterns; see --help')
-  stop.install()
+  stopping.install()
   command.use_compilation_cache()
   pictures, problems = inputs.find(operands, out)
   if not pictures:
@@ -51,11 +52,11 @@ def main(operands: Sequence[str]) -> None:
   views = segmenting.augmented(size) if _TTA.value else segmenting.plain(size)
   if trained.OVERWRITE.value:
     folder.clear(out)
-  made = folder.Folder(out, job.about(model, views), model.classes)
+  made = folder.Folder(out, predicting.about(model, views), model.classes)
   left = made.left_to_do(pictures)
   if len(left) < len(pictures):
     progress.say(f'{len(pictures) - len(left)} images: done before')
-  problems += job.run(
+  problems += predicting.run(
     model,
     left,
     made,

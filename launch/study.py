@@ -14,25 +14,17 @@ classes.tex (a column a class, as in Tables 1 and 2; means over the seeds),
 curve.png, and study.json.
 """
 
-import collections
-import itertools
 import pathlib
 import signal
-from collections.abc import Iterator, Sequence
 
-import ml_collections
 from absl import flags
 
-from launch import study_rows as rows_lib
-from launch import study_runs as runs
-from pointsup_jax import command, errors, object_store, progress
-from pointsup_jax.data import domains
-from pointsup_jax.reporting import paper
-from pointsup_jax.reporting import scores as scores_lib
-from pointsup_jax.reporting import study as study_lib
-from pointsup_jax.reporting.figures import points
-from pointsup_jax.stages import check
-from pointsup_jax.stages import workdir as workdir_lib
+from pointsup_jax import command, errors
+from pointsup_jax.hosts import object_store
+from pointsup_jax.run import config_check
+from pointsup_jax.study import results, runs
+from pointsup_jax.study import rows as rows_lib
+from pointsup_jax.study import settings as settings_lib
 
 _VARY = flags.DEFINE_multi_string(
   'vary', [], 'FIELD=VALUE,VALUE,...; several of them are combined.'
@@ -56,9 +48,9 @@ def main() -> None:
   """Runs what is missing, then writes and prints the table."""
   config = command.config()
   object_store.require_local(_OUT.value or '', '--out')
-  settings = list(chosen(_VARY.value, _ALSO.value, config))
+  settings = list(settings_lib.chosen(_VARY.value, _ALSO.value, config))
   for setting in settings:
-    check.check(changed(config, setting.fields))
+    config_check.check(settings_lib.changed(config, setting.fields))
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_SEEDS.value)
   signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -71,135 +63,15 @@ def main() -> None:
     & {folder for s in seeds for folder in runs.folders(out, setting, s)}
   ]
   if whole:
-    report(rows_lib.Study(out, whole, seeds, config))
+    results.report(
+      rows_lib.Study(out, whole, seeds, config), points=not _UDA_ONLY.value
+    )
   if failed:
     said = '; '.join(f'{folder} ({why})' for folder, why in failed.items())
     raise errors.UserError(
       f'{len(failed)} runs failed: {said}; mend that and run the same command '
       'again'
     )
-
-
-def report(study: rows_lib.Study) -> None:
-  """Gathers the scores of the runs and writes what they say."""
-  found = rows_lib.levels(study)
-  full = 0
-  if not _UDA_ONLY.value:
-    found += rows_lib.with_points(study)
-    full = rows_lib.all_points(study)
-  write(study, found, full)
-
-
-def chosen(
-  vary: Sequence[str],
-  also: Sequence[str],
-  config: ml_collections.ConfigDict,
-) -> Iterator[runs.Setting]:
-  """All settings, in the order of the command line.
-
-  Raises:
-    errors.UsageError: there are none, or one is not FIELD=VALUE of `config`.
-  """
-  axes = []
-  for text in vary:
-    name, values = parse(text, '--vary')
-    axes.append([(name, value) for value in values.split(',')])
-  found = dict.fromkeys(
-    setting_of(fields, True, config)
-    for fields in itertools.product(*axes)
-    if fields
-  )
-  for text in also:
-    fields = tuple(parse(x, '--also') for x in text.split())
-    found[setting_of(fields, False, config)] = None
-  folders = collections.Counter(runs.slug(setting.fields) for setting in found)
-  twice = [name for name, count in folders.items() if count > 1]
-  if twice:
-    raise errors.UsageError(f'two settings have the same folder {twice[0]}')
-  if not found:
-    raise errors.UsageError('--vary=FIELD=VALUE,VALUE says what is compared')
-  return iter(found)
-
-
-def setting_of(
-  fields: runs.Fields, grid: bool, config: ml_collections.ConfigDict
-) -> runs.Setting:
-  """A setting, with what of it stage 1 depends on; see `runs.Setting`."""
-  before = command.flatten(config)
-  after = command.flatten(changed(config, fields))
-  stage_1 = tuple(
-    (name, str(after[name]))
-    for name in sorted({name for name, _ in fields})
-    if after[name] != before[name] and runs.of_stage_1(name)
-  )
-  return runs.Setting(fields, grid, stage_1)
-
-
-def parse(text: str, flag: str) -> tuple[str, str]:
-  """FIELD=VALUE, with or without 'config.' before it."""
-  name, equals, value = text.partition('=')
-  if not equals or not value:
-    raise errors.UsageError(f'{flag}={text} is not FIELD=VALUE')
-  return name.removeprefix('config.'), value
-
-
-def changed(
-  config: ml_collections.ConfigDict, fields: runs.Fields
-) -> ml_collections.ConfigDict:
-  """A config with fields set.
-
-  Raises:
-    errors.UsageError: there is no such field, or it takes no such value.
-  """
-  config = config.copy_and_resolve_references()
-  known = command.flatten(config)
-  for name, text in fields:
-    typo = command.unknown_field([f'config.{name}'], known)
-    if typo:
-      raise errors.UsageError(typo)
-    if name == 'seed':
-      raise errors.UsageError('--seeds says which seeds are run')
-    kind = type(known[name])
-    if kind not in (int, float, str, bool) or name == 'data.evaluation.split':
-      raise errors.UsageError(f'{name} is {known[name]}: it cannot be varied')
-    try:
-      value = (
-        {'True': True, 'False': False}[text] if kind is bool else kind(text)
-      )
-    except (KeyError, ValueError) as error:
-      raise errors.UsageError(f'{name}={text}: {error}') from error
-    config.update_from_flattened_dict({name: value})
-  return config
-
-
-def write(
-  study: rows_lib.Study, found: Sequence[rows_lib.Scored], full: int
-) -> None:
-  """Writes the results and prints the table."""
-  out, seeds = study.out, study.seeds
-  names = domains.classes_of(study.config.data).names
-  rows = [one.row for one in found]
-  table = study_lib.lines(rows, full)
-  classes = [scores_lib.average(one.row.title, one.seeds) for one in found]
-  text = study_lib.markdown(table, seeds)
-  files = {
-    'table.md': text + '\n',
-    'table.csv': study_lib.comma_separated(table, seeds),
-    'table.tex': study_lib.latex(table),
-    'differences.csv': study_lib.differences(rows),
-    'classes.csv': paper.iou_csv(classes, names),
-    'classes.tex': paper.iou_latex(classes, names),
-  }
-  for name, content in files.items():
-    (out / name).write_text(content)
-  workdir_lib.write_json(
-    out / 'study.json',
-    {'seeds': list(seeds), 'rows': [row._asdict() for row in rows]},
-  )
-  if any(row.series for row in rows):
-    (out / 'curve.png').write_bytes(points.draw(table, seeds))
-  print(text)
-  progress.say(f'study: {", ".join(files)} and more in {out}')
 
 
 if __name__ == '__main__':

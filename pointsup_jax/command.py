@@ -16,7 +16,8 @@ import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from pointsup_jax import errors, presence, processes
+from pointsup_jax import errors
+from pointsup_jax.hosts import presence, processes
 
 CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The experiment, such as configs/streets_active.py.'

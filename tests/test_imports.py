@@ -1,4 +1,4 @@
-"""Imports point one way through the house (README, 'Architecture')."""
+"""Imports point one way through the house (docs/ARCHITECTURE.md)."""
 
 import ast
 import pathlib
@@ -6,51 +6,40 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-FREE = {
-  'types',
-  'errors',
-  'progress',
-  'command',
-  'stop',
-  'processes',
-  'presence',
-  'lock',
-  'whole_file',
-  'object_store',
-}  # anything may use these
+PACKAGE = ROOT / 'pointsup_jax'
+# What lies directly in the package; anything but `config` may import it.
+SHARED = {'types', 'errors', 'config', 'command'}
+SCIENCE = {
+  'models', 'losses', 'uda', 'acquisition', 'evaluation', 'training',
+}  # fmt: skip
+# What each room may import, beside itself and what all share.
 ALLOWED = {
   'types': set(),
   'errors': set(),
-  'progress': set(),
-  'command': set(),
-  'stop': set(),
-  'processes': set(),
-  'presence': set(),
-  'lock': set(),
-  'whole_file': set(),
-  'object_store': set(),
-  'models': set(),
+  'config': set(),
+  'command': {'hosts'},
+  'hosts': set(),
+  'models': {'hosts'},
   'losses': set(),
-  'data': set(),
-  'annotation': {'data'},
+  'data': {'hosts'},
+  'annotation': {'data', 'hosts'},
   'uda': {'losses'},
   'acquisition': {'losses', 'models'},
   'evaluation': {'models', 'losses'},
-  'reporting': {'data', 'annotation'},
-  'training': {'models', 'losses', 'uda'},
-  'stages': {
-    'models', 'losses', 'data', 'annotation', 'uda', 'acquisition',
-    'evaluation', 'reporting', 'training',
-  },
-  'prediction': {
-    'models', 'losses', 'data', 'evaluation', 'training', 'stages',
-  },
-}  # fmt: skip
-FILES = sorted((ROOT / 'pointsup_jax').rglob('*.py'))
+  'training': {'models', 'losses', 'uda', 'hosts'},
+  'run': {*SCIENCE, 'data', 'annotation', 'hosts'},
+  'report': {*SCIENCE, 'data', 'annotation', 'hosts', 'run'},
+  'stages': {*SCIENCE, 'data', 'annotation', 'hosts', 'run', 'report'},
+  'study': {'data', 'annotation', 'hosts', 'run', 'report'},
+  'prediction': {*SCIENCE, 'data', 'hosts', 'run'},
+}
+STAGES = {'uda', 'acquire', 'annotate', 'adapt', 'evaluate', 'report'}
+OURS = {'pointsup_jax', 'launch', 'configs', 'benchmarks', 'experiments'}
+FILES = sorted(PACKAGE.rglob('*.py'))
 
 
 def modules_used(path):
-  """Dotted names of our own modules that a file imports."""
+  """Dotted names of the modules of this project that a file imports."""
   for node in ast.walk(ast.parse(path.read_text())):
     if isinstance(node, ast.Import):
       names = [alias.name for alias in node.names]
@@ -58,34 +47,44 @@ def modules_used(path):
       names = [f'{node.module}.{alias.name}' for alias in node.names]
     else:
       continue
-    yield from (n for n in names if n.startswith(('pointsup_jax', 'launch')))
+    yield from (name for name in names if name.split('.')[0] in OURS)
+
+
+def test_the_root_holds_what_all_share_and_folders():
+  files = {path.stem for path in PACKAGE.glob('*.py')}
+  assert files == SHARED | {'__init__'}
+  rooms = {path.parent.name for path in PACKAGE.glob('*/__init__.py')}
+  assert rooms | SHARED == ALLOWED.keys()
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_file_imports_only_what_lies_below_it(path):
-  part = path.relative_to(ROOT / 'pointsup_jax').parts[0].removesuffix('.py')
+  part = path.relative_to(PACKAGE).parts[0].removesuffix('.py')
   for name in modules_used(path):
     package, *rest = name.split('.')
     assert package == 'pointsup_jax', f'{path} imports {name}'
-    if not rest:
-      continue
-    allowed = FREE | {part} | ALLOWED.get(part, set())
-    assert rest[0] in allowed, f'{part} must not import {rest[0]} ({path})'
+    if rest:
+      allowed = SHARED | {part} | ALLOWED.get(part, set())
+      assert rest[0] in allowed, f'{part} must not import {rest[0]} ({path})'
 
 
-def test_no_stage_imports_another_stage():
-  stages = {'uda', 'acquire', 'annotate', 'adapt', 'evaluate', 'report'}
-  for stage in stages:
-    path = ROOT / 'pointsup_jax' / 'stages' / f'{stage}.py'
-    if path.exists():
-      used = {
-        name.split('.')[2]
-        for name in modules_used(path)
-        if name.startswith('pointsup_jax.stages.')
-      }
-      assert not used & (stages - {stage}), f'{path} imports {used & stages}'
+@pytest.mark.parametrize('stage', sorted(STAGES))
+def test_no_stage_imports_another_stage(stage):
+  used = {
+    name.split('.')[2]
+    for name in modules_used(PACKAGE / 'stages' / f'{stage}.py')
+    if name.startswith('pointsup_jax.stages.')
+  }
+  assert not used & STAGES
 
 
-def test_configs_import_nothing_of_ours():
+def test_configs_import_the_fields_and_nothing_else():
   for path in (ROOT / 'configs').glob('*.py'):
-    assert not list(modules_used(path)), path
+    for name in modules_used(path):
+      assert name.startswith(('configs.', 'pointsup_jax.config.')), path
+
+
+def test_nothing_imports_a_command():
+  for path in ROOT.glob('*/**/*.py'):
+    if path.parts[len(ROOT.parts)] in OURS:
+      assert not any(name.startswith('launch') for name in modules_used(path))

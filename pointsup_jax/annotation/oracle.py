@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from pointsup_jax import errors, progress, stop
+from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.hosts import progress, stopping
 from pointsup_jax.types import IGNORE, Example
 
 NAME = 'ground_truth'  # under which answers that nobody gave are recorded
@@ -109,5 +110,5 @@ def answer(
       )
       answered += len(requests)
       bar.update(done)
-      stop.check()
+      stopping.check()
   return answered

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing
 
-from pointsup_jax import errors, lock
+from pointsup_jax import errors
 from pointsup_jax.annotation import schema
+from pointsup_jax.hosts import lock
 from pointsup_jax.types import IGNORE
 
 _FIELDS = 'id, image, row, col, patch, score, pseudo_label, round, model_step'

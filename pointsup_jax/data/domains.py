@@ -4,9 +4,10 @@ import pathlib
 
 import ml_collections
 
-from pointsup_jax import errors, object_store
+from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import prepared, sources
+from pointsup_jax.hosts import object_store
 
 NAMES = ('source', 'target', 'evaluation')
 _VIEWED_WIDTH = 1024  # pixels

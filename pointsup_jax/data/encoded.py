@@ -9,8 +9,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pointsup_jax import errors, whole_file
+from pointsup_jax import errors
 from pointsup_jax.data import sources
+from pointsup_jax.hosts import atomic_files
 
 # Of zlib; benchmarks/data.py has what it costs and saves.
 _COMPRESSION = 3
@@ -93,7 +94,7 @@ def _write(parts: pathlib.Path, index: int, example: Encoded) -> None:
   """Keeps an example; each file is whole or not there."""
   parts.mkdir(parents=True, exist_ok=True)
   for field, data in example._asdict().items():
-    whole_file.write(parts / f'{index}.{field}.png', data)
+    atomic_files.write(parts / f'{index}.{field}.png', data)
 
 
 def _decode(data: bytes, mode: int) -> np.ndarray:
@@ -101,7 +102,7 @@ def _decode(data: bytes, mode: int) -> np.ndarray:
   if pixels is None:
     raise errors.UserError(
       'an example of a prepared data set is damaged; delete the build and run '
-      'python -m pointsup_jax.data.prepare again'
+      'python -m launch.prepare again'
     )
   return pixels
 

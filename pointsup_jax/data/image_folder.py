@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import listing, paired_files
+from pointsup_jax.data import folders, paired_files
 from pointsup_jax.types import IGNORE
 
 
@@ -48,7 +48,7 @@ def find(root: pathlib.Path, split: str) -> dict[str, paired_files.Pair]:
   """The files of a split by name, whether or not the labels are there."""
   return {
     name: paired_files.Pair(path, f'labels/{name}.png')
-    for name, path in sorted(listing.find_images(root, split).items())
+    for name, path in sorted(folders.find_images(root, split).items())
   }
 
 

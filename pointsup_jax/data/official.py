@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointsup_jax import errors, progress
+from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import image_files, listing, paired_files
+from pointsup_jax.data import folders, image_files, paired_files
 from pointsup_jax.data.paired_files import Labelling, Pair
+from pointsup_jax.hosts import progress
 
 
 class Layout(NamedTuple):
@@ -109,7 +110,7 @@ def open_split(
   if wrong:
     progress.say(
       f'{root}: {len(wrong)} of {len(pairs)} pairs are left out: '
-      f'{listing.few(list(wrong.values()))}'
+      f'{folders.few(list(wrong.values()))}'
     )
   kept = {name: pair for name, pair in pairs.items() if name not in wrong}
   return paired_files.PairedFiles(root, kept, labelling, size)

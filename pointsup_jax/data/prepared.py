@@ -1,4 +1,4 @@
-"""Data sets that `data.prepare` has built, as sources.
+"""Data sets that `launch.prepare` has built, as sources.
 
 They give the very pixels that the original files give, but no file has to be
 found, decoded at its full size or resized any more.
@@ -89,7 +89,7 @@ def open_build(path: pathlib.Path, *, labelled: bool) -> Prepared:
 
   if not (path / 'dataset_info.json').is_file():
     raise errors.UserError(
-      f'{path} has not been built; run python -m pointsup_jax.data.prepare '
+      f'{path} has not been built; run python -m launch.prepare '
       "with the same --config fields, or set data.prepared='' to read the "
       'files themselves'
     )

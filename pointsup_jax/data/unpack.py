@@ -5,7 +5,8 @@ import pathlib
 import shutil
 import zipfile
 
-from pointsup_jax import errors, progress
+from pointsup_jax import errors
+from pointsup_jax.hosts import progress
 
 # Data set -> its archives, and the folders that they make.
 _GTA5 = tuple(

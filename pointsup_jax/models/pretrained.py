@@ -1,19 +1,19 @@
 """Segmenter weights from and to files, under torch's names and layout.
 
-python -m pointsup_jax.models.pretrained IN OUT
+python -m launch.convert IN OUT
 
 converts a weight file: IN is checked to be a DeepLab-v2 or its backbone, and
 OUT holds the same tensors, bit by bit; the suffixes decide the formats.
 """
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from flax import traverse_util
 
-from pointsup_jax import errors, progress, types
+from pointsup_jax import errors, types
+from pointsup_jax.hosts import progress
 from pointsup_jax.models import deeplab, weight_files
 
 # Our module and torch's; what is in braces is the same on both sides.
@@ -247,24 +247,3 @@ def _other_head(
 def _few(names: Sequence[str]) -> str:
   more = f' and {len(names) - 5} more' if len(names) > 5 else ''
   return ', '.join(names[:5]) + more
-
-
-def main(arguments: Sequence[str]) -> None:
-  """Converts a weight file to another format."""
-  if len(arguments) != 2:
-    raise errors.UsageError(
-      'usage: python -m pointsup_jax.models.pretrained IN OUT, each ending in '
-      f'{", ".join(weight_files.SUFFIXES)}'
-    )
-  path, out = arguments
-  tensors = to_torch(load(path))
-  weight_files.write(out, tensors)
-  progress.say(f'{out}: {len(tensors)} tensors of {path}')
-
-
-if __name__ == '__main__':
-  try:
-    main(sys.argv[1:])
-  except errors.UserError as error:
-    print(f'error: {error}', file=sys.stderr)
-    sys.exit(error.exit_code)

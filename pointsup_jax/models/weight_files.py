@@ -140,7 +140,7 @@ def _torch(path: pathlib.Path) -> Any:
     raise errors.UserError(
       f'{path} needs PyTorch: pip install torch; or convert the file to '
       '.safetensors on a machine that has it (python -m '
-      'pointsup_jax.models.pretrained IN OUT)'
+      'launch.convert IN OUT)'
     ) from error
 
 

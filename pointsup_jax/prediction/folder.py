@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointsup_jax import errors, progress, whole_file
+from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import contact_sheet, image_files
+from pointsup_jax.hosts import atomic_files, progress
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction
 
@@ -185,4 +186,4 @@ def _read_log(path: pathlib.Path) -> dict[str, dict]:
 
 
 def _write_json(path: pathlib.Path, value: dict) -> None:
-  whole_file.write(path, (json.dumps(value, indent=1) + '\n').encode())
+  atomic_files.write(path, (json.dumps(value, indent=1) + '\n').encode())

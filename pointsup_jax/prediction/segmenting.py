@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pointsup_jax.data import transforms
-from pointsup_jax.evaluation import predict
+from pointsup_jax.evaluation import inference
 from pointsup_jax.losses import entropy
 from pointsup_jax.models import deeplab, upsample
 from pointsup_jax.types import Array, Variables
@@ -93,7 +93,7 @@ class Segmenter:
       devices: which of them get which images of a batch.
     """
     self._views, self._variables, self._devices = views, variables, devices
-    self._small = jax.jit(functools.partial(predict.small_logits, segmenter))
+    self._small = jax.jit(functools.partial(inference.small_logits, segmenter))
 
   def small_logits(
     self, images: dict[Size, np.ndarray]

@@ -8,14 +8,15 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax import errors
 from pointsup_jax.acquisition import budget, grid, scores, selection
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
-from pointsup_jax.evaluation import predict
+from pointsup_jax.evaluation import inference
+from pointsup_jax.hosts import processes, progress, stopping
 from pointsup_jax.models import deeplab
-from pointsup_jax.stages import batches, check, points
-from pointsup_jax.stages import run as run_lib
+from pointsup_jax.run import batches, config_check, drawn_points
+from pointsup_jax.run import context as run_lib
 from pointsup_jax.types import Array, Variables
 
 
@@ -28,10 +29,10 @@ class Found(NamedTuple):
   points: Array  # [B, P, N, 2], rows and columns in every patch
 
 
-def run(run: run_lib.Run) -> None:
+def ask(run: run_lib.Run) -> None:
   """Writes pseudo labels and requests for every target training image."""
   source = run.source('target', labelled=False)
-  check.check_budget(run.config.acquire, len(source))
+  config_check.check_budget(run.config.acquire, len(source))
   with contextlib.ExitStack() as stack:
     store = None
     if processes.is_first():
@@ -104,7 +105,7 @@ def look(
           record(run, store, names[i], Found(*(x[i] for x in found)), step)
       finished += valid
       bar.update(finished)
-      stop.check()
+      stopping.check()
   return step
 
 
@@ -176,7 +177,7 @@ def find_points(
     segmenter: the model.
     **settings: of `look_at`.
   """
-  small = predict.small_logits(segmenter, variables, images)
+  small = inference.small_logits(segmenter, variables, images)
   size = (images.shape[1], images.shape[2])
   return look_at(small, image_ids, asked, size=size, **settings)
 
@@ -283,7 +284,7 @@ def spend(
     acquire.strategy, patch_scores, run.seed('points'), ids
   )
   chosen = np.asarray(selection.select_among_all(ranks, asked, count))
-  drawn = points.draw_all(run, source.names)
+  drawn = drawn_points.draw_all(run, source.names)
   requests = []
   for i in np.unique(chosen[:, 0]):
     name = source.names[i]

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 import ml_collections
 import numpy as np
 
-from pointsup_jax import processes
 from pointsup_jax.acquisition import targets
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
-from pointsup_jax.stages import phase, points
-from pointsup_jax.stages import run as run_lib
+from pointsup_jax.hosts import processes
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import drawn_points
+from pointsup_jax.stages import phase
 from pointsup_jax.training import step
 from pointsup_jax.types import Example
 
 
-def run(run: run_lib.Run) -> None:
+def train(run: run_lib.Run) -> None:
   """Trains from where stage 1 started, with fresh opponents (Eq. 9)."""
   config, workdir = run.config, run.workdir
   title = 'stage 3, points'
@@ -53,7 +54,7 @@ class PointLabelled:
   def __init__(self, run: run_lib.Run, images: sources.Source) -> None:
     self._run, self._images = run, images
     self.names = images.names
-    self._points = points.draw_all(run, images.names)
+    self._points = drawn_points.draw_all(run, images.names)
     asked, answers = said(run, images.names)
     self._asked, self._answers = asked, answers
     # Where each image's answers begin.

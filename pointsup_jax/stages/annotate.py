@@ -4,34 +4,36 @@ import functools
 
 import jax
 
-from pointsup_jax import errors, object_store, progress, stop
-from pointsup_jax.annotation import importing, oracle
+from pointsup_jax import errors
+from pointsup_jax.annotation import oracle
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.formats import words
+from pointsup_jax.annotation.exchange import importing
+from pointsup_jax.annotation.exchange.formats import words
 from pointsup_jax.annotation.web import server
-from pointsup_jax.stages import labels, models
-from pointsup_jax.stages import run as run_lib
+from pointsup_jax.hosts import object_store, progress, stopping
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import trained_models, waiting
 
 
-def run(run: run_lib.Run) -> None:
+def collect(run: run_lib.Run) -> None:
   """Answers every open request, or lets people do it.
 
   Raises:
     errors.WaitingForLabels: people have points left. Only a command that asks
       for this stage serves the page: others may run where nobody looks.
   """
-  if labels.serves_page(run, 'annotate'):
+  if waiting.serves_page(run, 'annotate'):
     serve(run)
   else:
-    stop.by_first(functools.partial(record, run), 'the answers')
-  if not labels.from_people(run):
+    stopping.by_first(functools.partial(record, run), 'the answers')
+  if not waiting.from_people(run):
     return
-  if run.asked != 'annotate' and labels.do_without(run):
+  if run.asked != 'annotate' and waiting.do_without(run):
     return
-  labels.require(run)
+  waiting.require(run)
   progress.say('annotation: all points are answered')
   adapt, kept = run.workdir.adapt, run.workdir.kept
-  if models.is_trained(adapt):
+  if trained_models.is_trained(adapt):
     done = run.workdir.done('adapt')
     left = [kept(path) for path in (adapt.skipped, done) if path.exists()]
     progress.say(
@@ -103,7 +105,7 @@ def serve(run: run_lib.Run) -> None:
     raise errors.UsageError(
       '--stage=annotate serves the page from one process; leave --multihost out'
     )
-  if not labels.missing(run):
+  if not waiting.missing(run):
     return
   if run.workdir.mirror:
     raise errors.UsageError(

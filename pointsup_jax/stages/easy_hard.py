@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pointsup_jax import errors, processes, progress, stop
+from pointsup_jax import errors
 from pointsup_jax.acquisition import scores
 from pointsup_jax.data import image_files, sources
-from pointsup_jax.evaluation import predict
+from pointsup_jax.evaluation import inference
+from pointsup_jax.hosts import processes, progress, stopping
 from pointsup_jax.models import deeplab
-from pointsup_jax.stages import batches
-from pointsup_jax.stages import run as run_lib
-from pointsup_jax.stages import workdir as workdir_lib
+from pointsup_jax.run import batches
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.types import Example, Variables
 from pointsup_jax.uda import intrada
 
@@ -106,7 +107,7 @@ def rank(
             run.workdir.easy_label(name), judged.pseudo_labels[i]
           )
       bar.update(len(hardness))
-      stop.check()
+      stopping.check()
   easy, hard = intrada.easy_and_hard(hardness, config.uda.easy_share)
   for name in hard if processes.is_first() else ():
     run.workdir.easy_label(name).unlink()
@@ -119,7 +120,7 @@ def judge_batch(
 ) -> Judged:
   """Entropy and prediction of the main head, images [B, H, W, 3] uint8."""
   size = (images.shape[1], images.shape[2])
-  small = predict.small_logits(segmenter, variables, images)
+  small = inference.small_logits(segmenter, variables, images)
   labels, entropy = scores.maps('entropy', small, size)
   return Judged(jnp.mean(entropy, axis=(1, 2)), labels)
 

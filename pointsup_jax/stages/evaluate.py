@@ -1,34 +1,36 @@
 """Scores every trained model on the evaluation images, and prints the table."""
 
 import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
 
-from pointsup_jax import errors, processes, progress, stop, whole_file
+from pointsup_jax import errors
 from pointsup_jax.data import image_files, official, sources
-from pointsup_jax.evaluation import confusion, predict
+from pointsup_jax.evaluation import confusion, inference
+from pointsup_jax.hosts import atomic_files, processes, progress, stopping
 from pointsup_jax.models import deeplab
-from pointsup_jax.reporting import paper, tables
-from pointsup_jax.stages import batches, models
-from pointsup_jax.stages import run as run_lib
-from pointsup_jax.stages import workdir as workdir_lib
+from pointsup_jax.report import paper_tables, screen_table
+from pointsup_jax.run import batches, scores_on_disk, trained_models
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint
 from pointsup_jax.types import Array, Batch, Variables
 
 
-def run(run: run_lib.Run) -> None:
+def score(run: run_lib.Run) -> None:
   """Evaluates what has been trained, unless it has been already."""
   steps = processes.decided(
     lambda: {
       model.name: checkpoint.steps_in(model.phase.checkpoints)
-      for model in models.of(run.workdir)
+      for model in trained_models.of(run.workdir)
     },
     'which models there are',
   )
-  trained = [model for model in models.of(run.workdir) if steps[model.name]]
+  trained = [
+    model for model in trained_models.of(run.workdir) if steps[model.name]
+  ]
   if not trained:
     raise errors.UsageError(
       f'--stage=evaluate: no model has been trained in {run.workdir}; run '
@@ -40,7 +42,9 @@ def run(run: run_lib.Run) -> None:
     name: np.array(last['iou'], float) for name, [last] in scored.items()
   }
   print(
-    tables.iou_table(columns, run.classes.names, run.classes.subset_indices)
+    screen_table.iou_table(
+      columns, run.classes.names, run.classes.subset_indices
+    )
   )
   if run.config.evaluate.all_kept:
     for model in trained:
@@ -64,15 +68,15 @@ def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
     name: [(scores['step'], scores['miou']) for scores in known]
     for name, known in scored.items()
   }
-  print(f'\n{tables.steps_table(steps)}')
+  print(f'\n{screen_table.steps_table(steps)}')
   if processes.is_first():
     path = run.workdir.evaluated_steps(run.config.data.evaluation.split)
-    whole_file.write(path, paper.kept_csv(steps).encode())
+    atomic_files.write(path, paper_tables.kept_csv(steps).encode())
 
 
 def scores_of(
   run: run_lib.Run,
-  model: models.Model,
+  model: trained_models.Model,
   count: Callable,
   step: int | None = None,
 ) -> dict:
@@ -87,7 +91,9 @@ def scores_of(
   is_last = step is None
   at, variables = run.trained(model.phase, step)
   known = processes.decided(
-    functools.partial(known_scores, run, model.name, at, is_last=is_last),
+    functools.partial(
+      scores_on_disk.known, run, model.name, at, is_last=is_last
+    ),
     'known scores',
   )
   if known is not None:
@@ -98,7 +104,7 @@ def scores_of(
   matrix, image_miou = confusion_of(run, variables, count, which, saved_as)
   iou = confusion.iou(matrix)
   found = {
-    **about(run, at),
+    **scores_on_disk.about(run, at),
     'images': len(image_miou),
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
@@ -116,34 +122,6 @@ def scores_of(
       run.workdir.evaluation(model.name, split, step), found
     )
   return found
-
-
-def known_scores(
-  run: run_lib.Run, name: str, step: int, *, is_last: bool
-) -> dict | None:
-  """The scores of a model at a step, its last or an earlier one, if known."""
-  split = run.config.data.evaluation.split
-  known = workdir_lib.read_json(
-    run.workdir.evaluation(name, split, None if is_last else step)
-  )
-  if known is None:
-    return None
-  expected = about(run, step)
-  fits = all(known.get(field) == value for field, value in expected.items())
-  whole = 'image_miou' in known  # earlier versions did not write it
-  predictions = run.config.evaluate.save_predictions and is_last
-  saved = known.get('predictions_saved') or not predictions
-  return known if fits and whole and saved else None
-
-
-def about(run: run_lib.Run, step: int) -> dict:
-  """What scores depend on, beside the model's phase."""
-  return {
-    'step': step,
-    **json.loads(run.config.data.evaluation.to_json()),
-    'data_root': run.config.data.root,
-    'classes': list(run.classes.names),
-  }
 
 
 def counter(run: run_lib.Run) -> Callable:
@@ -197,7 +175,7 @@ def confusion_of(
       if saved_as and processes.is_first():
         save(run, saved_as, names[:valid], np.asarray(predictions))
       bar.update(len(image_miou))
-      stop.check()
+      stopping.check()
   return total, image_miou
 
 
@@ -209,7 +187,7 @@ def count_batch(
   num_classes: int,
 ) -> tuple[jax.Array, jax.Array]:
   """Confusion matrices [B, C, C], and predictions [B, H, W] uint8."""
-  small = predict.small_logits(segmenter, variables, batch.images)
+  small = inference.small_logits(segmenter, variables, batch.images)
   return count(small, batch.labels, num_classes=num_classes)
 
 
@@ -227,7 +205,7 @@ def count(
     Confusion matrices [B, C, C], and predictions [B, H, W] uint8.
   """
   height, width = labels.shape[1:]
-  predictions = predict.labels(small_logits, (height, width))
+  predictions = inference.labels(small_logits, (height, width))
   matrices = jax.vmap(
     lambda labels, predicted: confusion.confusion_matrix(
       labels, predicted, num_classes

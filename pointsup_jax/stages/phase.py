@@ -6,10 +6,12 @@ from collections.abc import Generator
 
 import jax
 
-from pointsup_jax import processes, progress, stop, uda
+from pointsup_jax import uda
 from pointsup_jax.data import pipeline, sources
-from pointsup_jax.stages import models, players, rollback, workdir
-from pointsup_jax.stages import run as run_lib
+from pointsup_jax.hosts import processes, progress, stopping
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import trained_models, workdir
+from pointsup_jax.stages import initial_state, rollback
 from pointsup_jax.training import checkpoint, loop, metrics_log, sharding
 from pointsup_jax.training import step as step_lib
 from pointsup_jax.types import Outputs, Pair
@@ -41,7 +43,7 @@ def train(
     initial: the phase whose segmenter this one starts from; None: from scratch.
   """
   config = run.config
-  learner = players.build_learner(run)
+  learner = initial_state.build_learner(run)
   method = uda.STRATEGIES[strategy](
     Outputs(aux=config.losses.target_aux, main=config.losses.target_main)
   )
@@ -54,7 +56,7 @@ def train(
     ),
     donate_argnums=0,
   )
-  stop.check()
+  stopping.check()
   source = sources.CachedSource(source)
   target = sources.CachedSource(target)
 
@@ -62,10 +64,12 @@ def train(
     checkpoints: checkpoint.Checkpoints, left_out: rollback.Rollback
   ) -> None:
     # In this order: (1) resume, (2) start from another phase, (3) scratch.
-    state = players.restore_state(run, learner, method.opponents, checkpoints)
+    state = initial_state.restore_state(
+      run, learner, method.opponents, checkpoints
+    )
     if state is None:
       forget_scores(run, phase)
-      state = players.fresh_state(
+      state = initial_state.fresh_state(
         run, learner, method.opponents, phase, initial
       )
     start = int(state.step)
@@ -112,7 +116,7 @@ def train(
 
 def forget_scores(run: run_lib.Run, phase: workdir.Phase) -> None:
   """Deletes the scores of a model that is trained anew, of all its steps."""
-  for model in models.of(run.workdir):
+  for model in trained_models.of(run.workdir):
     if model.phase == phase and processes.is_first():
       for path in run.workdir.all_evaluations(model.name):
         path.unlink()

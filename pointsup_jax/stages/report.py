@@ -2,14 +2,14 @@
 
 import datetime
 
-from pointsup_jax import errors, processes, progress, whole_file
-from pointsup_jax.reporting import facts as facts_lib
-from pointsup_jax.reporting import paper
-from pointsup_jax.stages import report_facts, report_models
-from pointsup_jax.stages import run as run_lib
+from pointsup_jax import errors
+from pointsup_jax.hosts import atomic_files, processes, progress
+from pointsup_jax.report import contents as facts_lib
+from pointsup_jax.report import gather, paper_tables, predictions
+from pointsup_jax.run import context as run_lib
 
 
-def run(run: run_lib.Run) -> None:
+def make(run: run_lib.Run) -> None:
   """Writes the report anew.
 
   Raises:
@@ -17,10 +17,10 @@ def run(run: run_lib.Run) -> None:
       the end of a whole run that is no reason to fail: the results are there.
   """
   if not processes.is_first():
-    report_models.follow(run)
+    predictions.follow(run)
     return
   try:
-    with report_models.led(run) as look:
+    with predictions.led(run) as look:
       write(run, look)
   except errors.Stopped:
     raise
@@ -30,9 +30,9 @@ def run(run: run_lib.Run) -> None:
     progress.say(f'note: no report: {error}')
 
 
-def write(run: run_lib.Run, look: report_models.Look) -> None:
+def write(run: run_lib.Run, look: predictions.Look) -> None:
   """Gathers everything first, so that a failure leaves the last report."""
-  facts = report_facts.gather(run)
+  facts = gather.gather(run)
   if not facts.scores and not facts.phases and not facts.labelling:
     raise errors.UsageError(
       f'--stage=report: there is nothing to report in {run.workdir}; run '
@@ -40,13 +40,12 @@ def write(run: run_lib.Run, look: report_models.Look) -> None:
     )
   # Drawing libraries take long to import; a run that trains needs none.
   try:
-    from pointsup_jax.reporting import page
-    from pointsup_jax.stages import report_pictures
+    from pointsup_jax.report import drawings, page
   except ImportError as error:
     raise errors.UserError(
       f'the report needs {error.name}: pip install -r requirements.txt'
     ) from error
-  pictures, missing = report_pictures.draw(run, facts, look)
+  pictures, missing = drawings.draw(run, facts, look)
   text = page.render(
     facts,
     pictures,
@@ -60,7 +59,7 @@ def write(run: run_lib.Run, look: report_models.Look) -> None:
   for file, table in tables(facts).items():
     (folder / file).write_text(table, encoding='utf-8')
   index = folder / 'index.html'
-  whole_file.write(index, text.encode())
+  atomic_files.write(index, text.encode())
   progress.say(f'report: {run.workdir.kept(index)}')
 
 
@@ -69,9 +68,11 @@ def tables(facts: facts_lib.Facts) -> dict[str, str]:
   found = {}
   names = facts.classes.names
   if facts.scores:
-    found['iou.csv'] = paper.iou_csv(facts.scores, names)
-    found['iou.tex'] = paper.iou_latex(facts.scores, names)
-    found['confusion.csv'] = paper.confusion_csv(facts.scores[-1].matrix, names)
+    found['iou.csv'] = paper_tables.iou_csv(facts.scores, names)
+    found['iou.tex'] = paper_tables.iou_latex(facts.scores, names)
+    found['confusion.csv'] = paper_tables.confusion_csv(
+      facts.scores[-1].matrix, names
+    )
   if facts.labelling:
-    found['clicks.csv'] = paper.clicks_csv(facts.labelling.clicks, names)
+    found['clicks.csv'] = paper_tables.clicks_csv(facts.labelling.clicks, names)
   return found

@@ -14,8 +14,9 @@ import pathlib
 
 from etils import epath
 
-from pointsup_jax import errors, processes, progress
-from pointsup_jax.stages import workdir
+from pointsup_jax import errors
+from pointsup_jax.hosts import processes, progress
+from pointsup_jax.run import workdir
 from pointsup_jax.training import loop
 
 LIMIT = 3  # steps in a row; a model that breaks at every batch is broken itself

@@ -1,11 +1,11 @@
 """Stage 1: adapts G1 from the source to the unlabelled target."""
 
 from pointsup_jax import uda
+from pointsup_jax.run import context as run_lib
 from pointsup_jax.stages import easy_hard, phase
-from pointsup_jax.stages import run as run_lib
 
 
-def run(run: run_lib.Run) -> None:
+def train(run: run_lib.Run) -> None:
   """Trains the source-only phase, if there is one, then the method's phases."""
   config, workdir = run.config, run.workdir
   source = run.source('source', labelled=True)

@@ -14,7 +14,8 @@ import jax
 import orbax.checkpoint as ocp
 from etils import epath
 
-from pointsup_jax import errors, presence, processes, progress
+from pointsup_jax import errors
+from pointsup_jax.hosts import presence, processes, progress
 from pointsup_jax.training import checksums, learner
 from pointsup_jax.types import Variables
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Container, Iterator
 import jax
 import jax.numpy as jnp
 
-from pointsup_jax import errors, progress, stop
+from pointsup_jax import errors
+from pointsup_jax.hosts import progress, stopping
 from pointsup_jax.training import checkpoint, learner, metrics_log
 from pointsup_jax.types import Metrics, Pair
 
@@ -91,12 +92,12 @@ def train(
         pending.put(step, metrics)
       if step <= watched:
         require_finite(state, step, checkpoints)
-      if step % checkpoint_every == 0 or step == steps or stop.requested():
+      if step % checkpoint_every == 0 or step == steps or stopping.requested():
         bar.update(step, pending.write())
         require_finite(state, step, checkpoints)
         checkpoints.save(state)
         if step < steps:
-          stop.check()
+          stopping.check()
   return state
 
 

@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from pointsup_jax import processes, whole_file
+from pointsup_jax.hosts import atomic_files, processes
 from pointsup_jax.training import tensorboard
 
 
@@ -22,7 +22,7 @@ class MetricsLog:
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = [r for r in read(path) if r['step'] <= start_step]
     lines = ''.join(json.dumps(record) + '\n' for record in kept)
-    whole_file.write(path, lines.encode())
+    atomic_files.write(path, lines.encode())
     self._file = path.open('a')
     self._events = tensorboard.Events(path.parent / 'tensorboard', kept)
 

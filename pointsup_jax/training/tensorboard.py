@@ -9,7 +9,7 @@ import functools
 import pathlib
 from collections.abc import Iterable, Mapping
 
-from pointsup_jax import processes, progress
+from pointsup_jax.hosts import processes, progress
 
 _FLUSH_SECONDS = 10
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import jax
 
-from pointsup_jax.losses import adversarial
+from pointsup_jax.losses import domain_loss
 from pointsup_jax.types import Metrics, Outputs
 from pointsup_jax.uda import strategy
 
@@ -30,8 +30,8 @@ class Adversarial:
     """Fools the opponents: target maps should be taken for source."""
     fool = Outputs(
       *(
-        adversarial.bce(
-          judge(head, self.maps(getattr(target, head))), adversarial.SOURCE
+        domain_loss.bce(
+          judge(head, self.maps(getattr(target, head))), domain_loss.SOURCE
         )
         for head in Outputs._fields
       )
@@ -43,10 +43,10 @@ class Adversarial:
     self, head: str, source: jax.Array, target: jax.Array, judge: strategy.Judge
   ) -> jax.Array:
     """Half a loss on the source's maps, half on the target's."""
-    on_source = adversarial.bce(
-      judge(head, self.maps(source)), adversarial.SOURCE
+    on_source = domain_loss.bce(
+      judge(head, self.maps(source)), domain_loss.SOURCE
     )
-    on_target = adversarial.bce(
-      judge(head, self.maps(target)), adversarial.TARGET
+    on_target = domain_loss.bce(
+      judge(head, self.maps(target)), domain_loss.TARGET
     )
     return (on_source + on_target) / 2

@@ -10,10 +10,10 @@ import pytest
 import trees
 from PIL import Image
 
-from configs import default
+from pointsup_jax import config as config_lib
 from pointsup_jax import errors
+from pointsup_jax.data import building, domains, encoded, prepared
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import domains, encoded, prepare, prepared
 
 SIZE, SOURCE_SIZE, FULL = (32, 64), (40, 64), (64, 128)
 
@@ -29,22 +29,22 @@ def files(tmp_path_factory):
 
 
 def config_of(root, prepared_in, source='gta5', folder='GTA5'):
-  config = default.get_config()
+  config = config_lib.get_config()
   data = config.data
   data.root, data.prepared = str(root), str(prepared_in)
-  data.source = default.domain(source, 'all', SOURCE_SIZE, root=folder)
-  data.target = default.domain('cityscapes', 'train', SIZE, root='Cityscapes')
-  data.evaluation = default.domain('cityscapes', 'val', SIZE, root='Cityscapes')
+  data.source = config.domain(source, 'all', SOURCE_SIZE, root=folder)
+  data.target = config.domain('cityscapes', 'train', SIZE, root='Cityscapes')
+  data.evaluation = config.domain('cityscapes', 'val', SIZE, root='Cityscapes')
   return config
 
 
 def build_all(config):
   for order in orders_of(config):
-    prepare.build(order, domains.classes_of(config.data))
+    building.build(order, domains.classes_of(config.data))
 
 
 def orders_of(config):
-  return prepare.orders_of(config, domains.classes_of(config.data))
+  return building.orders_of(config, domains.classes_of(config.data))
 
 
 def opened(config, name, prepared_in, labelled=True):
@@ -145,7 +145,7 @@ def test_a_file_that_is_wrong_leaves_no_build(files, tmp_path):
   config = config_of(root, tmp_path / 'built')
   order = orders_of(config)[0]
   with pytest.raises(errors.UserError, match=r'images/00002\.png'):
-    prepare.build(order, domains.classes_of(config.data))
+    building.build(order, domains.classes_of(config.data))
   assert not order.folder.exists()
   with pytest.raises(errors.UserError, match='has not been built'):
     opened(config, 'source', tmp_path / 'built')
@@ -155,15 +155,15 @@ def test_too_small_a_disk_is_said_at_once(files, tmp_path, monkeypatch):
   config = config_of(files, tmp_path)
   order = orders_of(config)[0]
   usage = type('Usage', (), {'free': 1000})
-  monkeypatch.setattr(prepare.shutil, 'disk_usage', lambda _: usage)
+  monkeypatch.setattr(building.shutil, 'disk_usage', lambda _: usage)
   with pytest.raises(errors.UserError, match='free'):
-    prepare.build(order, domains.classes_of(config.data))
+    building.build(order, domains.classes_of(config.data))
   assert not order.folder.exists()
 
 
 def command(*args):
   return [
-    sys.executable, '-m', 'pointsup_jax.data.prepare',
+    sys.executable, '-m', 'launch.prepare',
     '--config=configs/gta_active.py', *args,
   ]  # fmt: skip
 
@@ -208,7 +208,7 @@ def test_domains_that_differ_in_root_or_classes_have_builds_of_their_own(
   assert orders_of(other)[0].folder != folder
   classes = domains.classes_of(config.data)
   fewer = dataclasses.replace(classes, names=classes.names[:-1])
-  assert prepare.orders_of(config, fewer)[0].folder != folder
+  assert building.orders_of(config, fewer)[0].folder != folder
 
 
 def test_a_stopped_build_of_other_files_is_not_continued(tmp_path):
@@ -218,14 +218,14 @@ def test_a_stopped_build_of_other_files_is_not_continued(tmp_path):
   order, classes = orders_of(config)[0], domains.classes_of(config.data)
   parts = order.folder.with_name(
     f'{order.folder.name}.'
-    f'{prepare.names_of(prepare.open_files(order, classes))}.parts'
+    f'{building.names_of(building.open_files(order, classes))}.parts'
   )
-  list(encoded.encode_all(prepare.open_files(order, classes), parts))
+  list(encoded.encode_all(building.open_files(order, classes), parts))
   image, labels = trees.scene('game', 9, FULL)
   Image.fromarray(image).save(root / 'GTA5/images/00000.png')
   ids = trees.file_ids(labels, classes_lib.LABEL_IDS, 0)
   Image.fromarray(ids).save(root / 'GTA5/labels/00000.png')
-  prepare.build(order, classes)
+  building.build(order, classes)
   direct, built = (
     opened(config, 'source', x) for x in ('', tmp_path / 'built')
   )

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from launch import multihost
-from pointsup_jax import command, errors, processes, stop
+from pointsup_jax import command, errors
+from pointsup_jax.hosts import joining, processes, stopping
 from pointsup_jax.training import checkpoint, learner, sharding
 
 SILENCE = 5.0  # seconds
@@ -26,15 +26,15 @@ def main(operands: list[str]) -> None:
   """Joins the others and does WHAT."""
   where, what, *rest = operands
   index = int(where.split(',')[-1])
-  stop.install()
+  stopping.install()
   if what == 'impatient':
-    multihost.JOINING = 3.0
+    joining.JOINING = 3.0
   if what == 'stop_early':  # as while a cluster is being looked for
     os.kill(os.getpid(), signal.SIGTERM)
   print('starts', flush=True)
   if what == 'look_late':
     time.sleep(4)
-  multihost.start(where, SILENCE)
+  joining.start(where, SILENCE)
   print('here', flush=True)
   if what == 'wait':
     processes.wait('the answers')
@@ -51,7 +51,7 @@ def main(operands: list[str]) -> None:
   elif what == 'look_later':
     look_after_a_save(pathlib.Path(rest[0]), told=index == 1)
   elif what == 'answer':
-    stop.by_first(answer, 'the answers')
+    stopping.by_first(answer, 'the answers')
   elif what == 'bug':
     raise KeyError('a bug')
   elif what.startswith('save'):
@@ -119,7 +119,7 @@ def look() -> str:
   """At which look, from when all are here, a stop is seen."""
   processes.wait('all')
   for i in range(1000):
-    if stop.requested():
+    if stopping.requested():
       return f'stopped at look {i}'
     time.sleep(0.02)
   return 'not stopped'
@@ -129,7 +129,7 @@ def look_after_a_save(folder: pathlib.Path, told: bool) -> None:
   """Looks as a later phase does: after more looks than it has steps."""
   processes.wait('all')
   for _ in range(50):
-    assert not stop.requested()
+    assert not stopping.requested()
   save(folder, full=False, stops=False)
   processes.wait('saved')
   if told:
@@ -141,7 +141,7 @@ def answer() -> None:
   """What takes one process long, while the others wait."""
   print('answers', flush=True)
   for _ in range(1000):
-    stop.check()
+    stopping.check()
     time.sleep(0.1)
 
 

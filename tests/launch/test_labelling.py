@@ -42,7 +42,7 @@ def exchange(workdir, *args):
   """Runs the command that exchanges points with other tools, for CSV."""
   return subprocess.run(
     [
-      sys.executable, '-m', 'pointsup_jax.annotation.exchange',
+      sys.executable, '-m', 'launch.exchange',
       f'--workdir={workdir}', '--format=csv', *args,
     ],
     cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,

@@ -3,8 +3,8 @@
 import jax
 import pytest
 
-from launch import multihost
-from pointsup_jax import errors, presence
+from pointsup_jax import errors
+from pointsup_jax.hosts import joining, presence
 
 
 @pytest.mark.parametrize(
@@ -23,5 +23,5 @@ def test_an_error_while_joining_is_raised(monkeypatch, raised, seen):
   monkeypatch.setattr(jax.distributed, 'initialize', initialize)
   monkeypatch.setattr(presence, 'begin', begun.append)
   with pytest.raises(seen, match='no route'):
-    multihost.start('auto', 5.0)
+    joining.start('auto', 5.0)
   assert not begun

@@ -6,11 +6,10 @@ import pathlib
 import sqlite3
 import subprocess
 
+import harness
 import pytest
 from launching import REPOSITORY, STREETS, TINY, assert_refused, command
 from stores import Bucket, serving
-
-from benchmarks import faults
 
 pytest.importorskip('gcsfs', reason='pip install gcsfs: object stores')
 RUN = 'gs://bucket/run'
@@ -96,7 +95,7 @@ def test_killed_and_continued_on_new_machines_and_still_the_same(
     assert 'Traceback' not in done.stderr, done.stderr
   assert not list(machine.iterdir())
   there = bucket.download('run', tmp_path / 'copy')
-  assert faults.compare(faults.results(local), faults.results(there)) == []
+  assert harness.compare(harness.results(local), harness.results(there)) == []
   assert not {'run.lock'} & bucket.names('run')
 
 

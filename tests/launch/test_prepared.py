@@ -58,7 +58,7 @@ def test_every_builder_can_be_trained_on(tmp_path, config, make, extra):
   args = (
     f'--config=configs/{config}.py', f'--config.data.root={root}', *SIZES
   )  # fmt: skip
-  command = [sys.executable, '-m', 'pointsup_jax.data.prepare', *args]
+  command = [sys.executable, '-m', 'launch.prepare', *args]
   done = subprocess.run(
     [*command, f'--config.data.prepared={built}'],
     cwd=REPOSITORY, capture_output=True, text=True, check=False,

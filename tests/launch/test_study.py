@@ -7,14 +7,15 @@ import pytest
 from launching import STREETS, TINY, assert_refused, launch
 
 from configs import streets_active
-from launch import study, study_rows, study_runs
 from pointsup_jax import errors
+from pointsup_jax.study import rows as rows_lib
+from pointsup_jax.study import runs, settings
 
 CONFIG = streets_active.get_config()
 
 
 def setting(*fields):
-  return study.setting_of(fields, True, CONFIG)
+  return settings.setting_of(fields, True, CONFIG)
 
 
 def run(*args):
@@ -22,12 +23,12 @@ def run(*args):
 
 
 def test_what_is_varied_is_combined_and_also_comes_besides():
-  found = study.chosen(
+  found = settings.chosen(
     ['config.acquire.score=margin,entropy', 'acquire.k=2,5'],
     ['acquire.strategy=full', 'acquire.budget=20 acquire.rounds=2'],
     CONFIG,
   )
-  assert [(study_runs.title(x.fields), x.grid) for x in found] == [
+  assert [(runs.title(x.fields), x.grid) for x in found] == [
     ('score=margin, k=2', True),
     ('score=margin, k=5', True),
     ('score=entropy, k=2', True),
@@ -42,16 +43,12 @@ def test_runs_share_stage_1_where_their_fields_let_them(tmp_path):
     setting(('uda.strategy', 'minent'), ('acquire.k', k)) for k in '12'
   )
   assert one.stage_1 == two.stage_1 == (('uda.strategy', 'minent'),)
-  assert study_runs.base(tmp_path, one.stage_1, 0) != study_runs.base(
+  assert runs.base(tmp_path, one.stage_1, 0) != runs.base(
     tmp_path, one.stage_1, 1
   )
-  assert study_runs.workdir(tmp_path, one, 0) != study_runs.workdir(
-    tmp_path, two, 0
-  )
+  assert runs.workdir(tmp_path, one, 0) != runs.workdir(tmp_path, two, 0)
   other = setting(('adapt.steps', '7'))
-  assert study_runs.base(tmp_path, other.stage_1, 0) == (
-    tmp_path / 'seed_0/stage_1'
-  )
+  assert runs.base(tmp_path, other.stage_1, 0) == (tmp_path / 'seed_0/stage_1')
   # It is scored there too, on what its gains are over.
   assert setting(('data.evaluation.dataset', 'streets_game')).stage_1
 
@@ -73,18 +70,18 @@ def test_a_stage_1_is_called_by_all_fields_in_which_they_differ():
     )
   )
   assert list(
-    study_rows.stage_1_titles([plain, minent, both], CONFIG).values()
+    rows_lib.stage_1_titles([plain, minent, both], CONFIG).values()
   ) == [
     'uda.strategy=advent, uda.steps=500',
     'uda.strategy=minent, uda.steps=500',
     'uda.strategy=minent, uda.steps=7',
   ]
-  assert list(study_rows.stage_1_titles([minent], CONFIG).values()) == ['']
+  assert list(rows_lib.stage_1_titles([minent], CONFIG).values()) == ['']
 
 
 def test_fields_of_the_same_name_are_told_apart():
-  found = study.chosen([], ['uda.steps=3', 'adapt.steps=3'], CONFIG)
-  assert [study_runs.slug(x.fields) for x in found] == [
+  found = settings.chosen([], ['uda.steps=3', 'adapt.steps=3'], CONFIG)
+  assert [runs.slug(x.fields) for x in found] == [
     'uda.steps_3',
     'adapt.steps_3',
   ]
@@ -94,7 +91,7 @@ def test_only_the_config_is_handed_on():
   words = ['--vary=a=1', '--config=c.py', '--config.x=1', '--config.y', '2',
            '--seeds', '3', '--out=o', '--noconfig.z',
            '--compilation_cache', 'd', 'e']  # fmt: skip
-  assert study_runs.forwarded(words) == [
+  assert runs.forwarded(words) == [
     '--config=c.py', '--config.x=1', '--config.y', '2', '--noconfig.z',
     '--compilation_cache', 'd',
   ]  # fmt: skip
@@ -182,4 +179,4 @@ def test_a_run_that_fails_is_named_with_why(tmp_path):
 
 def test_a_name_without_value_is_no_field():
   with pytest.raises(errors.UsageError, match='FIELD=VALUE'):
-    study.parse('acquire.k=', '--vary')
+    settings.parse('acquire.k=', '--vary')

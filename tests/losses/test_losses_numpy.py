@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pointsup_jax.losses import adversarial, entropy, segmentation
+from pointsup_jax.losses import domain_loss, entropy, segmentation
 
 SHAPES = [(1, 1, 1, 2), (2, 3, 5, 4), (1, 7, 4, 19)]
 
@@ -95,9 +95,9 @@ def test_bce(label):
   x = logits((2, 3, 4, 1), scale=10.0)
   p = 1 / (1 + np.exp(-np.float64(x)))
   expected = -(label * np.log(p) + (1 - label) * np.log1p(-p)).mean()
-  np.testing.assert_allclose(adversarial.bce(x, label), expected, rtol=1e-4)
-  assert np.isfinite(adversarial.bce(np.float32([[[[1e4]]]]), 0.0))
+  np.testing.assert_allclose(domain_loss.bce(x, label), expected, rtol=1e-4)
+  assert np.isfinite(domain_loss.bce(np.float32([[[[1e4]]]]), 0.0))
 
 
 def test_the_published_encoding():
-  assert (adversarial.SOURCE, adversarial.TARGET) == (0.0, 1.0)
+  assert (domain_loss.SOURCE, domain_loss.TARGET) == (0.0, 1.0)

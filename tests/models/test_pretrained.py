@@ -63,7 +63,7 @@ def test_a_torch_checkpoint_loads_evaluates_and_goes_back(pth, torch, tmp_path):
   theirs = model().apply(loaded, images.astype(np.float32), train=False)
   np.testing.assert_array_equal(ours.main, theirs.main)
   out = tmp_path / 'out.pth'
-  pretrained.main([str(pth), str(out)])
+  weight_files.write(out, pretrained.to_torch(pretrained.load(pth)))
   back = torch.load(out, weights_only=True)
   assert_same({k: v.numpy() for k, v in back.items()}, tensors())
 
@@ -91,7 +91,7 @@ def test_other_formats_go_out_and_in_bit_by_bit(suffix, tmp_path):
 def test_the_command_converts(tmp_path):
   weight_files.write(tmp_path / 'a.npz', tensors())
   done = subprocess.run(
-    [sys.executable, '-m', 'pointsup_jax.models.pretrained',
+    [sys.executable, '-m', 'launch.convert',
      tmp_path / 'a.npz', tmp_path / 'b.safetensors'],
     check=True, capture_output=True, text=True,
   )  # fmt: skip
@@ -102,7 +102,7 @@ def test_the_command_converts(tmp_path):
 def test_the_command_says_in_one_line_what_is_wrong(tmp_path):
   for arguments, code in (([], 2), ([tmp_path / 'no.npz', 'b.npz'], 1)):
     done = subprocess.run(
-      [sys.executable, '-m', 'pointsup_jax.models.pretrained', *arguments],
+      [sys.executable, '-m', 'launch.convert', *arguments],
       check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == code

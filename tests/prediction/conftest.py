@@ -5,7 +5,7 @@ import pathlib
 import pytest
 import using
 
-from pointsup_jax.prediction import model
+from pointsup_jax.prediction import loaded_model
 
 
 @pytest.fixture(scope='session')
@@ -24,6 +24,6 @@ def images(workdir) -> pathlib.Path:
 
 
 @pytest.fixture(scope='session')
-def trained(workdir) -> model.Model:
+def trained(workdir) -> loaded_model.Model:
   """Its newest model."""
-  return model.load(workdir)
+  return loaded_model.load(workdir)

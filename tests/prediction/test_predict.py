@@ -11,7 +11,13 @@ from launching import assert_refused, launch
 from PIL import Image
 from saying import message
 
-from pointsup_jax.prediction import folder, inputs, job, model, segmenting
+from pointsup_jax.prediction import (
+  folder,
+  inputs,
+  loaded_model,
+  predicting,
+  segmenting,
+)
 
 
 @pytest.fixture(scope='module')
@@ -136,7 +142,7 @@ def test_again_does_what_is_left_and_replaces_nothing(
 
 def opened(trained, out, views=None):
   views = views or segmenting.plain(trained.size)
-  return folder.Folder(out, job.about(trained, views), trained.classes)
+  return folder.Folder(out, predicting.about(trained, views), trained.classes)
 
 
 def test_predictions_of_other_images_or_models_are_not_replaced(
@@ -151,7 +157,7 @@ def test_predictions_of_other_images_or_models_are_not_replaced(
   text = message(lambda: opened(trained, out).left_to_do([there]))
   assert str(out / 'labels/a/0.png') in text
   assert str(elsewhere) in text
-  other = model.load(workdir, 'source_only')
+  other = loaded_model.load(workdir, 'source_only')
   assert "model was 'uda', now 'source_only'" in message(
     lambda: opened(other, out)
   )
@@ -187,22 +193,22 @@ def test_nothing_is_written_outside_the_folder(trained, images, tmp_path):
 
 @pytest.mark.parametrize('phase', ['adapt', None])
 def test_a_model_that_is_not_there(phase, workdir, tmp_path):
-  text = message(lambda: model.load(workdir, 'adapt'))
+  text = message(lambda: loaded_model.load(workdir, 'adapt'))
   assert 'it has those of uda, source_only' in text
-  assert 'config.json' in message(lambda: model.load(tmp_path, phase))
+  assert 'config.json' in message(lambda: loaded_model.load(tmp_path, phase))
 
 
 def test_a_checkpoint_is_chosen_by_its_step(workdir, trained):
   folder = workdir / 'uda/checkpoints'
   kept = sorted(int(path.name) for path in folder.iterdir())
   assert len(kept) > 1
-  earlier = model.load(workdir, 'uda', kept[0])
+  earlier = loaded_model.load(workdir, 'uda', kept[0])
   assert (earlier.step, trained.step) == (kept[0], kept[-1])
   kernels = [
     x.variables['params']['conv1']['kernel'] for x in (earlier, trained)
   ]
   assert np.any(np.asarray(kernels[0]) != np.asarray(kernels[1]))
-  text = message(lambda: model.load(workdir, 'uda', 77))
+  text = message(lambda: loaded_model.load(workdir, 'uda', 77))
   assert f'at step 77; it has those at {", ".join(map(str, kept))}' in text
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import special
 from using import enlarged
 
-from pointsup_jax.evaluation import predict as evaluation
+from pointsup_jax.evaluation import inference as evaluation
 from pointsup_jax.models import deeplab, upsample
 from pointsup_jax.prediction import segmenting
 from pointsup_jax.training import sharding

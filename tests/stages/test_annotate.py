@@ -7,8 +7,9 @@ from configs import streets_active
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.stages import annotate, check, labels, workdir
-from pointsup_jax.stages import run as run_lib
+from pointsup_jax.run import config_check, waiting, workdir
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.stages import annotate
 
 SIZE = (96, 192)
 
@@ -37,7 +38,7 @@ def test_without_answers_it_says_how_to_get_them(run):
   with pytest.raises(
     errors.WaitingForLabels, match='waiting for 10 of 10'
   ) as caught:
-    annotate.run(run)
+    annotate.collect(run)
   assert f'--workdir={run.workdir.root}' in str(caught.value)
   assert '--config.annotate.answers=' in str(caught.value)
   assert '\n' not in str(caught.value)
@@ -46,7 +47,7 @@ def test_without_answers_it_says_how_to_get_them(run):
 def test_nothing_waits_where_everything_was_imported_before(run, capsys):
   with store_lib.Store(run.workdir.annotations) as store:
     store.answer_many({r.id: 3 for r in store.requests()}, 'ana')
-  annotate.run(run)
+  annotate.collect(run)
   assert 'all points are answered' in capsys.readouterr().err
 
 
@@ -55,7 +56,7 @@ def test_answers_of_a_file_are_recorded_and_the_rest_is_said(
 ):
   write(run, tmp_path / 'a.csv', ['road', 'car', '', 'unsure', 'void'])
   with pytest.raises(errors.WaitingForLabels, match='waiting for 6 of 10'):
-    annotate.run(run)
+    annotate.collect(run)
   assert '4 answers' in capsys.readouterr().err
   with store_lib.Store(run.workdir.annotations) as store:
     assert store.answered('a').labels.tolist() == [0, 13, 255, 255]
@@ -64,7 +65,7 @@ def test_answers_of_a_file_are_recorded_and_the_rest_is_said(
 def test_a_faulty_file_leaves_everything_open(run, tmp_path):
   write(run, tmp_path / 'a.csv', ['road', 'raod'])
   with pytest.raises(errors.UserError, match='1 faults'):
-    annotate.run(run)
+    annotate.collect(run)
   with store_lib.Store(run.workdir.annotations) as store:
     assert store.counts().answered == 0
 
@@ -72,19 +73,19 @@ def test_a_faulty_file_leaves_everything_open(run, tmp_path):
 @pytest.mark.parametrize('name', ['none.csv', 'answers.txt', 'answers'])
 def test_a_file_that_cannot_be_read_is_refused_before_anything(run, name):
   run.config.annotate.answers = name
-  check.check(run.config)
+  config_check.check(run.config)
   with pytest.raises(errors.UsageError, match=name):
-    check.check_data(run)
+    config_check.check_data(run)
 
 
 def test_answers_that_nobody_would_read_are_refused(run):
   run.config.annotate.update(oracle='ground_truth', answers='a.csv')
   with pytest.raises(errors.UsageError, match='only read with annotate'):
-    check.check(run.config)
+    config_check.check(run.config)
 
 
 def test_a_run_that_may_do_without_the_rest_goes_on(run, tmp_path):
   write(run, tmp_path / 'a.csv', ['road', 'car'])
   run.config.adapt.allow_partial = True
-  annotate.run(run)
-  assert labels.missing(run) == 8
+  annotate.collect(run)
+  assert waiting.missing(run) == 8

@@ -15,7 +15,9 @@ from PIL import Image
 from configs import camvid_dusk
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.stages import record, report, report_facts, run, workdir
+from pointsup_jax.report import gather
+from pointsup_jax.run import config_file, context, workdir
+from pointsup_jax.stages import report
 
 CLASSES = ('<script>alert(1)</script>', '$\\frac{&amp;', "a'b", 'Straße 道')
 IMAGE = '"><img src=x onerror=alert(2)>'
@@ -52,8 +54,8 @@ def open_run(tmp_path, data, asked='report', **fields):
   config.acquire.k = 2
   config.update_from_flattened_dict(fields)
   folder = workdir.Workdir(tmp_path / 'a & <b>', rounds=config.acquire.rounds)
-  opened = run.open_run(config, folder, asked=asked)
-  record.claim(opened.workdir, config, opened.classes)
+  opened = context.open_run(config, folder, asked=asked)
+  config_file.claim(opened.workdir, config, opened.classes)
   return opened
 
 
@@ -124,7 +126,7 @@ def written(opened):
 def test_a_browser_shows_it_from_disk_and_names_stay_text(tmp_path, data):
   opened = open_run(tmp_path, data, **{'annotate.oracle': 'human'})
   whole(opened)
-  report.run(opened)
+  report.make(opened)
   browser = browsers.open_offline(tmp_path)
   try:
     browser.get((opened.workdir.report / 'index.html').as_uri())
@@ -179,7 +181,7 @@ def test_a_browser_shows_it_from_disk_and_names_stay_text(tmp_path, data):
 def test_the_files_beside_it_are_there_and_it_fits_a_mail(tmp_path, data):
   opened = open_run(tmp_path, data)
   whole(opened)
-  report.run(opened)
+  report.make(opened)
   folder = opened.workdir.report
   pictures = sorted(path.name for path in folder.glob('*.png'))
   assert pictures == [
@@ -200,14 +202,14 @@ def test_the_files_beside_it_are_there_and_it_fits_a_mail(tmp_path, data):
   assert (folder / 'index.html').stat().st_size < 5e6
   # The same again, but for the time.
   before = {name: (folder / name).read_bytes() for name in pictures}
-  report.run(opened)
+  report.make(opened)
   assert before == {name: (folder / name).read_bytes() for name in pictures}
 
 
 def test_of_stage_1_alone(tmp_path, data):
   opened = open_run(tmp_path, data)
   log(opened.workdir.uda, 'source_main', 'entropy_main')
-  report.run(opened)
+  report.make(opened)
   text = written(opened)
   assert 'nothing has been evaluated' in text
   assert 'no points have been asked' in text
@@ -222,7 +224,7 @@ def test_self_training_asked_nobody(tmp_path, data):
   score(opened, 'uda')
   ask(opened, points=0)
   opened.workdir.mark_done('acquire')
-  report.run(opened)
+  report.make(opened)
   text = written(opened)
   assert 'stage 2 asked for no points' in text
   assert "only 'UDA' was evaluated" in text.replace('&#39;', "'")
@@ -232,7 +234,7 @@ def test_self_training_asked_nobody(tmp_path, data):
 def test_without_a_single_answer(tmp_path, data):
   opened = open_run(tmp_path, data, **{'annotate.oracle': 'human'})
   ask(opened, answers=())
-  report.run(opened)
+  report.make(opened)
   text = written(opened)
   assert 'No point has been labelled' in text
   assert (opened.workdir.report / 'asked.png').exists()
@@ -244,7 +246,7 @@ def test_target_images_without_labels_have_no_truth_and_it_says_so(
   opened = open_run(tmp_path, data, **{'annotate.oracle': 'human'})
   ask(opened)
   shutil.rmtree(data / 'labels')
-  report.run(opened)
+  report.make(opened)
   assert 'they have no label files' in written(opened)
   assert (opened.workdir.report / 'asked.png').exists()
 
@@ -253,7 +255,7 @@ def test_where_the_images_are_gone_the_rest_is_told(tmp_path, data):
   opened = open_run(tmp_path, data)
   whole(opened)
   shutil.rmtree(data / 'images')
-  report.run(opened)
+  report.make(opened)
   text = written(opened)
   assert 'Evaluated images: ' in text
   assert 'Images with points: ' in text
@@ -265,7 +267,7 @@ def test_rounds_stand_beside_each_other_in_their_order(tmp_path, data):
   whole(opened)
   for number in (2, 1):
     score(opened, f'adapt_round_{number}')
-  report.run(opened)
+  report.make(opened)
   with (opened.workdir.report / 'iou.csv').open() as file:
     assert [row[0] for row in csv.reader(file)][1:] == [
       'no adaptation',
@@ -282,7 +284,7 @@ def test_scores_of_an_earlier_step_are_left_out_and_named(tmp_path, data):
     score(opened, model)  # at step 2
   (opened.workdir.uda.checkpoints / '3').mkdir(parents=True)
   (opened.workdir.source_only.checkpoints / '2').mkdir(parents=True)
-  found = report_facts.gather(opened)
+  found = gather.gather(opened)
   assert [x.column for x in found.scores] == ['no adaptation', 'points']
   assert any("'UDA'" in line and 'step 2' in line for line in found.missing)
 
@@ -290,7 +292,7 @@ def test_scores_of_an_earlier_step_are_left_out_and_named(tmp_path, data):
 def test_an_empty_workdir_is_refused(tmp_path, data):
   opened = open_run(tmp_path, data)
   with pytest.raises(errors.UsageError, match='--stage=all'):
-    report.run(opened)
+    report.make(opened)
   assert not opened.workdir.report.exists()
 
 
@@ -339,10 +341,10 @@ def test_a_run_that_ends_well_is_not_failed_by_its_report(
     raise error
 
   monkeypatch.setattr(report, 'write', fail)
-  report.run(open_run(tmp_path, data, asked='all'))
+  report.make(open_run(tmp_path, data, asked='all'))
   assert f'no report: {error}' in capsys.readouterr().err
   with pytest.raises(type(error)):
-    report.run(open_run(tmp_path, data))
+    report.make(open_run(tmp_path, data))
 
 
 def test_a_stop_during_the_report_is_a_stop(tmp_path, data, monkeypatch):
@@ -351,4 +353,4 @@ def test_a_stop_during_the_report_is_a_stop(tmp_path, data, monkeypatch):
 
   monkeypatch.setattr(report, 'write', stopped)
   with pytest.raises(errors.Stopped):
-    report.run(open_run(tmp_path, data, asked='all'))
+    report.make(open_run(tmp_path, data, asked='all'))

@@ -11,8 +11,9 @@ import pytest
 from configs import streets_active
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.stages import check, phase, rollback, workdir
-from pointsup_jax.stages import run as run_lib
+from pointsup_jax.run import config_check, workdir
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.stages import phase, rollback
 from pointsup_jax.training import (
   checkpoint,
   learner,
@@ -29,7 +30,7 @@ def a_run(folder, on_nan='rollback'):
   config.train.update(checkpoint_every=4, log_every=3, on_nan=on_nan)
   for name in ('source', 'target'):
     config.data[name].length = 2
-  check.check(config)
+  config_check.check(config)
   return run_lib.Run(
     config,
     workdir.Workdir(folder),

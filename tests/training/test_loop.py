@@ -8,7 +8,8 @@ import numpy as np
 import players
 import pytest
 
-from pointsup_jax import errors, stop
+from pointsup_jax import errors
+from pointsup_jax.hosts import stopping
 from pointsup_jax.training import (
   checkpoint,
   learner,
@@ -94,7 +95,7 @@ def test_a_request_to_stop_saves_first(tmp_path, monkeypatch):
     for i in itertools.count(start):
       fed.append(i)
       if i == 2:
-        monkeypatch.setattr(stop, 'requested', lambda: True)
+        monkeypatch.setattr(stopping, 'requested', lambda: True)
       yield i
 
   with pytest.raises(errors.Stopped):

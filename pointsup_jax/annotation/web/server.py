@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 
 import uvicorn
 
-from pointsup_jax import errors, progress, stop
+from pointsup_jax import errors
 from pointsup_jax.annotation import store
-from pointsup_jax.annotation.web import access, desk, pictures, site
+from pointsup_jax.annotation.web import access, pictures, site, store_thread
+from pointsup_jax.hosts import progress, stopping
 
 # After the last answer: time to see that it is done, or to take it back.
 _GRACE_SECONDS = 10.0
@@ -63,7 +64,7 @@ def serve(
   folder.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
     stack.enter_context(store.sole_writer(path))
-    work = desk.Desk(path, len(names), options.overlap)
+    work = store_thread.Desk(path, len(names), options.overlap)
     stack.callback(work.close)
     shown = pictures.Pictures(images)
     sizes = work.sizes()
@@ -112,7 +113,7 @@ class _Server(uvicorn.Server):
 
 
 async def _until_done(
-  server: uvicorn.Server, listener: socket.socket, work: desk.Desk
+  server: uvicorn.Server, listener: socket.socket, work: store_thread.Desk
 ) -> None:
   serving = asyncio.create_task(server.serve(sockets=[listener]))
   complete_since: float | None = None
@@ -123,7 +124,7 @@ async def _until_done(
     elif complete_since is None:
       complete_since = now
     over = complete_since is not None and now > complete_since + _GRACE_SECONDS
-    if over or stop.requested():
+    if over or stopping.requested():
       server.should_exit = True
     await asyncio.wait([serving], timeout=_LOOK_EVERY)
   await serving

@@ -12,8 +12,8 @@ from pointsup_jax import errors
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.web import access as access_lib
-from pointsup_jax.annotation.web import desk as desk_lib
 from pointsup_jax.annotation.web import fields, guard, keys, pictures
+from pointsup_jax.annotation.web import store_thread as desk_lib
 
 _STATIC = pathlib.Path(__file__).parent / 'static'
 _FILES = {'app.js': 'text/javascript', 'app.css': 'text/css'}

@@ -6,7 +6,7 @@ import numpy as np
 from starlette import testclient
 
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.web import access, desk, pictures, site
+from pointsup_jax.annotation.web import access, pictures, site, store_thread
 from pointsup_jax.types import Example
 
 NAMES = ('road', 'car', 'sky')
@@ -52,7 +52,7 @@ def fill(path, images=2, per_image=6):
 
 def open_site(path, overlap=0.0, images=2):
   """The site of a store that `fill` made; close its desk."""
-  work = desk.Desk(path, len(NAMES), overlap)
+  work = store_thread.Desk(path, len(NAMES), overlap)
   return site.Site(
     desk=work,
     access=access.Access('s' * 64),

@@ -5,13 +5,13 @@ import sys
 
 import pages
 
-from pointsup_jax import stop
 from pointsup_jax.annotation.web import server
+from pointsup_jax.hosts import stopping
 
 
 def main() -> None:
   folder, port, images = sys.argv[1:]
-  stop.install()
+  stopping.install()
   server._GRACE_SECONDS = 1.0
   server.serve(
     path=pathlib.Path(folder, 'annotations.sqlite'),

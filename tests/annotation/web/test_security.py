@@ -9,11 +9,11 @@ import pages
 import pytest
 import uvicorn
 
-from configs import default
+from pointsup_jax import config as config_lib
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.web import access
-from pointsup_jax.stages import check
+from pointsup_jax.run import config_check
 
 
 @pytest.fixture
@@ -363,13 +363,13 @@ def test_the_secret_stays_and_is_the_owners_alone(tmp_path):
   'host', ['0.0.0.0', '192.168.1.7', '::', '', 'my-host']
 )
 def test_other_machines_are_let_in_only_when_asked(host):
-  config = default.get_config()
+  config = config_lib.get_config()
   config.annotate.host = host
   with pytest.raises(errors.UsageError, match='ssh -L'):
-    check.check(config)
+    config_check.check(config)
   if host:
     config.annotate.allow_remote = True
-    check.check(config)
+    config_check.check(config)
 
 
 def test_with_remote_access_addresses_and_our_names_are_hosts(site):

@@ -1,0 +1,150 @@
+"""What goes into an export, and writing it."""
+
+import os
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from pointsup_jax import errors
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange import recording
+from pointsup_jax.annotation.exchange.formats import by_name
+from pointsup_jax.annotation.exchange.formats import exchanged as points_lib
+from pointsup_jax.annotation.exchange.formats import words as words_lib
+from pointsup_jax.annotation.exchange.formats.exchanged import (
+  Export,
+  ImageFile,
+  Point,
+)
+from pointsup_jax.data import folders, image_files
+
+WHICH = ('open', 'answered', 'all')
+# Names of Cityscapes leave this out.
+_ENDING = '_leftImg8bit'
+
+
+def select(
+  store: store_lib.Store, which: str, limit: int | None = None
+) -> list[Point]:
+  """The points to export: open ones first, those most worth first of all.
+
+  Args:
+    store: with the requests.
+    which: one of `WHICH`.
+    limit: how many at most.
+  """
+  current = recording.said(store).current
+  chosen = []
+  if which in ('open', 'all'):
+    chosen += [Point(request, None) for request in store.unanswered()]
+  if which in ('answered', 'all'):
+    chosen += [
+      Point(request, current[request.id])
+      for request in store.requests()
+      if request.id in current
+    ]
+  return chosen[:limit]
+
+
+def prepare(
+  store: store_lib.Store,
+  points: Sequence[Point],
+  *,
+  size: tuple[int, int],
+  words: words_lib.Words,
+  images: pathlib.Path | None = None,
+) -> Export:
+  """Brings together what the formats write.
+
+  Args:
+    store: with the requests.
+    points: those to be exported.
+    size: (height, width) in which the requests count.
+    words: what the answers can be.
+    images: the folder of the images that people will look at, which may have
+      other sizes; None: NAME.png of the size at which the points count.
+
+  Raises:
+    errors.UserError: images are missing or damaged.
+  """
+  names = list(dict.fromkeys(point.request.image for point in points))
+  return Export(
+    points=points,
+    size=size,
+    words=words,
+    digest=points_lib.digest(store.requests(), size),
+    files=(
+      {name: ImageFile(f'{name}.png', size) for name in names}
+      if images is None
+      else find_images(images, names)
+    ),
+    folder='images' if images is None else images.resolve().name,
+  )
+
+
+def find_images(
+  root: pathlib.Path, names: Iterable[str]
+) -> Mapping[str, ImageFile]:
+  """The files of images, by name, with their own sizes.
+
+  Args:
+    root: the folder below which a name is a path without suffix: images/ of an
+      image folder or GTA5, RGB/ of SYNTHIA, leftImg8bit/train/ of Cityscapes.
+    names: of the images.
+
+  Raises:
+    errors.UserError: there is none for a name, or it is damaged.
+  """
+  found, missing = {}, []
+  for name in names:
+    candidates = [
+      f'{name}{ending}{suffix}'
+      for ending in ('', _ENDING)
+      for suffix in (*folders.IMAGE_SUFFIXES, '.PNG', '.JPG', '.JPEG')
+    ]
+    path = next((x for x in candidates if (root / x).is_file()), None)
+    if path is None:
+      missing.append(name)
+    else:
+      found[name] = ImageFile(path, image_files.header_size(root, path))
+  if missing:
+    raise errors.UserError(
+      f'{root} has no file for {len(missing)} of the images: '
+      f'{folders.few(missing)}; --images must be the folder below which these '
+      'are paths without .png or .jpg'
+    )
+  return found
+
+
+def write(
+  export: Export, format_name: str, path: pathlib.Path
+) -> list[pathlib.Path]:
+  """Writes an export; what is there already is never replaced.
+
+  Args:
+    export: what to write.
+    format_name: one of `table.FORMATS`.
+    path: the file, or the folder where a format has many files.
+
+  Returns:
+    What was written.
+
+  Raises:
+    errors.UsageError: something is there already.
+  """
+  chosen = by_name.FORMATS[format_name]
+  texts = {
+    path / name if chosen.many else path.with_name(path.name + name): text
+    for name, text in chosen.write(export)
+  }
+  for file in texts:
+    # It may be somebody's work of days.
+    if file.exists():
+      raise errors.UsageError(
+        f'{file} exists; remove it or export to another path'
+      )
+  for file, text in texts.items():
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f'{file.name}.part')
+    part.write_text(text, encoding='utf-8')
+    os.replace(part, file)
+  return list(texts)

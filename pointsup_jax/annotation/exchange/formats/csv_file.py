@@ -1,0 +1,73 @@
+"""CSV: id, label, annotator; what any spreadsheet can make."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+from pointsup_jax import errors
+from pointsup_jax.annotation.exchange.formats.exchanged import Claim, Export
+
+# The first two are needed, in any order.
+_COLUMNS = ('id', 'label', 'annotator', 'seconds', 'requests')
+# Spreadsheets write the separator of their country.
+_SEPARATORS = (',', ';', '\t')
+
+
+def write(export: Export) -> Iterator[tuple[str, str]]:
+  """A line for each point; the label of open ones is empty."""
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(_COLUMNS)
+  for point in export.points:
+    answer = point.answer
+    word = export.words.of(answer.label) if answer else ''
+    annotator = answer.annotator if answer else ''
+    seconds = answer.seconds if answer else None
+    writer.writerow([point.request.id, word, annotator, seconds, export.digest])
+  yield '', text.getvalue()
+
+
+def read(text: str, annotator: str) -> list[Claim]:
+  """Reads the answers; see `formats.table.Format.read`."""
+  first = text.partition('\n')[0]
+  separator = max(_SEPARATORS, key=first.count)
+  # Not strict, an open quote would swallow all lines after it.
+  reader = csv.reader(
+    io.StringIO(text, newline=''), delimiter=separator, strict=True
+  )
+  try:
+    header = [name.strip().lower() for name in next(reader, [])]
+    missing = [name for name in _COLUMNS[:2] if name not in header]
+    if missing:
+      raise errors.UserError(
+        f'has no column {missing[0]!r}; the first line must name the columns: '
+        f'{",".join(_COLUMNS[:3])}'
+      )
+    return [
+      _claim(row, header, reader.line_num, annotator) for row in reader if row
+    ]
+  except csv.Error as error:
+    raise errors.UserError(f'line {reader.line_num}: {error}') from error
+
+
+def _claim(
+  row: list[str], header: list[str], line: int, annotator: str
+) -> Claim:
+  cells = dict(zip(header, row, strict=False))
+  fault = ''
+  if len(row) > len(header):
+    fault = f'has {len(row)} cells under {len(header)} columns'
+  seconds = None
+  try:
+    seconds = float(cells.get('seconds') or 'nan')
+  except ValueError:
+    fault = f'seconds {cells["seconds"]!r} is no number'
+  return Claim(
+    where=f'line {line}',
+    point=cells.get('id', '').rstrip(),
+    word=cells.get('label', '').strip(),
+    annotator=cells.get('annotator', '').strip() or annotator,
+    seconds=seconds if seconds is not None and 0 <= seconds < 1e9 else None,
+    digest=cells.get('requests', '').strip() or None,
+    fault=fault,
+  )

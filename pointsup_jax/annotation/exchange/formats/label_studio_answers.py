@@ -1,0 +1,119 @@
+"""What Label Studio exports as 'JSON', of either layout."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from pointsup_jax import errors
+from pointsup_jax.annotation.exchange.formats import label_studio
+from pointsup_jax.annotation.exchange.formats.exchanged import Claim
+
+_EXPORT = "export the project as 'JSON' (not JSON-MIN, CSV or COCO)"
+
+
+def read(text: str, annotator: str) -> list[Claim]:
+  """Reads the answers; see `formats.table.Format.read`.
+
+  Drafts, predictions and skipped tasks hold no answers. What has a position is
+  a point of layout 'image', named by its region; the others are named by their
+  task.
+  """
+  try:
+    tasks = json.loads(text)
+  except (ValueError, RecursionError) as error:
+    raise errors.UserError(f'is not JSON: {error}') from error
+  if not isinstance(tasks, list):
+    raise errors.UserError(f'is not a list of tasks; {_EXPORT}')
+  claims: list[Claim] = []
+  for number, task in enumerate(tasks, start=1):
+    try:
+      claims += _claims_of_task(task, number, annotator)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+      raise errors.UserError(
+        f'task {number} is not as Label Studio writes it '
+        f'({type(error).__name__}: {error}); {_EXPORT}'
+      ) from error
+  return claims
+
+
+def _claims_of_task(task: Any, number: int, annotator: str) -> Iterator[Claim]:
+  name = f'task {task.get("id", number)}'
+  if 'annotations' not in task:
+    raise ValueError("no 'annotations'")
+  for annotation in task['annotations']:
+    # A skipped task is asked again: it is as if nobody had seen it.
+    if annotation.get('was_cancelled'):
+      continue
+    results = [
+      result
+      for result in annotation['result']
+      # Other controls that the project may have are no concern of ours.
+      if _kind(result) in ('keypointlabels', 'choices')
+    ]
+    seconds = _number(annotation.get('lead_time'))
+    for result in results:
+      yield _claim(
+        result,
+        task['data'],
+        where=name,
+        annotator=_person(annotation.get('completed_by')) or annotator,
+        # Label Studio times annotations, not regions; the total stays right.
+        seconds=None if seconds is None else seconds / len(results),
+      )
+
+
+def _claim(
+  result: dict,
+  data: dict,
+  *,
+  where: str,
+  annotator: str,
+  seconds: float | None,
+) -> Claim:
+  value, kind = result['value'], _kind(result)
+  chosen = value.get(kind) or []
+  position = None
+  if kind == 'choices':
+    point = str(data.get('point_id', ''))
+  else:
+    point = label_studio.point_id(str(result['id']))
+    x, y = _number(value.get('x')), _number(value.get('y'))
+    if x is not None and y is not None:
+      position = (y / 100, x / 100)
+  digest = data.get('requests')
+  return Claim(
+    where=f'{where}, region {result.get("id")}',
+    point=point,
+    word=str(chosen[0]) if chosen else '',
+    annotator=annotator,
+    seconds=seconds,
+    position=position,
+    digest=str(digest) if digest else None,
+    fault=f'has {len(chosen)} classes' if len(chosen) > 1 else '',
+  )
+
+
+def _kind(result: dict) -> str:
+  """A keypoint whose label was taken away is no 'keypointlabels' any more."""
+  kind = result.get('type')
+  return 'keypointlabels' if kind == 'keypoint' else str(kind)
+
+
+def _person(completed_by: Any) -> str:
+  """Label Studio names people by number, or with all it knows of them."""
+  if isinstance(completed_by, dict):
+    for key in ('email', 'username', 'id'):
+      if completed_by.get(key):
+        return _person(completed_by[key])
+    return ''
+  if isinstance(completed_by, int):
+    return f'user {completed_by}'
+  return str(completed_by or '')
+
+
+def _number(value: Any) -> float | None:
+  """A finite number, or nothing."""
+  if isinstance(value, int | float) and math.isfinite(value):
+    return float(value)
+  return None

@@ -1,0 +1,41 @@
+"""labelme: a JSON beside each image; written only."""
+
+import json
+import pathlib
+from collections.abc import Iterator
+
+from pointsup_jax.annotation.exchange.formats import pixels
+from pointsup_jax.annotation.exchange.formats.exchanged import Export, Point
+
+
+def write(export: Export) -> Iterator[tuple[str, str]]:
+  """A file for each image, at the image's path below the folder."""
+  for image, points in export.by_image().items():
+    path = pathlib.PurePosixPath(export.files[image].path)
+    height, width = export.files[image].size
+    content: dict = {
+      'version': '5.0.0',
+      'flags': {},
+      'shapes': [_shape(export, point) for point in points],
+      # labelme looks for it beside the JSON.
+      'imagePath': path.name,
+      'imageData': None,
+      'imageHeight': height,
+      'imageWidth': width,
+    }
+    yield str(path.with_suffix('.json')), json.dumps(content, indent=1)
+
+
+def _shape(export: Export, point: Point) -> dict:
+  request, (height, width) = point.request, export.size
+  shown = export.files[request.image].size
+  x = pixels.centre(request.col, width, shown[1])
+  y = pixels.centre(request.row, height, shown[0])
+  return {
+    'label': export.word_of(point),
+    'points': [[x, y]],
+    'group_id': None,
+    'description': request.id,
+    'shape_type': 'point',
+    'flags': {},
+  }

@@ -1,0 +1,128 @@
+"""The one way by which answers from files come into a store."""
+
+import pathlib
+from typing import NamedTuple
+
+from pointsup_jax import errors
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange import recording, verifying
+from pointsup_jax.annotation.exchange.formats import by_name
+from pointsup_jax.annotation.exchange.formats import words as words_lib
+from pointsup_jax.annotation.exchange.formats.exchanged import Claim
+from pointsup_jax.hosts import progress
+
+_LINE = 400  # characters of a line about one answer
+_SUFFIXES = {'.csv': 'csv', '.json': 'label_studio', '.xml': 'cvat'}
+
+
+class Imported(NamedTuple):
+  """What an import did."""
+
+  recorded: int
+  known: int  # answers that the store had already
+  faulty: int  # lines that were skipped
+  moved: int
+  untouched: int  # points of the file without an answer
+
+
+def find(name: str) -> tuple[pathlib.Path, str]:
+  """A file with answers, and the format that its suffix stands for.
+
+  Raises:
+    errors.UsageError: it is not there, or its suffix stands for none.
+  """
+  path = pathlib.Path(name)
+  if path.suffix.lower() not in _SUFFIXES:
+    raise errors.UsageError(
+      f'{path} must end in {", ".join(_SUFFIXES)}: answers as CSV, as Label '
+      "Studio's JSON or as CVAT's XML"
+    )
+  if not path.is_file():
+    raise errors.UsageError(f'there is no file {path} with answers')
+  return path, _SUFFIXES[path.suffix.lower()]
+
+
+def import_file(
+  store: store_lib.Store,
+  path: pathlib.Path,
+  format_name: str,
+  *,
+  size: tuple[int, int],
+  words: words_lib.Words,
+  annotator: str = '',
+  skip_faulty: bool = False,
+) -> Imported:
+  """Records the answers of a file, all of them or none; says what is odd.
+
+  Args:
+    store: with the requests.
+    path: the file.
+    format_name: one of `table.FORMATS` that can be read.
+    size: (height, width) in which the requests count.
+    words: what the answers can be.
+    annotator: whom to name where the file names nobody; '': the format.
+    skip_faulty: record what is right though not everything is.
+
+  Raises:
+    errors.UserError: the file cannot be read, or some answers are wrong;
+      nothing was recorded.
+  """
+  claims = read(path, format_name, annotator)
+  verdict = verifying.check(claims, store.requests(), size, words)
+  faults = [_printable(line) for line in verdict.faults]
+  for line in verdict.notes:
+    progress.say(f'note: {_printable(line)}')
+  for line in faults:
+    progress.say(f'{"skipped" if skip_faulty else "faulty"}: {line}')
+  if faults and not skip_faulty:
+    raise errors.UserError(
+      f'{path}: {len(faults)} faults among {len(claims)} points, the '
+      f'first: {faults[0]}; nothing was recorded; mend them, or record '
+      'the others with python -m launch.exchange --skip_faulty'
+    )
+  said = recording.said(store)
+  new = [x for x in verdict.accepted if not recording.is_known(said, x)]
+  recording.record(store, new)
+  return Imported(
+    recorded=len(new),
+    known=len(verdict.accepted) - len(new),
+    faulty=len(faults),
+    moved=len(verdict.notes),
+    untouched=verdict.untouched,
+  )
+
+
+def read(
+  path: pathlib.Path, format_name: str, annotator: str = ''
+) -> list[Claim]:
+  """The answers in a file, unchecked.
+
+  Raises:
+    errors.UserError: the file is not there, or not of that format.
+  """
+  reader = by_name.FORMATS[format_name].read
+  if reader is None:
+    raise errors.UsageError(
+      f'{format_name} is only written; answers come back as '
+      f'{", ".join(name for name, x in by_name.FORMATS.items() if x.read)}'
+    )
+  try:
+    text = path.read_text(encoding='utf-8-sig')
+  except OSError as error:
+    raise errors.UserError(
+      f'{path} cannot be read: {error.strerror}'
+    ) from error
+  except UnicodeDecodeError as error:
+    raise errors.UserError(
+      f'{path} is not in UTF-8 ({error.reason} at byte {error.start}); save it '
+      "as such (spreadsheets: 'CSV UTF-8')"
+    ) from error
+  try:
+    return reader(text, annotator or format_name)
+  except errors.UserError as error:
+    raise errors.UserError(f'{path}: {error}') from error
+
+
+def _printable(line: str) -> str:
+  """A foreign file's words as one line that no terminal obeys."""
+  return ''.join(x if x.isprintable() else '?' for x in line[:_LINE])

@@ -1,0 +1,122 @@
+"""Sending the points of a run to another tool, and taking its answers in."""
+
+import dataclasses
+import pathlib
+from typing import NamedTuple
+
+from pointsup_jax import errors
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange import crops, exporting, importing
+from pointsup_jax.annotation.exchange.formats import by_name
+from pointsup_jax.annotation.exchange.formats import words as words_lib
+from pointsup_jax.hosts import progress
+
+
+class Asked(NamedTuple):
+  """What a run has asked."""
+
+  store: pathlib.Path
+  size: tuple[int, int]  # (height, width) in which the points count
+  words: words_lib.Words
+
+
+def send(
+  asked: Asked,
+  format_name: str,
+  path: pathlib.Path,
+  *,
+  which: str | None = None,
+  limit: int | None = None,
+  images: pathlib.Path | None = None,
+  crops_folder: pathlib.Path | None = None,
+) -> None:
+  """Exports points, and says what was written.
+
+  Args:
+    asked: the points.
+    format_name: one of `by_name.FORMATS`.
+    path: file to write, or folder for labelme.
+    which: one of `exporting.WHICH`; None: open ones, or answered ones where the
+      format is only written.
+    limit: export so many points at most, the most valuable ones first.
+    images: folder of the original images; None: people see them at the size at
+      which the network does.
+    crops_folder: where the pictures of single points go, for
+      'label_studio_points'.
+
+  Raises:
+    errors.UserError: there are no such points, or the options do not fit.
+  """
+  with_crops = format_name == 'label_studio_points'
+  if with_crops and not (images and crops_folder):
+    raise errors.UsageError(
+      f'--format={format_name} needs --images=DIR and --crops=DIR: it shows '
+      'people a picture of each point'
+    )
+  if crops_folder and not with_crops:
+    raise errors.UsageError('--crops is for --format=label_studio_points')
+  written_only = by_name.FORMATS[format_name].read is None
+  which = which or ('answered' if written_only else 'open')
+  with store_lib.Store(asked.store) as store:
+    points = exporting.select(store, which, limit)
+    if not points:
+      raise errors.UserError(
+        f'{asked.store} has no {"" if which == "all" else which + " "}points; '
+        f'--points is one of {", ".join(exporting.WHICH)}'
+      )
+    order = exporting.prepare(
+      store, points, size=asked.size, words=asked.words, images=images
+    )
+  if crops_folder:
+    order = dataclasses.replace(order, folder=crops_folder.resolve().name)
+  files = exporting.write(order, format_name, path)
+  if images and crops_folder:
+    crops.write(order, images, crops_folder)
+  more = f' and {len(files) - 2} more' if len(files) > 2 else ''
+  progress.say(
+    f'{len(points)} points in {len(order.files)} images: '
+    f'{", ".join(map(str, files[:2]))}{more}'
+  )
+
+
+def receive(
+  asked: Asked,
+  format_name: str,
+  path: pathlib.Path,
+  *,
+  annotator: str = '',
+  skip_faulty: bool = False,
+) -> None:
+  """Records the answers of a file, and says what is still open.
+
+  Args:
+    asked: the points.
+    format_name: one of `by_name.FORMATS` that can be read.
+    path: the file.
+    annotator: who answered, where the file does not say.
+    skip_faulty: record what is right though not everything is.
+
+  Raises:
+    errors.UserError: the page is served, or answers are wrong; nothing was
+      recorded.
+  """
+  with (
+    store_lib.sole_writer(asked.store),
+    store_lib.Store(asked.store, asked.words.classes.num_classes) as store,
+  ):
+    done = importing.import_file(
+      store,
+      path,
+      format_name,
+      size=asked.size,
+      words=asked.words,
+      annotator=annotator,
+      skip_faulty=skip_faulty,
+    )
+    counts = store.counts()
+  progress.say(
+    f'{done.recorded} answers recorded ({done.known} were known, {done.moved} '
+    f'points moved, {done.faulty} faults skipped, {done.untouched} points of '
+    f'the file untouched); {counts.requests - counts.answered} of '
+    f'{counts.requests} points are still open'
+  )

@@ -1,0 +1,61 @@
+"""Answers of several people, read and recorded together."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange.formats.exchanged import Answer
+
+
+class Answered(NamedTuple):
+  """An answer to a request of the store."""
+
+  request: str  # id
+  answer: Answer
+
+
+class Said(NamedTuple):
+  """Everything a store was told."""
+
+  current: dict[str, Answer]  # id -> the answer that holds
+  standing: set[tuple[str, int | None, str]]  # id, label, annotator
+
+
+def said(store: store_lib.Store) -> Said:
+  """Reads the answers that hold, and what each person says."""
+  current = {
+    name: Answer(entry.label, entry.annotator, entry.seconds)
+    for name, entry in store.holding().items()
+  }
+  standing = {
+    (x.request, x.label, x.annotator)
+    for x in store.standing()
+    if x.answer in ('label', 'unsure')
+  }
+  return Said(current, standing)
+
+
+def is_known(said: Said, answered: Answered) -> bool:
+  """Whether this person says so already."""
+  request, answer = answered
+  return (request, answer.label, answer.annotator) in said.standing
+
+
+def record(store: store_lib.Store, answers: Sequence[Answered]) -> None:
+  """Records all answers in one transaction, or none of them.
+
+  Raises:
+    ValueError: there is no such request or label.
+  """
+  store.record(
+    [
+      store_lib.Entry(
+        request,
+        'unsure' if answer.label is None else 'label',
+        answer.label,
+        answer.annotator,
+        answer.seconds,
+      )
+      for request, answer in answers
+    ]
+  )

@@ -1,0 +1,139 @@
+"""Which of the answers in a file are answers to what a store asks."""
+
+import collections
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange import recording
+from pointsup_jax.annotation.exchange.formats import exchanged, pixels
+from pointsup_jax.annotation.exchange.formats import words as words_lib
+from pointsup_jax.annotation.exchange.formats.exchanged import Answer, Claim
+
+
+class Verdict(NamedTuple):
+  """What of a file can be used, and what was odd about it."""
+
+  accepted: list[recording.Answered]
+  faults: list[str]  # one line for each thing that cannot be used
+  notes: list[str]  # one line for each that can, but should be looked at
+  untouched: int  # points that came back without an answer
+
+
+def check(
+  claims: Sequence[Claim],
+  requests: Sequence[store_lib.Request],
+  size: tuple[int, int],
+  words: words_lib.Words,
+) -> Verdict:
+  """Compares answers with requests; points are known by their id alone.
+
+  Of answers that one person repeats one is used; where one person or several
+  gave different answers to a point, none is.
+
+  Args:
+    claims: what a file says.
+    requests: all of the store.
+    size: (height, width) in which they count.
+    words: what the answers can be.
+  """
+  asked = {request.id: request for request in requests}
+  ours, faults = _of_these_requests(claims, requests, size)
+  usable: dict[str, list[tuple[Claim, Answer]]] = collections.defaultdict(list)
+  notes, untouched = [], 0
+  for claim in ours:
+    fault = _unusable(claim, asked)
+    if not fault and words.is_open(claim.word):
+      untouched += 1
+      continue
+    try:
+      label = None if fault else words.label(claim.word)
+    except KeyError as error:
+      fault = error.args[0]
+    if fault:
+      faults.append(f'{claim.where}: {claim.point or "a point"}: {fault}')
+      continue
+    answer = Answer(label, claim.annotator, claim.seconds)
+    usable[claim.point].append((claim, answer))
+    distance = _moved(claim, asked[claim.point], size)
+    if distance:
+      notes.append(
+        f'{claim.where}: {claim.point} was moved by {distance:.1f} pixels; its '
+        'answer counts where it was asked'
+      )
+  accepted = []
+  for point, given in usable.items():
+    kept, repeated = _reconcile(point, given, words)
+    accepted += [recording.Answered(point, answer) for answer in kept]
+    faults += repeated
+  return Verdict(accepted, faults, notes, untouched)
+
+
+def _of_these_requests(
+  claims: Sequence[Claim],
+  requests: Sequence[store_lib.Request],
+  size: tuple[int, int],
+) -> tuple[list[Claim], list[str]]:
+  """Leaves out answers to requests of another store, a line for each store."""
+  counts = collections.Counter(claim.digest for claim in claims)
+  ours: dict[str | None, bool] = {None: True}  # None: the file does not say
+  faults = []
+  for digest, count in counts.items():
+    if digest is None:
+      continue
+    last = digest.partition('-')[0]
+    ours[digest] = last.isdecimal() and digest == exchanged.digest(
+      requests, size, int(last)
+    )
+    if not ours[digest]:
+      first = next(claim for claim in claims if claim.digest == digest)
+      faults.append(
+        f'{first.where} and on: {count} points of the requests {digest}, which '
+        f'are not those of this workdir ({exchanged.digest(requests, size)})'
+      )
+  return [claim for claim in claims if ours[claim.digest]], faults
+
+
+def _unusable(claim: Claim, asked: dict[str, store_lib.Request]) -> str:
+  """What is wrong with a claim, apart from its class; '' for nothing."""
+  if claim.fault:
+    return claim.fault
+  if claim.point in asked:
+    return ''
+  if exchanged.is_point_id(claim.point):
+    return 'was never asked'
+  return 'was added by hand, it has not the id of a point that was asked'
+
+
+def _moved(
+  claim: Claim, request: store_lib.Request, size: tuple[int, int]
+) -> float:
+  if claim.position is None:
+    return 0.0
+  return pixels.moved(claim.position, (request.row, request.col), size)
+
+
+def _reconcile(
+  point: str, given: Sequence[tuple[Claim, Answer]], words: words_lib.Words
+) -> tuple[list[Answer], list[str]]:
+  """One answer of each person, if they all say the same; and what is odd."""
+  faults = []
+  people: dict[str, list[tuple[Claim, Answer]]] = {}
+  for claim, answer in given:
+    people.setdefault(answer.annotator, []).append((claim, answer))
+  for person, answers in people.items():
+    if len(answers) > 1:
+      said = list(dict.fromkeys(words.of(x.label) for _, x in answers))
+      faults.append(
+        f'{answers[1][0].where}: {point} was answered {len(answers)} times by '
+        f'{person}: {", ".join(said)}'
+      )
+  said_by_all = {answer.label for _, answer in given}
+  if len(said_by_all) == 1:
+    return [answers[0][1] for answers in people.values()], faults
+  if len(people) > 1:
+    opinions = ', '.join(
+      f'{answer.annotator}: {words.of(answer.label)}' for _, answer in given
+    )
+    faults.append(f'{given[0][0].where}: {point} is disputed ({opinions})')
+  return [], faults

@@ -1,0 +1,184 @@
+"""Builds of data sets at the sizes at which a config reads them."""
+
+import contextlib
+import dataclasses
+import io
+import pathlib
+import shutil
+import time
+import zlib
+from typing import NamedTuple
+
+import ml_collections
+from absl import logging
+
+from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import domains, encoded, prepared, sources, unpack
+from pointsup_jax.hosts import progress
+
+_SAMPLE = 8  # examples from which size and time are foretold
+
+
+class Order(NamedTuple):
+  """One build."""
+
+  folder: pathlib.Path
+  dataset: str
+  root: pathlib.Path
+  split: str
+  size: tuple[int, int]
+  full_labels: bool
+  labelled: bool
+
+
+def build_all(config: ml_collections.ConfigDict) -> None:
+  """Builds what a run of this config reads and `data.prepared` lacks.
+
+  Raises:
+    errors.UserError: the data cannot be built as they are.
+  """
+  logging.set_verbosity(logging.ERROR)
+  domains.require_local(config.data)
+  if not config.data.prepared:
+    raise errors.UsageError(
+      '--config.data.prepared=DIR is needed: the folder to build in'
+    )
+  classes = domains.classes_of(config.data)
+  orders = orders_of(config, classes)
+  if not orders:
+    progress.say('nothing to build: this config reads no files')
+  for order in orders:
+    unpack.unpack(order.dataset, order.root)
+    if (order.folder / 'dataset_info.json').is_file():
+      check_unchanged(order, open_files(order, classes))
+      progress.say(f'{order.folder}: built before')
+    else:
+      build(order, classes)
+
+
+def orders_of(
+  config: ml_collections.ConfigDict, classes: classes_lib.ClassSet
+) -> list[Order]:
+  """The builds that a run of this config opens."""
+  data = config.data
+  orders = []
+  for name in domains.NAMES:
+    domain, full = data[name], name == 'evaluation'
+    if not sources.is_on_disk(domain.dataset):
+      continue
+    orders.append(
+      Order(
+        folder=prepared.folder(data.prepared, domain, classes, full),
+        dataset=domain.dataset,
+        root=pathlib.Path(data.root, domain.root),
+        split=domain.split,
+        size=tuple(domain.size),
+        full_labels=full,
+        labelled=domains.needs_labels(config, name),
+      )
+    )
+  return list(dict.fromkeys(orders))
+
+
+def open_files(order: Order, classes: classes_lib.ClassSet) -> sources.Source:
+  """The examples of a build, from their files."""
+  return sources.open_source(
+    order.dataset,
+    root=str(order.root),
+    split=order.split,
+    size=order.size,
+    classes=classes,
+    seed=0,
+    length=0,
+    labelled=order.labelled,
+  )
+
+
+def build(order: Order, classes: classes_lib.ClassSet) -> None:
+  """Builds one; it appears when it is complete, or not at all.
+
+  Raises:
+    errors.UserError: an example is not as it should be, or the disk is full.
+  """
+  # Not before here: they take seconds to import.
+  import tensorflow_datasets as tfds
+
+  from pointsup_jax.data.builders import BUILDERS, segmentation
+
+  part = segmentation.Part(
+    name=order.folder.parent.name,
+    split=order.split,
+    size=order.size,
+    full_labels=order.full_labels,
+    labelled=order.labelled,
+    classes=classes,
+  )
+  files = segmentation.open_part(order.dataset, order.root, part)
+  # Of other files there may be parts too: they are not those of this build.
+  parts = order.folder.with_name(f'{order.folder.name}.{names_of(files)}.parts')
+  for other in order.folder.parent.glob('*.parts'):
+    if other != parts:
+      shutil.rmtree(other)
+  encode(order, files, parts)
+  part = dataclasses.replace(part, names=tuple(files.names), parts=parts)
+  for leftover in order.folder.parent.glob(f'{order.folder.name}.incomplete*'):
+    shutil.rmtree(leftover)
+  tfds.disable_progress_bar()
+  builder = BUILDERS[order.dataset](
+    data_dir=order.folder.parents[2], file_format='array_record', config=part
+  )
+  manual = tfds.download.DownloadConfig(manual_dir=str(order.root))
+  with contextlib.redirect_stdout(io.StringIO()):  # it talks of downloading
+    builder.download_and_prepare(download_config=manual)
+  shutil.rmtree(parts)
+  progress.say(f'{order.folder}: {len(files)} examples')
+
+
+def encode(order: Order, source: sources.Source, parts: pathlib.Path) -> None:
+  """Encodes all examples into `parts`, having said how much that will be."""
+  total = len(source)
+  known = len(list(parts.glob('*.labels.png'))) if parts.exists() else 0
+  if known:
+    progress.say(f'{order.folder}: goes on after {known} of {total} examples')
+  began, done_bytes = time.monotonic(), 0
+  with progress.Progress(
+    f'{order.dataset} {order.split}', total, start=0, unit='image'
+  ) as bar:
+    for index, example in encoded.encode_all(source, parts):
+      done_bytes += len(example.image) + len(example.labels)
+      if index + 1 == min(_SAMPLE, total):
+        seconds = (time.monotonic() - began) / (index + 1) * total
+        size = done_bytes / (index + 1) * total
+        bar.note(
+          f'{total} examples: about {size / 1e9:.2g} GB (twice that until it '
+          f'is complete), {seconds / 60:.2g} minutes'
+        )
+        require_space(order, 2 * size)
+      bar.update(index + 1)
+
+
+def names_of(files: sources.Source) -> str:
+  """Stands for the names of all examples, in their order."""
+  return f'{zlib.crc32(repr(tuple(files.names)).encode()):08x}'
+
+
+def require_space(order: Order, size: float) -> None:
+  """Refuses to begin what the disk cannot hold."""
+  free = shutil.disk_usage(order.folder.parents[2]).free
+  if free < size:
+    raise errors.UserError(
+      f'{order.folder.parents[2]} has {free / 1e9:.2g} GB free but the build '
+      f'of {order.dataset} {order.split} takes about {size / 1e9:.2g} GB; '
+      'choose another data.prepared'
+    )
+
+
+def check_unchanged(order: Order, files: sources.Source) -> None:
+  """Refuses a build of other files than there are now."""
+  names = prepared.open_build(order.folder, labelled=order.labelled).names
+  if tuple(files.names) != names:
+    raise errors.UserError(
+      f'{order.folder} was built from {len(names)} examples but {order.root} '
+      f'has {len(files)} now, or others; delete it to build it anew'
+    )

@@ -1,0 +1,235 @@
+"""What is in every file that a config would read, and what is wrong with it."""
+
+import functools
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import ml_collections
+import numpy as np
+
+from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import (
+  contact_sheet,
+  domains,
+  findings,
+  folders,
+  image_files,
+  image_folder,
+  official,
+  sources,
+)
+from pointsup_jax.data.paired_files import Labelling, Pair
+from pointsup_jax.hosts import progress
+from pointsup_jax.types import Example
+
+_EXAMPLES = 4  # of each domain, on the sheet
+
+
+class Domain(NamedTuple):
+  """Where a domain's examples are; those without files have no `pairs`."""
+
+  name: str
+  root: pathlib.Path
+  pairs: dict[str, Pair]
+  labelling: Labelling | None
+  source: sources.Source | None
+  leaves_out: bool  # whether mismatched pairs are left out, not refused
+
+
+def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> None:
+  """Prints what is in the data, and draws examples.
+
+  Args:
+    config: whose data are looked at.
+    sheet: PNG of images with their labels over them, to be written.
+
+  Raises:
+    errors.UserError: training on these data would be wrong.
+  """
+  domains.require_local(config.data)
+  classes = domains.classes_of(config.data)
+  summaries, rows, wrong = {}, [], []
+  for name in domains.NAMES:
+    domain = find(config, name, classes)
+    summary, samples = look(domain, config)
+    summaries[name] = summary
+    lines, faults = describe(domain, summary, classes)
+    print('\n'.join(lines), flush=True)
+    wrong += faults
+    if samples:
+      rows.append((f'{name}: {config.data[name].dataset}', samples))
+  lines, faults = overlaps(summaries)
+  for line in lines:
+    print(line)
+  wrong += faults
+  if rows:
+    contact_sheet.draw(sheet, rows, classes)
+    print(f'examples: {sheet}')
+  if wrong:
+    raise errors.UserError(
+      f'{len(wrong)} problems, training would be wrong: {"; ".join(wrong)}'
+    )
+  print('all right')
+
+
+def find(
+  config: ml_collections.ConfigDict, name: str, classes: classes_lib.ClassSet
+) -> Domain:
+  """Lists the files of a domain, whether or not they fit together."""
+  domain = config.data[name]
+  root = pathlib.Path(config.data.root, domain.root)
+  labelled = domains.needs_labels(config, name)
+  source, pairs, leaves_out = None, {}, False
+  labelling = image_folder.labelling_of(classes)
+  if domain.dataset in official.LAYOUTS:
+    layout = official.LAYOUTS[domain.dataset]
+    pairs = layout.find(root, domain.split)
+    labelling = layout.labelling(classes)
+    leaves_out = True
+  elif domain.dataset == 'image_folder':
+    pairs = image_folder.find(root, domain.split)
+  else:
+    source = domains.open_domain(
+      config.data, name, classes=classes, seed=config.seed, labelled=labelled
+    )
+  return Domain(
+    name, root, pairs, labelling if labelled else None, source, leaves_out
+  )
+
+
+def look(
+  domain: Domain, config: ml_collections.ConfigDict
+) -> tuple[findings.Summary, list]:
+  """Reads everything; also a few examples for the sheet."""
+  if domain.source is not None:
+    looks = [
+      functools.partial(findings.of_example, name, domain.source, i)
+      for i, name in enumerate(domain.source.names)
+    ]
+  else:
+    looks = [
+      functools.partial(
+        findings.of_pair, name, domain.root, pair, domain.labelling
+      )
+      for name, pair in domain.pairs.items()
+    ]
+  summary, good = findings.Summary(), []
+  with progress.Progress(
+    f'checking {domain.name}', len(looks), start=0, unit='image'
+  ) as bar:
+    for finding in findings.in_parallel(looks, config.data.threads):
+      summary.add(finding)
+      if finding.problem is None and finding.label_size in (None, finding.size):
+        good.append(finding.name)
+      bar.update(summary.examples)
+  chosen = good[:: max(1, len(good) // _EXAMPLES)][:_EXAMPLES]
+  return summary, samples(domain, chosen)
+
+
+def samples(domain: Domain, names: Sequence[str]) -> list:
+  """Examples of these names; ids of no class are shown as ignored."""
+  if domain.source is not None:
+    index = {name: i for i, name in enumerate(domain.source.names)}
+    return [domain.source[index[name]] for name in names]
+  found = []
+  for name in names:
+    pair = domain.pairs[name]
+    labelling = domain.labelling
+    image = image_files.read_image(domain.root, pair.image)
+    labels = np.full(image.shape[:2], 255, np.uint8)
+    if labelling is not None:
+      ids = labelling.read_ids(domain.root, pair.label)
+      labels = labelling.train_ids[ids].astype(np.uint8)  # -1 becomes 255
+    found.append(Example(name, image, labels))
+  return found
+
+
+def describe(
+  domain: Domain, summary: findings.Summary, classes: classes_lib.ClassSet
+) -> tuple[list[str], list[str]]:
+  """What is in a domain, in lines, and what of it is wrong."""
+  name = domain.name
+  sizes = ', '.join(
+    f'{width}x{height} ({count})'
+    for (height, width), count in summary.sizes.most_common(4)
+  )
+  lines = [f'{name}: {summary.examples} examples, sizes {sizes or "none"}']
+  wrong = []
+  if summary.unreadable:
+    wrong.append(
+      f'{name} has {len(summary.unreadable)} examples with a file that is '
+      f'missing or cannot be read: {folders.few(summary.unreadable)}'
+    )
+  if summary.mismatched:
+    text = (
+      f'{len(summary.mismatched)} labels of another size than their image: '
+      f'{folders.few(summary.mismatched)}'
+    )
+    everything = len(summary.mismatched) == summary.examples
+    if domain.leaves_out and not everything:
+      lines.append(f'  left out: {text}')
+    else:
+      wrong.append(f'{name} has {text}')
+  if summary.constant:
+    lines.append(f'  of one colour: {folders.few(summary.constant)}')
+  if summary.twins:
+    lines.append(f'  the same image twice: {folders.few(summary.twins)}')
+  if domain.labelling is not None:
+    more, faults = describe_labels(domain, summary, classes)
+    lines, wrong = lines + more, wrong + faults
+  return lines, wrong
+
+
+def describe_labels(
+  domain: Domain, summary: findings.Summary, classes: classes_lib.ClassSet
+) -> tuple[list[str], list[str]]:
+  """Classes and ids of the label files."""
+  labelling = domain.labelling
+  assert labelling is not None
+  pixels = summary.class_pixels(labelling, classes.num_classes)
+  total = max(pixels.sum(), 1)
+  lines = [
+    f'  {share:6.2%} {class_name}'
+    for class_name, share in zip(classes.names, pixels / total, strict=True)
+  ]
+  lines.append(f'  {summary.ignored_share(labelling):6.2%} of all ignored')
+  absent = [
+    class_name
+    for class_name, count in zip(classes.names, pixels, strict=True)
+    if not count
+  ]
+  wrong = []
+  if not pixels.any():
+    wrong.append(f'{domain.name} has no pixel of any class')
+  elif absent:
+    lines.append(f'  absent: {", ".join(absent)}')
+  unknown = summary.unknown_ids(labelling)
+  if unknown:
+    listed = [f'{i} (first in {summary.first_with[i]})' for i in unknown]
+    wrong.append(
+      f'{domain.name} has label ids of no class: {folders.few(listed)}; valid '
+      f'are {labelling.valid}'
+    )
+  return lines, wrong
+
+
+def overlaps(
+  summaries: dict[str, findings.Summary],
+) -> tuple[list[str], list[str]]:
+  """Images that two domains share; those scored must not be trained on."""
+  lines, wrong = [], []
+  for one, two in (
+    ('source', 'target'), ('source', 'evaluation'), ('target', 'evaluation'),
+  ):  # fmt: skip
+    shared = summaries[one].names.keys() & summaries[two].names.keys()
+    if not shared:
+      continue
+    names = sorted(summaries[one].names[digest] for digest in shared)
+    text = f'{one} and {two} share {len(shared)} images: {folders.few(names)}'
+    if two == 'evaluation':
+      wrong.append(text)
+    else:
+      lines.append(text)
+  return lines, wrong

@@ -1,0 +1,90 @@
+"""A trained model, taken from a workdir to be used."""
+
+import dataclasses
+import os
+
+from pointsup_jax import errors
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.models import deeplab
+from pointsup_jax.run import config_file, context, trained_models
+from pointsup_jax.run import workdir as workdir_lib
+from pointsup_jax.training import checkpoint
+from pointsup_jax.types import Variables
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """A trained segmenter and where it comes from."""
+
+  run: context.Run
+  phase: str  # as `run.trained_models` calls it
+  finished: bool  # whether its training has come to its end
+  step: int
+  segmenter: deeplab.DeepLabV2
+  variables: Variables
+
+  @property
+  def classes(self) -> classes_lib.ClassSet:
+    """What it tells apart."""
+    return self.run.classes
+
+  @property
+  def size(self) -> tuple[int, int]:
+    """Height and width at which it is evaluated."""
+    height, width = self.run.config.data.evaluation.size
+    return height, width
+
+
+def load(
+  folder: str | os.PathLike[str],
+  phase: str | None = None,
+  step: int | None = None,
+) -> Model:
+  """The newest model of a workdir, or that of a phase or a step.
+
+  Nothing but the workdir is needed, and nothing in it is changed.
+
+  Args:
+    folder: the workdir.
+    phase: a name of `run.trained_models`; None: the newest that has a model.
+    step: of one of its checkpoints; None: the last.
+
+  Raises:
+    errors.UsageError: there is no such model, or no run at all.
+    errors.UserError: it cannot be read.
+  """
+  opened = config_file.reopen(workdir_lib.named(folder))
+  there = {
+    model.name: model.phase
+    for model in reversed(trained_models.of(opened.workdir))
+    if trained_models.is_trained(model.phase)
+  }
+  if not there or (phase is not None and phase not in there):
+    raise errors.UsageError(
+      f'{folder} has no model of {phase or "any phase"}; '
+      + (f'it has those of {", ".join(there)}' if there else 'train one first')
+    )
+  chosen = phase or next(iter(there))
+  kept = checkpoint.steps_in(there[chosen].checkpoints)
+  if step is not None and step not in kept:
+    raise errors.UsageError(
+      f'{folder} has no checkpoint of {chosen} at step {step}; it has those at '
+      f'{", ".join(map(str, kept))}'
+    )
+  step, variables = opened.trained(there[chosen], step)
+  return Model(
+    opened,
+    chosen,
+    _is_finished(opened.workdir, there[chosen]),
+    step,
+    opened.segmenter(),
+    variables,
+  )
+
+
+def _is_finished(
+  workdir: workdir_lib.Workdir, phase: workdir_lib.Phase
+) -> bool:
+  if phase == workdir.source_only:  # the next phase starts from its end
+    return workdir.uda.checkpoints.is_dir()
+  return (phase.root / 'DONE').exists()

@@ -1,0 +1,116 @@
+"""A trained model as files that need nothing of this package."""
+
+import functools
+import importlib.metadata
+import json
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+from pointsup_jax import errors
+from pointsup_jax.hosts import atomic_files
+from pointsup_jax.models import pretrained, weight_files
+from pointsup_jax.prediction import image_program
+from pointsup_jax.prediction import loaded_model as model_lib
+
+FILES = ('model.stablehlo', 'weights.safetensors', 'model.json')
+PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
+
+
+def require_free(out: pathlib.Path, *, overwrite: bool) -> None:
+  """Refuses a folder that holds an exported model, unless it is to go.
+
+  Raises:
+    errors.UsageError: files would be replaced.
+  """
+  there = [name for name in FILES if (out / name).exists()]
+  if there and not overwrite:
+    raise errors.UsageError(
+      f'--out: {out} has a {there[0]} already; choose another, or --overwrite'
+    )
+
+
+def write(
+  model: model_lib.Model, size: tuple[int, int], out: pathlib.Path
+) -> None:
+  """Writes the three files; each is whole or not there.
+
+  Args:
+    model: what is exported.
+    size: height and width at which the network sees images.
+    out: the folder; it is made.
+  """
+  out.mkdir(parents=True, exist_ok=True)
+  weights = pretrained.to_torch(jax.device_get(model.variables))
+  weight_files.write(out / 'weights.safetensors', weights)
+  atomic_files.write(out / 'model.stablehlo', serialize(model, size))
+  about = json.dumps(describe(model, size), indent=1) + '\n'
+  atomic_files.write(out / 'model.json', about.encode())
+
+
+def serialize(model: model_lib.Model, size: tuple[int, int]) -> bytes:
+  """`whole.segment` with its weights, for batches of any size of image.
+
+  Returns:
+    What `jax.export.deserialize` reads.
+  """
+  segment = functools.partial(
+    image_program.segment,
+    segmenter=model.segmenter,
+    variables=jax.device_get(model.variables),
+    size=size,
+  )
+  batch, height, width = export.symbolic_shape('batch, height, width')
+  exported = export.export(jax.jit(segment), platforms=PLATFORMS)(
+    jax.ShapeDtypeStruct((batch, height, width, 3), jnp.uint8)
+  )
+  return bytes(exported.serialize())
+
+
+def describe(model: model_lib.Model, size: tuple[int, int]) -> dict[str, Any]:
+  """What a user of the files has to know, JSON."""
+  pixels = ['batch', 'height', 'width']
+  return {
+    'workdir': model.run.workdir.root.resolve().name,
+    'model': model.phase,
+    'step': model.step,
+    'classes': list(model.classes.names),
+    'palette': [list(color) for color in model.classes.palette],
+    'input': {'shape': [*pixels, 3], 'dtype': 'uint8', 'channels': 'RGB'},
+    'outputs': [
+      {
+        'name': 'labels',
+        'shape': pixels,
+        'dtype': 'uint8',
+        'meaning': 'the number of the class, from 0, in the order of classes',
+      },
+      {
+        'name': 'entropy',
+        'shape': pixels,
+        'dtype': 'float32',
+        'meaning': '0: certain, 1: all classes are as likely',
+      },
+    ],
+    'network_size': {'height': size[0], 'width': size[1]},
+    'platforms': list(PLATFORMS),
+    'scores': scores(model),
+    'versions': {
+      name: importlib.metadata.version(name)
+      for name in ('jax', 'jaxlib', 'flax')
+    },
+  }
+
+
+def scores(model: model_lib.Model) -> list[dict[str, Any]]:
+  """What evaluation has found of this very model."""
+  found = []
+  folder = model.run.workdir.stage('evaluate')
+  for path in sorted(folder.glob(f'{model.phase}-*.json')):
+    known = json.loads(path.read_text())
+    if known.get('step') == model.step:
+      fields = ('dataset', 'split', 'size', 'images', 'miou')
+      found.append({field: known.get(field) for field in fields})
+  return found

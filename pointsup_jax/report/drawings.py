@@ -1,0 +1,82 @@
+"""The report's figures: what can be drawn of a run, and why not the rest."""
+
+from pointsup_jax import errors
+from pointsup_jax.report import contents as facts_lib
+from pointsup_jax.report import images, page, predictions
+from pointsup_jax.report.figures import (
+  clicks_chart,
+  confusion_chart,
+  image_strips,
+  iou_chart,
+  loss_chart,
+)
+from pointsup_jax.run import context as run_lib
+
+
+def draw(
+  run: run_lib.Run, facts: facts_lib.Facts, look: predictions.Look
+) -> tuple[dict[str, page.Picture], list[str]]:
+  """Draws what can be drawn.
+
+  Returns:
+    The pictures by their place on the page, and what is missing, with the
+    reason.
+  """
+  pictures = charts(run, facts)
+  missing = []
+  for place, gather, what in (
+    ('evaluated', images.evaluated, 'Evaluated images'),
+    ('asked', images.asked, 'Images with points'),
+  ):
+    try:
+      found = gather(run, look)
+    except errors.Stopped:
+      raise
+    except errors.UserError as error:  # the data may be elsewhere by now
+      missing.append(f'{what}: {error}.')
+      continue
+    missing += found.missing
+    if found.strips:
+      pictures[place] = page.Picture(
+        f'{place}.png',
+        image_strips.draw(found.strips, run.classes),
+        f'{what}: ' + '; '.join(f'{x.title}, {x.name}' for x in found.strips),
+      )
+  return pictures, missing
+
+
+def charts(run: run_lib.Run, facts: facts_lib.Facts) -> dict[str, page.Picture]:
+  """The figures that show no images."""
+  found = {}
+  if facts.scores:
+    last = facts.scores[-1]
+    found['iou'] = page.Picture(
+      'iou.png',
+      iou_chart.draw(facts.scores, facts.classes),
+      'IoU of every class: '
+      + ', '.join(model.column for model in facts.scores),
+    )
+    found['confusion'] = page.Picture(
+      'confusion.png',
+      confusion_chart.draw(last.matrix, facts.classes),
+      f'Confusion matrix of {last.column}: shares of each true class',
+    )
+  if facts.labelling:
+    asked = facts.labelling.clicks
+    found['clicks_by_class'] = page.Picture(
+      'clicks_by_class.png',
+      clicks_chart.by_class(asked, facts.classes),
+      'Points by guessed and by answered class, and how often they differ',
+    )
+    found['clicks_by_patch'] = page.Picture(
+      'clicks_by_patch.png',
+      clicks_chart.by_patch(asked, tuple(run.config.data.target.size)),
+      'How often each patch of the grid was asked',
+    )
+  if facts.phases:
+    found['curves'] = page.Picture(
+      'curves.png',
+      loss_chart.draw(facts.phases),
+      'Losses of every training phase',
+    )
+  return found

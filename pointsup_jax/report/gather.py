@@ -1,0 +1,178 @@
+"""Reads what a report tells from the workdir, without running a model."""
+
+import collections
+import json
+
+import numpy as np
+
+from pointsup_jax import command, uda
+from pointsup_jax import config as config_lib
+from pointsup_jax.annotation import agreement
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.report import (
+  click_statistics,
+  comparison,
+  effort,
+  kept_checkpoints,
+  loss_curves,
+)
+from pointsup_jax.report import contents as facts_lib
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import history, trained_models, waiting
+from pointsup_jax.run import workdir as workdir_lib
+from pointsup_jax.training import checkpoint, metrics_log
+
+
+def gather(run: run_lib.Run) -> facts_lib.Facts:
+  """Everything that the workdir holds of a run, whole or not."""
+  found = [x for _, x in scored(run)]
+  labelling = _labelling(run)
+  missing = [
+    f'Scores of {model.column!r}: they are of step {known.step}, and it has '
+    'learned since (--stage=evaluate).'
+    for model, known in _evaluated(run)
+    if _outdated(model, known)
+  ]
+  if not found:
+    missing.append('Scores: nothing has been evaluated (--stage=evaluate).')
+  elif len(found) == 1:
+    missing.append(f'Differences: only {found[0].column!r} was evaluated.')
+  if labelling is None:
+    missing.append(
+      'Clicks: stage 2 asked for no points.'
+      if run.workdir.done('acquire').exists()
+      else 'Clicks: no points have been asked for (--stage=acquire).'
+    )
+  return facts_lib.Facts(
+    title=run.workdir.root.resolve().name,
+    domains={
+      name: f'{run.config.data[name].dataset} {run.config.data[name].split}'
+      for name in ('source', 'target', 'evaluation')
+    },
+    classes=run.classes,
+    scores=found,
+    kept=_kept(run),
+    phases=_phases(run),
+    labelling=labelling,
+    provenance=_provenance(run),
+    missing=missing,
+  )
+
+
+def scored(
+  run: run_lib.Run,
+) -> list[tuple[trained_models.Model, comparison.Scores]]:
+  """The models that have been evaluated on these images, in order.
+
+  Scores that a model had at an earlier step do not count.
+  """
+  return [pair for pair in _evaluated(run) if not _outdated(*pair)]
+
+
+def _evaluated(
+  run: run_lib.Run,
+) -> list[tuple[trained_models.Model, comparison.Scores]]:
+  found = []
+  for model in trained_models.of(run.workdir):
+    path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
+    known = workdir_lib.read_json(path)
+    if known is not None:
+      found.append((model, comparison.from_json(model.column, known)))
+  return found
+
+
+def _kept(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
+  """What --config.evaluate.all_kept has found, of checkpoints still there."""
+  split = run.config.data.evaluation.split
+  found: dict[str, kept_checkpoints.Steps] = {}
+  for model, last in scored(run):
+    earlier = []
+    for step in checkpoint.steps_in(model.phase.checkpoints):
+      path = run.workdir.evaluation(model.name, split, step)
+      known = workdir_lib.read_json(path)
+      if known is not None and step < last.step:
+        earlier.append((step, known['miou']))
+    if earlier:
+      miou = last.means['mIoU']
+      result = (last.step, None if np.isnan(miou) else miou)
+      found[model.column] = [*earlier, result]
+  return found
+
+
+def _outdated(model: trained_models.Model, known: comparison.Scores) -> bool:
+  """Whether the model has learned since; unknown without checkpoints."""
+  step = checkpoint.newest_step(model.phase.checkpoints)
+  return step is not None and step != known.step
+
+
+def _phases(run: run_lib.Run) -> list[loss_curves.Phase]:
+  """The training phases that have logged anything, in order."""
+  config = run.config
+  titles: dict[str, workdir_lib.Phase] = {
+    'source only': run.workdir.source_only
+  }
+  for part in uda.phases(config.uda.strategy):
+    title = f'stage 1: {config.uda.strategy} {part.name}'.strip()
+    titles[title] = run.workdir.uda_phase(part.name)
+  for model in trained_models.of_points(run.workdir):
+    titles[f'stage 3: {config.adapt.strategy}, {model.column}'] = model.phase
+  logs = {
+    title: metrics_log.read(phase.metrics) for title, phase in titles.items()
+  }
+  return [
+    loss_curves.of_phase(title, records)
+    for title, records in logs.items()
+    if records
+  ]
+
+
+def _labelling(run: run_lib.Run) -> facts_lib.Labelling | None:
+  """What was asked and answered; None where nothing was asked."""
+  if not run.workdir.annotations.exists():
+    return None
+  with store_lib.Store(run.workdir.annotations) as store:
+    requests, holding = store.requests(), store.holding()
+    standing, sizes = store.standing(), store.sizes()
+  if not requests:
+    return None
+  return facts_lib.Labelling(
+    clicks=click_statistics.count(
+      requests,
+      holding,
+      run.classes.num_classes,
+      tuple(run.config.acquire.grid),
+    ),
+    pixels=sum(height * width for height, width in sizes.values()),
+    target_images=len(sizes),
+    effort=effort.measure(standing, holding),
+    agreement=agreement.measure(standing).pairs,
+    simulated=not waiting.from_people(run),
+  )
+
+
+def _provenance(run: run_lib.Run) -> facts_lib.Provenance:
+  known = json.loads(run.workdir.config.read_text())
+  sessions = [x for x in history.read(run.workdir) if x.stage != 'report']
+  seconds: dict[str, list[float]] = collections.defaultdict(list)
+  for session in sessions:
+    seconds[session.stage].append(session.seconds)
+  usual = command.flatten(config_lib.get_config())
+  return facts_lib.Provenance(
+    commands=list(dict.fromkeys(session.command for session in sessions)),
+    revision=known['git'],
+    versions=known['versions'],
+    times=[
+      facts_lib.StageTime(stage, float(np.sum(times)), len(times))
+      for stage, times in seconds.items()
+    ],
+    settings=[
+      facts_lib.Setting(
+        name,
+        json.dumps(value, ensure_ascii=False),
+        None
+        if value == usual.get(name)
+        else json.dumps(usual.get(name), ensure_ascii=False),
+      )
+      for name, value in command.flatten(run.config).items()
+    ],
+  )

@@ -1,0 +1,168 @@
+"""The report's images, with what the models make of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pointsup_jax import errors
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.data import image_files, sources, transforms
+from pointsup_jax.report import comparison, gather, predictions
+from pointsup_jax.report.figures import image_strips
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import trained_models
+from pointsup_jax.types import IGNORE, Example
+
+_UNCERTAIN = {'best': 'most uncertain', 'worst': 'least uncertain'}
+
+
+class Strips(NamedTuple):
+  """Images to be shown, and what is missing of them, with the reason."""
+
+  strips: list[image_strips.Strip]
+  missing: list[str]
+
+
+def evaluated(run: run_lib.Run, look: predictions.Look) -> Strips:
+  """The best, the median and the worst evaluation image, by every model."""
+  scored = gather.scored(run)
+  if not scored:
+    return Strips([], [])
+  of_image = scored[-1][1].image_miou
+  chosen = comparison.extremes(of_image)
+  size = tuple(run.config.data.evaluation.size)
+  native = run.source('evaluation', labelled=True, full_labels=True)
+  examples = find(sources.ResizedImages(native, size), chosen)
+  shown = {
+    title: image_strips.Strip(
+      f'{title}, mIoU {100 * of_image[example.name]:.1f}',
+      example.name,
+      {
+        'image': image_strips.Tile(image=example.image),
+        'truth': image_strips.Tile(
+          labels=transforms.resize_labels(example.labels, size)
+        ),
+      },
+    )
+    for title, example in examples.items()
+  }
+  missing = []
+  for model, _ in scored:
+    if not trained_models.is_trained(model.phase):
+      missing.append(f'Predictions of {model.column!r}: no checkpoint.')
+      continue
+    seen_of = look(model.phase, [x.image for x in examples.values()])
+    for title, seen in zip(examples, seen_of, strict=True):
+      tiles = shown[title].tiles
+      tiles[model.column] = image_strips.Tile(labels=seen.prediction)
+      if model is scored[-1][0]:
+        tiles['entropy'] = image_strips.Tile(scores=seen.entropy)
+  return Strips(list(shown.values()), missing)
+
+
+def asked(run: run_lib.Run, look: predictions.Look) -> Strips:
+  """The most, the median and the least uncertain image with points."""
+  if not run.workdir.annotations.exists():
+    return Strips([], [])
+  with store_lib.Store(run.workdir.annotations) as store:
+    ordered = dict.fromkeys(x.image for x in store.ordered())
+    holding = store.holding()
+    ranks = {name: -float(place) for place, name in enumerate(ordered)}
+    chosen = {
+      _UNCERTAIN.get(title, title): name
+      for title, name in comparison.extremes(ranks).items()
+    }
+    requests = {title: store.requests(name) for title, name in chosen.items()}
+    rounds = [request.round for request in store.requests()]
+  if not chosen:
+    return Strips([], [])
+  examples = find(run.source('target', labelled=False), chosen)
+  shown = {
+    title: image_strips.Strip(
+      title, example.name, {'image': image_strips.Tile(image=example.image)}
+    )
+    for title, example in examples.items()
+  }
+  missing = []
+  # All that is on disk of the model that asks is of the newest round, which may
+  # have asked about none of these images.
+  asks = run.workdir.at(max(rounds)).newest
+  if trained_models.is_trained(asks):
+    kind = predictions.shown_score(run).replace('_', ' ')
+    seen_of = look(asks, [x.image for x in examples.values()])
+    for title, seen in zip(examples, seen_of, strict=True):
+      shown[title].tiles[kind] = image_strips.Tile(scores=seen.score)
+  else:
+    missing.append('Uncertainty of target images: no checkpoint.')
+  for title, example in examples.items():
+    tiles = shown[title].tiles
+    tiles['patches, points'] = with_points(
+      example.image,
+      tuple(run.config.acquire.grid),
+      requests[title],
+      holding,
+    )
+    path = run.workdir.pseudo_label(example.name)
+    if path.exists():
+      labels = image_files.read_labels(path)
+      tiles['pseudo label'] = image_strips.Tile(labels=labels)
+  trained = [
+    model.phase
+    for model in trained_models.of_points(run.workdir)
+    if trained_models.is_trained(model.phase)
+  ]
+  if trained:
+    seen_of = look(trained[-1], [x.image for x in examples.values()])
+    for title, seen in zip(examples, seen_of, strict=True):
+      shown[title].tiles['after points'] = image_strips.Tile(
+        labels=seen.prediction
+      )
+  try:
+    labelled = find(run.source('target', labelled=True), chosen)
+  except errors.UserError:
+    missing.append('The truth of target images: they have no label files.')
+  else:
+    for title, example in labelled.items():
+      shown[title].tiles['truth'] = image_strips.Tile(labels=example.labels)
+  return Strips(list(shown.values()), missing)
+
+
+def with_points(
+  image: np.ndarray,
+  grid: tuple[int, int],
+  requests: Sequence[store_lib.Request],
+  holding: Mapping[str, store_lib.Entry],
+) -> image_strips.Tile:
+  """An image [H, W, 3] with its asked patches and points over it."""
+  rows, cols = grid
+  height, width = image.shape[0] // rows, image.shape[1] // cols
+  dots = []
+  for request in requests:
+    entry = holding.get(request.id)
+    answer = None if entry is None else entry.label
+    agrees = answer in (None, IGNORE, request.pseudo_label)
+    dots.append(image_strips.Dot(request.row, request.col, answer, agrees))
+  return image_strips.Tile(
+    image=image,
+    asked=[
+      (patch // cols * height, patch % cols * width, height, width)
+      for patch in sorted({request.patch for request in requests})
+    ],
+    dots=dots,
+  )
+
+
+def find(
+  source: sources.Source, chosen: Mapping[str, str]
+) -> dict[str, Example]:
+  """The chosen images of a source, by the same keys.
+
+  Raises:
+    errors.UserError: one is not there any more, or cannot be read.
+  """
+  index = {name: i for i, name in enumerate(source.names)}
+  for name in chosen.values():
+    if name not in index:
+      raise errors.UserError(f'image {name!r} is no longer among the data')
+  return {title: source[index[name]] for title, name in chosen.items()}

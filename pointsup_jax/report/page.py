@@ -1,0 +1,98 @@
+"""The report as one HTML file that needs nothing else."""
+
+import base64
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jinja2
+import numpy as np
+
+from pointsup_jax.report import click_statistics as clicks_lib
+from pointsup_jax.report import comparison as scores_lib
+from pointsup_jax.report import contents as facts_lib
+from pointsup_jax.report import kept_checkpoints as kept_lib
+
+
+class Picture(NamedTuple):
+  """A figure and what it shows, for those who cannot see it."""
+
+  file: str  # its name in the report's folder
+  png: bytes
+  alt: str
+
+  @property
+  def width(self) -> int:
+    """In pixels, as the file's header has it."""
+    return int.from_bytes(self.png[16:20], 'big')
+
+  @property
+  def uri(self) -> str:
+    """The picture itself, as an address."""
+    return 'data:image/png;base64,' + base64.b64encode(self.png).decode()
+
+
+def render(
+  facts: facts_lib.Facts,
+  pictures: Mapping[str, Picture],
+  notes: Sequence[str],
+  written: datetime.datetime,
+) -> str:
+  """The page. Every name in it is escaped: they come from users' files.
+
+  Args:
+    facts: what is told.
+    pictures: by the place that the template gives them; any may be missing.
+    notes: what is missing, and why.
+    written: now, in UTC.
+  """
+  environment = jinja2.Environment(
+    loader=jinja2.PackageLoader('pointsup_jax.report'),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+  )
+  environment.filters |= {
+    'percent': percent,
+    'points': points,
+    'duration': duration,
+    'whole': lambda number: f'{number:,}',
+    'hex': lambda color: '#{:02x}{:02x}{:02x}'.format(*color),
+  }
+  last = facts.scores[-1] if facts.scores else None
+  return environment.get_template('report.html').render(
+    facts=facts,
+    pictures=pictures,
+    notes=notes,
+    written=written,
+    names=facts.classes.names,
+    kept=kept_lib.rows(facts.kept),
+    differences=scores_lib.differences(facts.scores),
+    worst=scores_lib.worst_confusions(last.matrix) if last else [],
+    absent=bool(last and np.isnan(last.iou).any()),
+    false_alarms=scores_lib.false_alarms(last.matrix) if last else [],
+    disagreement=clicks_lib.disagreement,
+    corrections=clicks_lib.corrections,
+  )
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+  """A share in percent; '–' where there is none."""
+  if share is None or np.isnan(share):
+    return '–'
+  return f'{100 * share:.{decimals}f}'
+
+
+def points(difference: float) -> str:
+  """A difference of shares in points, with its sign."""
+  return '–' if np.isnan(difference) else f'{100 * difference:+z.1f}'
+
+
+def duration(seconds: float) -> str:
+  """Seconds as people say them."""
+  if seconds < 100:
+    return f'{seconds:.0f} s'
+  if seconds < 6000:
+    return f'{seconds / 60:.0f} min'
+  return f'{seconds / 3600:.1f} h'

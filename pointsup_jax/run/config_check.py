@@ -1,0 +1,261 @@
+"""What is wrong with a config, before anything is started."""
+
+import difflib
+import ipaddress
+import math
+
+import ml_collections
+
+from pointsup_jax import errors, uda
+from pointsup_jax.acquisition import grid, scores, selection, targets
+from pointsup_jax.annotation.exchange import importing
+from pointsup_jax.data import domains, sources
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.training import sharding
+
+_CHOICES = {
+  **{f'data.{name}.dataset': sources.NAMES for name in domains.NAMES},
+  'uda.strategy': uda.names(),
+  'adapt.strategy': tuple(uda.STRATEGIES),
+  'acquire.strategy': selection.STRATEGIES,
+  'acquire.score': (*scores.NAMES, 'random'),
+  'annotate.oracle': ('ground_truth', 'human', 'file'),
+  'adapt.pseudo_labels': targets.MODES,
+  'train.on_nan': ('stop', 'rollback'),
+  'model.bn': ('batch', 'global', 'frozen'),
+  'model.dtype': ('float32', 'bfloat16'),
+  'model.bn_statistics': ('both', 'target'),
+}
+_COUNTS = (
+  'train.batch_size',
+  'train.log_every',
+  'train.checkpoint_every',
+  'train.keep',
+  'uda.steps',
+  'adapt.steps',
+  'acquire.rounds',
+  'acquire.batch_size',
+  'evaluate.batch_size',
+  'model.width',
+  'model.discriminator_width',
+  'optim.decay_steps',
+  'data.threads',
+)
+# Numbers and their bounds, which are allowed themselves.
+_RANGES = {
+  'seed': (0, 2**32 - 1),
+  'uda.source_only_steps': (0, math.inf),
+  'train.keep_every': (0, math.inf),
+  'uda.easy_share': (0, 1),
+  'losses.aux': (0, math.inf),
+  'losses.target_main': (0, math.inf),
+  'losses.target_aux': (0, math.inf),
+  'annotate.port': (0, 65535),
+  'acquire.budget': (0, math.inf),
+  'annotate.error_rate': (0, 1),
+  'annotate.seconds': (0, math.inf),
+  'annotate.overlap': (0, 1),
+  'adapt.answer_weight': (0, math.inf),
+  'adapt.guess_weight': (0, math.inf),
+  'optim.lr': (0, math.inf),
+  'optim.head_lr_scale': (0, math.inf),
+  'optim.momentum': (0, 1),
+  'optim.weight_decay': (0, math.inf),
+  'optim.discriminator_lr': (0, math.inf),
+  'optim.poly_power': (0, math.inf),
+}
+# Tuples of integers: how many, and the smallest.
+_TUPLES = {
+  'data.source.size': (2, 32),
+  'data.target.size': (2, 32),
+  'data.evaluation.size': (2, 32),
+  'model.blocks': (4, 1),
+  'acquire.grid': (2, 1),
+}
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError for the first field that cannot be right."""
+  domains.require_local(config.data)
+  for field, choices in _CHOICES.items():
+    require_choice(field, _get(config, field), choices)
+  for field in _COUNTS:
+    if _get(config, field) < 1:
+      raise errors.UsageError(
+        f'{field}={_get(config, field)} must be at least 1'
+      )
+  for field, (low, high) in _RANGES.items():
+    value = _get(config, field)
+    if not low <= value <= high or math.isinf(value):
+      bounds = f'{low} to {high}' if high < math.inf else f'at least {low}'
+      raise errors.UsageError(f'{field}={value} must be {bounds}')
+  for field, (length, smallest) in _TUPLES.items():
+    require_integers(field, _get(config, field), length, smallest)
+  steps = max(
+    config.uda.steps, config.adapt.steps, config.uda.source_only_steps
+  )
+  if steps > config.optim.decay_steps:
+    raise errors.UsageError(
+      f'optim.decay_steps={config.optim.decay_steps} is less than the {steps} '
+      'steps of a phase: its learning rate would be 0 at the end'
+    )
+  if config.train.keep_every % config.train.checkpoint_every:
+    raise errors.UsageError(
+      f'train.keep_every={config.train.keep_every} must be a multiple of '
+      f'train.checkpoint_every={config.train.checkpoint_every}: no other step '
+      'is saved'
+    )
+  if config.annotate.answers and config.annotate.oracle != 'file':
+    raise errors.UsageError(
+      f'annotate.answers={config.annotate.answers!r} is only read with '
+      f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
+    )
+  check_host(config.annotate.host, config.annotate.allow_remote)
+  rows, cols = config.acquire.grid
+  grid.check(
+    tuple(config.data.target.size),
+    rows,
+    cols,
+    config.acquire.k,
+    config.acquire.n,
+  )
+  check_rounds(config.acquire)
+  check_labels(config)
+
+
+def check_labels(config: ml_collections.ConfigDict) -> None:
+  """Refuses a stage 3 that would have no labels of the target."""
+  adapt = config.adapt
+  guesses = adapt.pseudo_labels != 'none' and adapt.guess_weight
+  if config.acquire.strategy == 'self_training' and not guesses:
+    raise errors.UsageError(
+      "acquire.strategy='self_training' asks nobody, so stage 3 learns from "
+      f'pseudo labels alone, but adapt.pseudo_labels={adapt.pseudo_labels!r} '
+      f'and adapt.guess_weight={adapt.guess_weight} leave none; set '
+      "adapt.pseudo_labels='points'"
+    )
+  if not adapt.answer_weight and not guesses:
+    raise errors.UsageError(
+      'adapt.answer_weight=0.0 and no pseudo labels leave stage 3 nothing to '
+      'learn from the target; set one of adapt.answer_weight, '
+      'adapt.pseudo_labels and adapt.guess_weight'
+    )
+
+
+def check_rounds(acquire: ml_collections.ConfigDict) -> None:
+  """Refuses rounds and budgets that ask nothing."""
+  strategy, budget, rounds = acquire.strategy, acquire.budget, acquire.rounds
+  if strategy not in ('active', 'random') and (budget or rounds > 1):
+    raise errors.UsageError(
+      f'acquire.strategy={strategy!r} has neither budget nor rounds; set '
+      'acquire.budget=0 and acquire.rounds=1'
+    )
+  if budget and budget < rounds * acquire.n:
+    raise errors.UsageError(
+      f'acquire.budget={budget} must be at least {rounds * acquire.n}: a patch '
+      f'of acquire.n={acquire.n} points in each of acquire.rounds={rounds}'
+    )
+  if rounds > 1 and not budget and acquire.k < rounds:
+    raise errors.UsageError(
+      f'acquire.k={acquire.k} must be at least acquire.rounds={rounds}, a '
+      'patch of every image in each round; or set acquire.budget'
+    )
+
+
+def check_budget(acquire: ml_collections.ConfigDict, images: int) -> None:
+  """Refuses to ask for more points than there are."""
+  rows, cols = acquire.grid
+  most = images * rows * cols * acquire.n
+  if acquire.budget > most:
+    raise errors.UsageError(
+      f'acquire.budget={acquire.budget} is more than the {most} points of '
+      f'{images} target images'
+    )
+
+
+def check_devices(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError where the devices cannot share the batches."""
+  sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
+
+
+def check_host(host: str, allow_remote: bool) -> None:
+  """Refuses to let other machines in unless that was asked for."""
+  try:
+    loopback = ipaddress.IPv4Address(host).is_loopback
+  except ValueError:
+    loopback = host == 'localhost'
+  if not loopback and not allow_remote:
+    raise errors.UsageError(
+      f'annotate.host={host!r} lets other machines in; keep 127.0.0.1 and '
+      'reach it with `ssh -L 8765:localhost:8765`, or set '
+      'annotate.allow_remote=True'
+    )
+
+
+def require_integers(
+  field: str, value: object, length: int, smallest: int
+) -> None:
+  """Refuses anything but a tuple of so many integers."""
+  if (
+    not isinstance(value, tuple | list)
+    or len(value) != length
+    or not all(type(x) is int and x >= smallest for x in value)
+  ):
+    raise errors.UsageError(
+      f'{field}={value} must be {length} integers, each at least {smallest}'
+    )
+
+
+def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
+  """Opens every domain, so that no stage finds a fault after days of another.
+
+  Returns:
+    The images of each.
+
+  Raises:
+    errors.UserError: data are missing, do not fit together or are too few.
+  """
+  if run.config.annotate.answers:
+    importing.find(run.config.annotate.answers)
+  source = run.source('source', labelled=True)
+  target = run.source(
+    'target', labelled=domains.needs_labels(run.config, 'target')
+  )
+  evaluation = run.source('evaluation', labelled=True, full_labels=True)
+  check_budget(run.config.acquire, len(target))
+  if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
+    easy = int(len(target) * run.config.uda.easy_share)
+    if not 0 < easy < len(target):
+      raise errors.UsageError(
+        f'uda.easy_share={run.config.uda.easy_share} of {len(target)} target '
+        f'images are {easy} easy ones; there must be easy and hard ones'
+      )
+  return {'source': source, 'target': target, 'evaluation': evaluation}
+
+
+def check_classes(
+  config: ml_collections.ConfigDict, names: tuple[str, ...]
+) -> None:
+  """Raises errors.UsageError for fields that name no class of the data."""
+  for name in config.uda.rare_classes:
+    require_choice('uda.rare_classes', str(name), names)
+  for group in config.annotate.confusable:
+    for name in str(group).split('/'):
+      require_choice('annotate.confusable', name, names)
+
+
+def require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
+  """Refuses a name that is not among the choices, with the nearest one."""
+  if value in choices:
+    return
+  near = difflib.get_close_matches(value, choices, n=1)
+  hint = f'did you mean {near[0]!r}? ' if near else ''
+  raise errors.UsageError(
+    f'{field}={value!r}: {hint}It is one of {", ".join(choices)}'
+  )
+
+
+def _get(config: ml_collections.ConfigDict, field: str):
+  for part in field.split('.'):
+    config = config[part]
+  return config

@@ -1,0 +1,370 @@
+"""config.json: which config a workdir belongs to, and who may change it."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import json
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import ml_collections
+
+from pointsup_jax import command, errors
+from pointsup_jax import config as config_lib
+from pointsup_jax.annotation import oracle, schema
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.hosts import atomic_files, lock, processes, progress
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import workdir as workdir_lib
+
+# The first stage whose result a field decides, by the longest prefix given.
+# None: no result depends on it.
+_DECIDES: dict[str, str | None] = {
+  '': 'uda',
+  'acquire': 'acquire',
+  'acquire.batch_size': None,
+  'annotate': 'annotate',
+  # Answers come in files one after the other; the store keeps them.
+  'annotate.answers': None,
+  'annotate.host': None,
+  'annotate.port': None,
+  'annotate.allow_remote': None,
+  # How many are asked may change while they answer; the answers decide.
+  'annotate.overlap': None,
+  'adapt': 'adapt',
+  'adapt.allow_partial': None,
+  'evaluate': None,
+  'data.evaluation': None,
+  'data.root': None,
+  'data.prepared': None,
+  'data.source.root': None,
+  'data.target.root': None,
+  'data.threads': None,
+  # For those who look at predictions when the classes' file has gone.
+  'palette': None,
+  'train.log_every': None,
+  'train.checkpoint_every': None,
+  'train.keep': None,
+  'train.keep_every': None,
+  # It only decides how a run goes on that would otherwise have no result.
+  'train.on_nan': None,
+}
+_PACKAGES = (
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'orbax-checkpoint',
+  'grain',
+  'numpy',
+)
+
+
+@contextlib.contextmanager
+def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
+  """No other command changes the run while the block runs.
+
+  Raises:
+    errors.UsageError: the folder belongs to something else altogether.
+    errors.UserError: another command is at it, or it cannot be written.
+  """
+  if not processes.is_first():  # it speaks for all
+    yield
+    return
+  _refuse_others(workdir)
+  if workdir.mirror:
+    progress.say(
+      f'{workdir} cannot be locked: take care that no other command works there'
+    )
+  try:
+    workdir.root.mkdir(parents=True, exist_ok=True)
+    with lock.held(
+      workdir.lock,
+      'is at work on this run; wait for it, stop it, or choose another '
+      '--workdir',
+    ):
+      yield
+  except OSError as error:  # often without the name of a file
+    raise errors.UserError(
+      f'{error}, in {workdir}; mend that and run the same command again'
+    ) from error
+
+
+def claim(
+  workdir: workdir_lib.Workdir,
+  config: ml_collections.ConfigDict,
+  classes: classes_lib.ClassSet,
+) -> None:
+  """Makes the workdir this config's, or refuses; see `require_same`."""
+  fields = require_same(workdir, config, classes)
+  workdir_lib.write_json(
+    workdir.config,
+    {'config': fields, 'versions': _versions(), 'git': _revision()},
+  )
+
+
+def require_same(
+  workdir: workdir_lib.Workdir,
+  config: ml_collections.ConfigDict,
+  classes: classes_lib.ClassSet,
+) -> dict[str, object]:
+  """Refuses a config that the workdir cannot go on with.
+
+  A field may still change as long as the first stage whose result it decides
+  has not started.
+
+  Returns:
+    What config.json says of it: every field, and the classes.
+
+  Raises:
+    errors.UsageError: the workdir belongs to another config, or to something
+      else altogether.
+  """
+  # The file that names the classes may change under the same path.
+  fields = command.flatten(config) | {
+    'classes': list(classes.names),
+    'ignore_id': classes.ignore_id,
+    'palette': [list(color) for color in classes.palette],
+  }
+  if workdir.config.exists():
+    known = recorded(workdir)
+    changed = [
+      name
+      for name in sorted(known.keys() | fields.keys())
+      if known.get(name) != fields.get(name) and _too_late(workdir, name)
+    ]
+    if changed:
+      differences = '; '.join(
+        f'{name} was {known.get(name)!r}, now {fields.get(name)!r}'
+        for name in changed
+      )
+      raise errors.UsageError(
+        f'{workdir} was started with another config: {differences}. '
+        f'{_way_out(workdir, changed)}'
+      )
+  else:
+    _refuse_others(workdir)
+  return fields
+
+
+def _way_out(workdir: workdir_lib.Workdir, changed: list[str]) -> str:
+  """What to do about fields that changed too late."""
+  if {decides(field) for field in changed} == {'adapt'}:
+    folder = workdir.kept(workdir.root / 'adapt')
+    return (
+      f'Delete {folder} to train stage 3 anew with the same answers, or choose '
+      'another --workdir'
+    )
+  answers = answers_of_people(workdir)
+  if answers:
+    return (
+      f'Choose another --workdir: this one holds {answers} answers that people '
+      'gave'
+    )
+  return 'Choose another --workdir, or --overwrite'
+
+
+def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
+  """What config.json says: every field, and the classes.
+
+  Fields that its version did not have yet get their defaults, which do what
+  that version did.
+
+  Raises:
+    errors.UsageError: the file is damaged, or no run's.
+  """
+  kept = workdir.kept(workdir.config)
+  try:
+    known = dict(json.loads(workdir.config.read_text())['config'])
+  except (ValueError, KeyError, TypeError) as error:
+    raise errors.UsageError(
+      f"{kept} is damaged or not a run's config ({error}); choose "
+      'another --workdir'
+    ) from error
+  defaults = command.flatten(config_lib.get_config())
+  newer = {name: x for name, x in defaults.items() if name not in known}
+  if newer:
+    assumed = ', '.join(f'{name}={value!r}' for name, value in newer.items())
+    progress.say(f'{kept} is of an earlier version; taken as {assumed}')
+  return known | newer
+
+
+def clear(
+  workdir: workdir_lib.Workdir, *, discard_answers: bool = False
+) -> None:
+  """Deletes a run's folder and says so; refuses to delete anything else.
+
+  Args:
+    workdir: of the run.
+    discard_answers: delete also what people have answered.
+
+  Raises:
+    errors.UsageError: it holds no run, or people's answers.
+    errors.UserError: people are labelling its points.
+  """
+  if not workdir.root.exists():
+    return
+  _refuse_others(workdir)
+  with contextlib.ExitStack() as held:
+    if workdir.annotations.exists():
+      held.enter_context(store_lib.sole_writer(workdir.annotations))
+      _give_up_answers(workdir, discard_answers)
+    # The lock stays, being held; the config goes last, so that a deletion that
+    # was stopped can be repeated.
+    paths = [
+      path
+      for path in sorted(workdir.root.iterdir())
+      if path not in (workdir.lock, workdir.config)
+    ]
+    paths += [workdir.config] if workdir.config.exists() else []
+    names = ', '.join(path.name for path in paths)
+    progress.say(f'--overwrite: deletes {workdir} ({names})')
+    for path in paths:
+      if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+      else:
+        path.unlink()
+    if workdir.mirror:
+      workdir.mirror.clear()
+
+
+def answers_of_people(workdir: workdir_lib.Workdir) -> int:
+  """How many answers the run holds that no simulated annotator gave.
+
+  Raises:
+    errors.UserError: the store cannot be read.
+  """
+  if not workdir.annotations.exists():
+    return 0
+  with store_lib.Store(
+    workdir.annotations, connect=schema.connect_to_copy
+  ) as store:
+    return store.count_but_by(oracle.NAME)
+
+
+def _give_up_answers(
+  workdir: workdir_lib.Workdir, discard_answers: bool
+) -> None:
+  """Says how many answers of people are deleted, or refuses to."""
+  try:
+    answers = answers_of_people(workdir)
+  except errors.UserError:
+    if not discard_answers:
+      raise
+    progress.say(
+      f'--discard_answers: deletes {workdir.kept(workdir.annotations)}, which '
+      'cannot be read'
+    )
+    return
+  if not answers:
+    return
+  if not discard_answers:
+    raise errors.UsageError(
+      f'{workdir} holds {answers} answers that people gave, which --overwrite '
+      'would delete; choose another --workdir, or add --discard_answers'
+    )
+  progress.say(f'--discard_answers: deletes {answers} answers of people')
+
+
+def _refuse_others(workdir: workdir_lib.Workdir) -> None:
+  """Raises errors.UsageError for a folder that holds something but no run."""
+  # What a start that was stopped leaves.
+  ours = (workdir.lock, atomic_files.part_of(workdir.config))
+  if not workdir.root.exists():
+    return
+  others = [path for path in workdir.root.iterdir() if path not in ours]
+  # Looked at last: it is what another command that starts now writes first.
+  if others and not workdir.config.exists():
+    raise errors.UsageError(
+      f'{workdir} is not empty and holds no run (no config.json); choose '
+      'another --workdir, or delete it yourself'
+    )
+
+
+def decides(field: str) -> str | None:
+  """The first stage whose result a field decides; None: that of none."""
+  parts = field.split('.')
+  prefixes = ('.'.join(parts[:n]) for n in range(len(parts), -1, -1))
+  return next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
+
+
+def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
+  stage = decides(field)
+  return stage is not None and workdir.started(stage)
+
+
+def _versions() -> dict[str, str]:
+  return {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+def _revision() -> str | None:
+  """The checkout's commit, with a + if it was changed; None outside git."""
+  try:
+    done = subprocess.run(
+      ['git', 'describe', '--always', '--dirty=+', '--abbrev=40'],
+      cwd=pathlib.Path(__file__).parent,
+      capture_output=True,
+      text=True,
+      timeout=10,
+      check=True,
+    )
+  except (OSError, subprocess.SubprocessError):
+    return None
+  return done.stdout.strip()
+
+
+def reopen(workdir: workdir_lib.Workdir) -> run_lib.Run:
+  """The run that a workdir holds.
+
+  Raises:
+    errors.UsageError: it holds none, or its config.json is damaged.
+  """
+  if not workdir.config.is_file():
+    raise errors.UsageError(
+      f'{workdir} holds no run: there is no {workdir.kept(workdir.config)}'
+    )
+  fields = recorded(workdir)
+  try:
+    rounds = fields['acquire.rounds']
+    return run_lib.Run(
+      config=_nested(fields),
+      workdir=dataclasses.replace(workdir, rounds=rounds, round=rounds),
+      classes=_classes(fields),
+    )
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
+    raise errors.UsageError(
+      f"{workdir.kept(workdir.config)} is damaged or not a run's config "
+      f'({error})'
+    ) from error
+
+
+def _nested(fields: dict[str, Any]) -> ml_collections.ConfigDict:
+  """The config again, of its fields by dotted name."""
+  config = ml_collections.ConfigDict()
+  for name, value in fields.items():
+    *path, leaf = name.split('.')
+    node = config
+    for part in path:
+      if part not in node:
+        node[part] = ml_collections.ConfigDict()
+      node = node[part]
+    node[leaf] = tuple(value) if isinstance(value, list) else value
+  return config
+
+
+def _classes(fields: dict[str, Any]) -> classes_lib.ClassSet:
+  names = tuple(fields['classes'])
+  named = classes_lib.NAMED.get(fields['data.classes'])
+  if named is not None and named.names == names:
+    return named
+  # Runs of before the colours were recorded get others.
+  palette = fields.get('palette') or classes_lib.distinct_palette(len(names))
+  return classes_lib.ClassSet(
+    names=names,
+    palette=tuple((red, green, blue) for red, green, blue in palette),
+    ignore_id=fields['ignore_id'],
+  )

@@ -1,0 +1,98 @@
+"""What every stage is handed: the config, the workdir, the devices."""
+
+import dataclasses
+import functools
+import zlib
+
+import jax
+import ml_collections
+
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import domains, sources
+from pointsup_jax.models import deeplab
+from pointsup_jax.run import workdir as workdir_lib
+from pointsup_jax.training import checkpoint, sharding
+from pointsup_jax.types import Variables
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """One run of the command."""
+
+  config: ml_collections.ConfigDict
+  workdir: workdir_lib.Workdir
+  classes: classes_lib.ClassSet
+  asked: str = 'all'  # the stage that was asked for by name
+
+  @functools.cached_property
+  def mesh(self) -> jax.sharding.Mesh:
+    """All devices. Whoever asks first starts them."""
+    return sharding.mesh()
+
+  def source(
+    self, domain: str, *, labelled: bool, full_labels: bool = False
+  ) -> sources.Source:
+    """Opens the images of a domain; see `data.domains.open_domain`."""
+    return domains.open_domain(
+      self.config.data,
+      domain,
+      classes=self.classes,
+      seed=self.config.seed,
+      labelled=labelled,
+      full_labels=full_labels,
+    )
+
+  def viewed(self) -> sources.Source:
+    """The target's images as people should see them."""
+    return domains.open_for_viewing(
+      self.config.data,
+      'target',
+      classes=self.classes,
+      seed=self.config.seed,
+    )
+
+  def segmenter(self) -> deeplab.DeepLabV2:
+    """The network, without its variables."""
+    model = self.config.model
+    return deeplab.DeepLabV2(
+      num_classes=self.classes.num_classes,
+      blocks=tuple(model.blocks),
+      width=model.width,
+      bn=model.bn,
+      dtype=model.dtype,
+      remat=model.remat,
+    )
+
+  def trained(
+    self, phase: workdir_lib.Phase, step: int | None = None
+  ) -> tuple[int, Variables]:
+    """A phase's segmenter, the last or that of a step, and which step it is."""
+    segmenter = self.segmenter()
+    shapes = jax.eval_shape(
+      lambda key: segmenter.init(
+        key, jax.numpy.zeros((1, 32, 32, 3)), train=False
+      ),
+      jax.random.key(0),
+    )
+    with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:
+      return checkpoints.restore_segmenter(
+        checkpoint.abstract(shapes, sharding.replicated(self.mesh)), step
+      )
+
+  def seed(self, *purpose: str) -> int:
+    """A seed for one purpose, a function of config.seed."""
+    return zlib.crc32('/'.join((str(self.config.seed), *purpose)).encode())
+
+
+def open_run(
+  config: ml_collections.ConfigDict,
+  workdir: workdir_lib.Workdir,
+  asked: str = 'all',
+) -> Run:
+  """A run of a checked config in a workdir, for one stage or 'all'."""
+  return Run(
+    config=config,
+    workdir=workdir,
+    classes=domains.classes_of(config.data),
+    asked=asked,
+  )

@@ -1,0 +1,255 @@
+"""--dry_run: what a command would do, read and ask, and how long that takes.
+
+Nothing is written, and no device is started: jax is not asked for any.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+
+import ml_collections
+
+from pointsup_jax import uda
+from pointsup_jax.acquisition import budget
+from pointsup_jax.annotation import planning, schema
+from pointsup_jax.annotation import queue as queue_lib
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.data import sources
+from pointsup_jax.run import (
+  config_check,
+  config_file,
+  scores_on_disk,
+  trained_models,
+  waiting,
+)
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import workdir as workdir_lib
+from pointsup_jax.training import checkpoint
+
+Images = dict[str, sources.Source]  # of each domain that is read
+
+_READS = {
+  'uda': ('source', 'target'),
+  'acquire': ('target',),
+  'annotate': ('target',),
+  'adapt': ('source', 'target'),
+  'evaluate': ('evaluation',),
+  'report': (),  # a few images, if they are there
+}
+
+
+def show(
+  run: run_lib.Run, steps: Sequence[tuple[str, workdir_lib.Workdir]]
+) -> None:
+  """Prints what a command that runs these stages would do.
+
+  Args:
+    run: the run.
+    steps: stages, each with the workdir at its round of questions.
+
+  Raises:
+    errors.UserError: what that command would raise before it starts.
+  """
+  config_file.require_same(run.workdir, run.config, run.classes)
+  runs = [(stage, dataclasses.replace(run, workdir=at)) for stage, at in steps]
+  waiting.require_finished_before(runs[0][1], runs[0][0])
+  todo = [stage for stage, here in runs if not _is_done(here, stage)]
+  images = find_images(run, todo)
+  print(f'{run.workdir}: a dry run, nothing is written')
+  for name, found in images.items():
+    print(f'{name}: {_of_domain(run.config.data, name, len(found))}')
+  describe = {
+    'uda': _uda,
+    'acquire': _acquire,
+    'annotate': _annotate,
+    'adapt': _adapt,
+    'evaluate': _evaluate,
+  }
+  for stage, here in runs:
+    if stage == 'report':
+      print('report: written anew')
+      continue
+    at, title = here.workdir, stage
+    if at.rounds > 1 and stage in workdir_lib.REPEATED:
+      title = f'{stage}, round {at.round}'
+    if _is_done(here, stage):
+      print(f'{title}: done')
+    else:
+      state = 'goes on' if at.begun(stage) else 'to do'
+      print(f'{title}: {state}, reads {" and ".join(_READS[stage])}')
+    for line in describe[stage](here, images):
+      print(f'  {line}')
+
+
+def find_images(run: run_lib.Run, stages: Sequence[str]) -> Images:
+  """Opens what the stages read; before stage 1 all, as a run does then."""
+  if not run.workdir.started('uda'):
+    return config_check.check_data(run)
+  return {
+    name: run.source(name, labelled=False, full_labels=name == 'evaluation')
+    for name in ('source', 'target', 'evaluation')
+    if any(name in _READS[stage] for stage in stages)
+  }
+
+
+def points_wanted(
+  config: ml_collections.ConfigDict, images: int, round: int = 1
+) -> int:
+  """How many points a round of acquisition will ask for in so many images."""
+  acquire = config.acquire
+  rows, cols = acquire.grid
+  match acquire.strategy:
+    case 'self_training':
+      patches = 0
+    case 'full':
+      patches = images * rows * cols
+    case _ if acquire.budget:
+      whole = acquire.budget // acquire.n
+      patches = budget.share(whole, round, acquire.rounds)
+    case _:
+      patches = images * budget.share(acquire.k, round, acquire.rounds)
+  return patches * acquire.n
+
+
+def _is_done(run: run_lib.Run, stage: str) -> bool:
+  if stage == 'evaluate':
+    return all(scored for _, scored in _models(run))
+  return run.workdir.done(stage).exists()
+
+
+def _of_domain(data: ml_collections.ConfigDict, name: str, images: int) -> str:
+  domain = data[name]
+  height, width = domain.size
+  where = ''
+  if sources.is_on_disk(domain.dataset):
+    build = f', as built in {data.prepared}' if data.prepared else ''
+    where = f' in {data.root or "."}{build}'
+  return (
+    f'{domain.dataset} {domain.split}{where}: {images:,} images, seen at '
+    f'{height}x{width}'
+  )
+
+
+def _uda(run: run_lib.Run, images: Images) -> Iterator[str]:
+  config = run.config.uda
+  if config.source_only_steps:
+    yield _phase(
+      'source only', run.workdir.source_only, config.source_only_steps
+    )
+  for part in uda.phases(config.strategy):
+    title = f'{config.strategy} {part.name}'.strip()
+    yield _phase(title, run.workdir.uda_phase(part.name), config.steps)
+
+
+def _adapt(run: run_lib.Run, images: Images) -> Iterator[str]:
+  config = run.config.adapt
+  title = f'{config.strategy} with points'
+  yield _phase(title, run.workdir.adapt, config.steps)
+
+
+def _phase(title: str, phase: workdir_lib.Phase, steps: int) -> str:
+  step = checkpoint.newest_step(phase.checkpoints) or 0
+  if step >= steps:
+    return f'{title}: {steps:,} steps, done'
+  at = f'goes on at step {step:,}' if step else 'to do'
+  return f'{title}: {steps:,} steps, {at}'
+
+
+def _acquire(run: run_lib.Run, images: Images) -> Iterator[str]:
+  if run.workdir.done('acquire').exists():
+    return
+  acquire, count = run.config.acquire, len(images['target'])
+  rows, cols = acquire.grid
+  points = points_wanted(run.config, count, run.workdir.round)
+  yield (
+    f'{acquire.strategy}, {acquire.score}: {points // acquire.n:,} of the '
+    f'{count * rows * cols:,} patches of all images, {acquire.n} points in each'
+  )
+  if run.workdir.annotations.exists():
+    with _look(run) as store:
+      done = len(store.images(run.workdir.round))
+    if done:
+      yield f'goes on after {done:,} of {count:,} images'
+
+
+def _annotate(run: run_lib.Run, images: Images) -> Iterator[str]:
+  people = waiting.from_people(run)
+  overlap = run.config.annotate.overlap if people else 0.0
+  if run.workdir.done('acquire').exists():
+    with _look(run) as store:
+      plan = queue_lib.Queue(store, overlap).plan()
+    yield f'{plan.points:,} points; {plan.given:,} of {plan.needed:,} answered'
+    if plan.given < plan.needed:
+      yield _effort(plan.needed - plan.given, plan.pace, people=people)
+    yield from _table(plan)
+    return
+  count = len(images['target'])
+  points = points_wanted(run.config, count, run.workdir.round)
+  yield f'{count:,} images, {points:,} points'
+  if overlap and points:
+    yield f'two people are asked about {overlap:.3g} of them'
+  if points:
+    answers = round(points * (1 + overlap))
+    yield _effort(answers, planning.ASSUMED, people=people)
+
+
+def _effort(answers: int, pace: planning.Pace, *, people: bool) -> str:
+  """How long people take for what is left."""
+  how = (
+    f'the median of {pace.answers:,} answers'
+    if pace.answers
+    else f'assumed until {planning.ENOUGH} were timed'
+  )
+  time = f'{_clock(planning.hours(answers, pace))} at {pace.seconds:.1f} s'
+  if people:
+    return f'about {time} an answer ({how})'
+  return f'from the label files; people would take {time} an answer ({how})'
+
+
+def _table(plan: planning.Plan) -> Iterator[str]:
+  """What smaller budgets keep, points being asked in order of worth."""
+  if not plan.rows:
+    return
+  yield 'budget     points   images  patches  of all scores  time left'
+  for i, (kept, left, hours) in enumerate(plan.rows):
+    here = '  <- you are here' if i == plan.now else ''
+    yield (
+      f'{kept.percent:5}% {kept.points:10,} {kept.images:8,} '
+      f'{kept.patches:8,} {kept.worth:14.0%}  '
+      f'{_clock(hours) if left else "done"}{here}'
+    )
+
+
+def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
+  for name, scored in _models(run):
+    yield f'{name}: {"scored before" if scored else "to do"}'
+
+
+def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
+  """The models there will be, and whether they have been scored."""
+  for name, _, phase in trained_models.of(run.workdir):
+    if name == 'source_only' and not run.config.uda.source_only_steps:
+      continue
+    steps = checkpoint.steps_in(phase.checkpoints)
+    scored = functools.partial(scores_on_disk.known, run, name)
+    yield name, bool(steps) and scored(steps[-1], is_last=True) is not None
+    if run.config.evaluate.all_kept:
+      for step in steps[:-1]:
+        known = scored(step, is_last=False)
+        yield f'{name} at step {step:,}', known is not None
+
+
+def _look(run: run_lib.Run) -> store_lib.Store:
+  """The store, of which no file is changed."""
+  return store_lib.Store(
+    run.workdir.annotations, connect=schema.connect_to_copy
+  )
+
+
+def _clock(hours: float) -> str:
+  minutes = round(hours * 60)
+  if hours >= 10:
+    return f'{hours:,.0f} h'
+  if minutes >= 60:
+    return f'{minutes // 60} h {minutes % 60} min'
+  return f'{minutes} min' if minutes else 'less than a minute'

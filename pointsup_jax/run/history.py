@@ -1,0 +1,63 @@
+"""history.jsonl: which command ran which stage, when, and for how long."""
+
+import contextlib
+import datetime
+import json
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pointsup_jax import command
+from pointsup_jax.hosts import processes
+from pointsup_jax.run import workdir as workdir_lib
+
+
+class Session(NamedTuple):
+  """A stage run by one command, to its end or not."""
+
+  stage: str
+  began: str  # ISO 8601, UTC
+  seconds: float
+  outcome: str  # 'done', or the name of what ended it
+  command: str
+
+
+@contextlib.contextmanager
+def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
+  """Adds a line when what happens within has ended, however it does.
+
+  A process that is killed leaves no line.
+  """
+  began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+
+  def add(outcome: str) -> None:
+    session = Session(
+      stage=stage,
+      began=began.isoformat(timespec='seconds').replace('+00:00', 'Z'),
+      seconds=round(time.monotonic() - clock, 1),
+      outcome=outcome,
+      command=command.given(),
+    )
+    if processes.is_first():
+      with workdir.history.open('a', encoding='utf-8') as file:
+        file.write(json.dumps(session._asdict()) + '\n')
+
+  try:
+    yield
+  except BaseException as error:
+    with contextlib.suppress(OSError):  # what ended it counts, not a full disk
+      add(type(error).__name__)
+    raise
+  add('done')
+
+
+def read(workdir: workdir_lib.Workdir) -> list[Session]:
+  """All sessions, oldest first; none where no history was kept."""
+  if not workdir.history.exists():
+    return []
+  sessions = []
+  for line in workdir.history.read_text(encoding='utf-8').splitlines():
+    # The disk may have been full in the middle of a line.
+    with contextlib.suppress(json.JSONDecodeError, TypeError):
+      sessions.append(Session(**json.loads(line)))
+  return sessions

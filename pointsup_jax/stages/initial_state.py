@@ -1,0 +1,83 @@
+"""Who plays in a training phase, and the state that they start from."""
+
+import functools
+
+import jax
+
+from pointsup_jax.hosts import progress
+from pointsup_jax.models import discriminator, pretrained
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import workdir
+from pointsup_jax.training import checkpoint, learner, optimizers, sharding
+from pointsup_jax.types import Variables
+
+
+def build_learner(run: run_lib.Run) -> learner.Learner:
+  """Networks and optimisers as the config says."""
+  model, optim = run.config.model, run.config.optim
+  poly = functools.partial(
+    optimizers.poly, power=optim.poly_power, decay_steps=optim.decay_steps
+  )
+  return learner.Learner(
+    segmenter=run.segmenter(),
+    discriminator=discriminator.Discriminator(width=model.discriminator_width),
+    num_classes=run.classes.num_classes,
+    target_statistics=model.bn_statistics == 'target',
+    segmenter_tx=optimizers.segmenter(
+      poly(optim.lr),
+      head_lr_scale=optim.head_lr_scale,
+      momentum=optim.momentum,
+      weight_decay=optim.weight_decay,
+      repeat=optim.repeat,
+    ),
+    opponent_tx=optimizers.opponent(poly(optim.discriminator_lr)),
+  )
+
+
+def restore_state(
+  run: run_lib.Run,
+  players: learner.Learner,
+  opponents: tuple[str, ...],
+  checkpoints: checkpoint.Checkpoints,
+) -> learner.State | None:
+  """The newest state of a phase, None where it has none."""
+  if checkpoints.latest_step is None:
+    return None
+  key = jax.random.key(0)
+  shapes = jax.eval_shape(
+    lambda key: players.init(key, players.init_segmenter(key), opponents), key
+  )
+  return checkpoints.restore(
+    checkpoint.abstract(shapes, sharding.replicated(run.mesh))
+  )
+
+
+def fresh_state(
+  run: run_lib.Run,
+  players: learner.Learner,
+  opponents: tuple[str, ...],
+  phase: workdir.Phase,
+  initial: workdir.Phase | None,
+) -> learner.State:
+  """The state at step 0."""
+  everywhere = sharding.replicated(run.mesh)
+  if initial is None:
+    init = jax.jit(players.init_segmenter, out_shardings=everywhere)
+    segmenter: Variables = init(jax.random.key(run.seed('segmenter')))
+    segmenter = jax.device_put(pretrained_or(run, segmenter), everywhere)
+  else:
+    _, segmenter = run.trained(initial)
+  init = jax.jit(
+    players.init, static_argnums=2, out_shardings=everywhere, donate_argnums=1
+  )
+  key = jax.random.key(run.seed('opponents', run.workdir.place(phase)))
+  return init(key, segmenter, opponents)
+
+
+def pretrained_or(run: run_lib.Run, fresh: Variables) -> Variables:
+  """The variables in config.model.weights, or fresh ones if it names none."""
+  path = run.config.model.weights
+  if not path:
+    progress.say('no weight file: the segmenter starts from scratch')
+    return fresh
+  return pretrained.complete(pretrained.load(path), fresh, path)

@@ -1,0 +1,134 @@
+"""The stages of a run, in order; finished ones are skipped."""
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+import ml_collections
+
+from pointsup_jax import errors
+from pointsup_jax.hosts import processes, progress, stopping
+from pointsup_jax.run import (
+  config_check,
+  config_file,
+  history,
+  waiting,
+)
+from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import dry_run as dry_run_lib
+from pointsup_jax.run import workdir as workdir_lib
+from pointsup_jax.stages import acquire, adapt, annotate, evaluate, report, uda
+
+STAGES = {
+  'uda': uda.train,
+  'acquire': acquire.ask,
+  'annotate': annotate.collect,
+  'adapt': adapt.train,
+  'evaluate': evaluate.score,
+  'report': report.make,
+}
+# These find out by themselves what there is to do.
+_NEVER_DONE = ('evaluate', 'report')
+
+
+def run_stages(
+  config: ml_collections.ConfigDict,
+  workdir: workdir_lib.Workdir,
+  stage: str,
+  *,
+  dry_run: bool = False,
+  overwrite: bool = False,
+  discard_answers: bool = False,
+) -> None:
+  """Runs one stage, or all that have not finished.
+
+  Args:
+    config: of the run.
+    workdir: of the run.
+    stage: a name of `STAGES`, or 'all'.
+    dry_run: only say what would be done; write nothing.
+    overwrite: delete what the workdir holds and start anew.
+    discard_answers: with `overwrite`: also what people answered.
+
+  Raises:
+    errors.UserError: of any kind, in one line.
+  """
+  config_check.check(config)
+  run = run_lib.open_run(config, workdir, stage)
+  config_check.check_classes(config, run.classes.names)
+  if dry_run:
+    dry_run_lib.show(run, list(in_order(stage, workdir)))
+    return
+  config_check.check_devices(config)
+  if overwrite or not processes.decided(
+    functools.partial(workdir.started, 'uda'), 'whether the run has started'
+  ):
+    config_check.check_data(run)
+
+  def claim() -> None:
+    if overwrite:
+      config_file.clear(workdir, discard_answers=discard_answers)
+    config_file.claim(workdir, config, run.classes)
+
+  with contextlib.ExitStack() as held:
+    held.enter_context(config_file.locked(workdir))
+    processes.decided(claim, 'the workdir')
+    workdir.share('the workdir')
+    held.enter_context(pushed(workdir))
+    progress.say(f'workdir {workdir}')
+    for name, at in in_order(stage, workdir):
+      run_stage(name, dataclasses.replace(run, workdir=at), held)
+
+
+@contextlib.contextmanager
+def pushed(workdir: workdir_lib.Workdir) -> Iterator[None]:
+  """Brings to its place what the block writes, also where it is stopped."""
+  try:
+    yield
+  except BaseException:
+    try:
+      workdir.push()
+    except errors.UserError as error:
+      progress.say(str(error))  # and let through what ended the block
+    raise
+  workdir.push()
+
+
+def in_order(
+  asked: str, workdir: workdir_lib.Workdir
+) -> Iterator[tuple[str, workdir_lib.Workdir]]:
+  """The stages to run, each with the workdir at its round of questions."""
+  if asked != 'all':
+    round = processes.decided(lambda: workdir.current().round, 'the round')
+    yield asked, workdir.at(round)
+    return
+  yield 'uda', workdir
+  for round in range(1, workdir.rounds + 1):
+    for stage in workdir_lib.REPEATED:
+      yield stage, workdir.at(round)
+  yield 'evaluate', workdir.at(workdir.rounds)
+  yield 'report', workdir.at(workdir.rounds)
+
+
+def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
+  """Runs one stage unless it has finished; `lock` keeps others away."""
+  workdir = run.workdir
+  waiting.require_before(run, stage)
+  if processes.decided(workdir.done(stage).exists, f'whether {stage} is done'):
+    which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
+    progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
+    return
+  stopping.check()  # what begins now may look only after minutes of compiling
+  # No page is served from a store, whose lock also pushes when it ends.
+  if waiting.serves_page(run, stage) and not workdir.mirror:
+    lock.close()  # for days, during which other stages may run
+  with history.recorded(workdir, stage):
+    STAGES[stage](run)
+  # People whose labels the run does without may still give them.
+  if stage not in _NEVER_DONE and not (
+    stage == 'annotate' and waiting.do_without(run)
+  ):
+    if processes.is_first():
+      workdir.mark_done(stage)
+    workdir.share(f'the end of {stage}')

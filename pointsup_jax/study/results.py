@@ -1,0 +1,51 @@
+"""What a study found: tables and a curve, on the screen and in its folder."""
+
+from collections.abc import Sequence
+
+from pointsup_jax.data import domains
+from pointsup_jax.hosts import progress
+from pointsup_jax.report import comparison, paper_tables
+from pointsup_jax.run import workdir as workdir_lib
+from pointsup_jax.study import curve
+from pointsup_jax.study import rows as rows_lib
+from pointsup_jax.study import table as table_lib
+
+
+def report(study: rows_lib.Study, *, points: bool) -> None:
+  """Gathers the scores of the runs and writes what they say."""
+  found = rows_lib.levels(study)
+  full = 0
+  if points:
+    found += rows_lib.with_points(study)
+    full = rows_lib.all_points(study)
+  write(study, found, full)
+
+
+def write(
+  study: rows_lib.Study, found: Sequence[rows_lib.Scored], full: int
+) -> None:
+  """Writes the results and prints the table."""
+  out, seeds = study.out, study.seeds
+  names = domains.classes_of(study.config.data).names
+  rows = [one.row for one in found]
+  table = table_lib.lines(rows, full)
+  classes = [comparison.average(one.row.title, one.seeds) for one in found]
+  text = table_lib.markdown(table, seeds)
+  files = {
+    'table.md': text + '\n',
+    'table.csv': table_lib.comma_separated(table, seeds),
+    'table.tex': table_lib.latex(table),
+    'differences.csv': table_lib.differences(rows),
+    'classes.csv': paper_tables.iou_csv(classes, names),
+    'classes.tex': paper_tables.iou_latex(classes, names),
+  }
+  for name, content in files.items():
+    (out / name).write_text(content)
+  workdir_lib.write_json(
+    out / 'study.json',
+    {'seeds': list(seeds), 'rows': [row._asdict() for row in rows]},
+  )
+  if any(row.series for row in rows):
+    (out / 'curve.png').write_bytes(curve.draw(table, seeds))
+  print(text)
+  progress.say(f'study: {", ".join(files)} and more in {out}')

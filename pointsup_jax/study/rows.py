@@ -1,0 +1,149 @@
+"""The rows of a study's tables: what each model of its runs scored and cost."""
+
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import ml_collections
+
+from pointsup_jax import command
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.report import comparison as scores_lib
+from pointsup_jax.run import trained_models as models_lib
+from pointsup_jax.run import workdir as workdir_lib
+from pointsup_jax.study import runs as runs
+from pointsup_jax.study import table as study_lib
+
+UDA = 'UDA'  # the model that gains are over, as `run.trained_models` calls it
+
+
+class Study(NamedTuple):
+  """What was run."""
+
+  out: pathlib.Path
+  settings: Sequence[runs.Setting]
+  seeds: Sequence[int]
+  config: ml_collections.ConfigDict
+
+  @property
+  def split(self) -> str:
+    """The images that all are scored on."""
+    return self.config.data.evaluation.split
+
+
+class Scored(NamedTuple):
+  """A row of the tables, and the scores of its model with every seed."""
+
+  row: study_lib.Row
+  seeds: list[scores_lib.Scores]
+
+
+def scored(
+  row: study_lib.Row, folders: Sequence[pathlib.Path], model: str, split: str
+) -> Scored:
+  """Reads the scores of a model in each of some workdirs."""
+  paths = [workdir_lib.Workdir(x).evaluation(model, split) for x in folders]
+  seeds = [
+    scores_lib.from_json(row.title, json.loads(path.read_text()))
+    for path in paths
+  ]
+  miou = tuple(100 * scores.means['mIoU'] for scores in seeds)
+  return Scored(row._replace(miou=miou), seeds)
+
+
+def levels(study: Study) -> list[Scored]:
+  """The models that cost no points, of each stage 1.
+
+  A model before UDA that all of them share (the source-only phase knows no
+  strategy) is listed once.
+  """
+  of_column: dict[str, list[Scored]] = {}
+  titles = stage_1_titles(study.settings, study.config)
+  for fields, which in titles.items():
+    folders = [runs.base(study.out, fields, seed) for seed in study.seeds]
+    for name, column, phase in models_lib.of(workdir_lib.Workdir(folders[0])):
+      if models_lib.is_trained(phase):
+        row = study_lib.Row(level(column, which), None, 0, 0, ())
+        of_column.setdefault(column, []).append(
+          scored(row, folders, name, study.split)
+        )
+  found = []
+  for column, mine in of_column.items():
+    matrices = {tuple(x.matrix.tobytes() for x in one.seeds) for one in mine}
+    if column != UDA and len(matrices) == 1:
+      mine = [mine[0]._replace(row=mine[0].row._replace(title=column))]
+    found += mine
+  return found
+
+
+def with_points(study: Study) -> list[Scored]:
+  """The models that learned from points, one a setting."""
+  found = []
+  titles = stage_1_titles(study.settings, study.config)
+  for setting in study.settings:
+    folders = [runs.workdir(study.out, setting, seed) for seed in study.seeds]
+    costs = [cost(folder) for folder in folders]
+    row = study_lib.Row(
+      runs.title(setting.fields),
+      series(setting),
+      sum(points for points, _ in costs) / len(costs),
+      sum(seconds for _, seconds in costs) / len(costs),
+      (),
+      over=level(UDA, titles[setting.stage_1]),
+    )
+    found.append(scored(row, folders, 'adapt', study.split))
+  return found
+
+
+def stage_1_titles(
+  settings: Sequence[runs.Setting], config: ml_collections.ConfigDict
+) -> dict[runs.Fields, str]:
+  """What each stage 1 is called: its value of all fields in which they differ.
+
+  Nothing where there is one.
+  """
+  known = command.flatten(config)
+  names = dict.fromkeys(name for x in settings for name, _ in x.stage_1)
+  found = {}
+  for fields in dict.fromkeys(setting.stage_1 for setting in settings):
+    values = {name: str(known[name]) for name in names} | dict(fields)
+    found[fields] = runs.title(tuple(values.items()))
+  return found if len(found) > 1 else dict.fromkeys(found, '')
+
+
+def level(column: str, stage_1: str) -> str:
+  """The title of a model that costs no points."""
+  return f'{column}, {stage_1}' if stage_1 else column
+
+
+def series(setting: runs.Setting) -> str:
+  """The curve of a row: combinations that differ in how much is asked."""
+  how_much = ('acquire.k', 'acquire.budget')
+  kept = [x for x in setting.fields if not setting.grid or x[0] not in how_much]
+  return runs.title(tuple(kept)) or 'points'
+
+
+def cost(folder: pathlib.Path) -> tuple[int, float]:
+  """Answered points of a run, and the seconds they took."""
+  with store_lib.Store(workdir_lib.Workdir(folder).annotations) as store:
+    answers = store.holding().values()
+  return len(answers), sum(answer.seconds or 0.0 for answer in answers)
+
+
+def all_points(study: Study) -> int:
+  """The most points of a setting that asks about all patches; 0: none does."""
+  return max(
+    (
+      cost(runs.workdir(study.out, setting, study.seeds[0]))[0]
+      for setting in study.settings
+      if strategy(study, setting) == 'full'
+    ),
+    default=0,
+  )
+
+
+def strategy(study: Study, setting: runs.Setting) -> str:
+  """How a setting chooses the patches."""
+  fields = dict(setting.fields)
+  return fields.get('acquire.strategy', study.config.acquire.strategy)

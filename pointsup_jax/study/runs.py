@@ -1,0 +1,226 @@
+"""The runs of a study: their settings, their workdirs, their processes."""
+
+import concurrent.futures
+import contextlib
+import os
+import pathlib
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pointsup_jax.hosts import progress
+from pointsup_jax.run import config_file
+
+Fields = tuple[tuple[str, str], ...]  # names without 'config.', and values
+
+
+class Setting(NamedTuple):
+  """What one row of the table changes in the config.
+
+  Attributes:
+    fields: as the user gave them.
+    grid: a combination of what is varied, not an `also`.
+    stage_1: those that differ from the config and that stage 1 depends on, or
+      its scores, by name; settings that agree in them share it.
+  """
+
+  fields: Fields
+  grid: bool
+  stage_1: Fields
+
+
+def of_stage_1(field: str) -> bool:
+  """Whether stage 1 depends on a field, or its scores do."""
+  return config_file.decides(field) == 'uda' or field.startswith(
+    'data.evaluation.'
+  )
+
+
+def slug(fields: Fields) -> str:
+  """Fields as the name of a folder."""
+  return '-'.join(
+    f'{_short(name)}_{value}'.replace(os.sep, '_') for name, value in fields
+  )
+
+
+def title(fields: Fields) -> str:
+  """Fields as people read them."""
+  return ', '.join(f'{_short(name)}={value}' for name, value in fields)
+
+
+def _short(name: str) -> str:
+  return name.removeprefix('acquire.')
+
+
+def base(out: pathlib.Path, stage_1: Fields, seed: int) -> pathlib.Path:
+  """The workdir of a stage 1, which settings may share."""
+  name = '-'.join(['stage_1', *filter(None, [slug(stage_1)])])
+  return out / f'seed_{seed}' / name
+
+
+def workdir(out: pathlib.Path, setting: Setting, seed: int) -> pathlib.Path:
+  """The workdir of a run."""
+  return out / f'seed_{seed}' / slug(setting.fields)
+
+
+def folders(
+  out: pathlib.Path, setting: Setting, seed: int
+) -> tuple[pathlib.Path, pathlib.Path]:
+  """Both: that of its stage 1, and that of the run."""
+  return base(out, setting.stage_1, seed), workdir(out, setting, seed)
+
+
+class Runner:
+  """Runs the command, several processes at a time."""
+
+  def __init__(self, out: pathlib.Path, jobs: int) -> None:
+    """Divides the cores among `jobs` processes."""
+    self._out, self._jobs = out, jobs
+    cores = sorted(_cores())
+    self._shares: queue.Queue[list[int]] = queue.Queue()
+    for job in range(jobs):
+      self._shares.put(cores[job::jobs] or cores)
+    self._running: set[subprocess.Popen] = set()
+    self._lock = threading.Lock()
+    self._stopped = False
+
+  def run(
+    self, settings: Sequence[Setting], seeds: Sequence[int], *, points: bool
+  ) -> dict[pathlib.Path, str]:
+    """Runs what is missing of every setting and seed.
+
+    Args:
+      settings: what is compared.
+      seeds: of each of them.
+      points: whether to go on after stage 1.
+
+    Returns:
+      Why runs failed, by their workdirs.
+    """
+    with concurrent.futures.ThreadPoolExecutor(self._jobs) as pool:
+      try:
+        failed = self._stage(
+          pool,
+          {
+            base(self._out, fields, s): (fields, s)
+            for s in seeds
+            for fields in dict.fromkeys(x.stage_1 for x in settings)
+          },
+          self._stage_1,
+        )
+        if points:
+          failed |= self._stage(
+            pool,
+            {workdir(self._out, x, s): (x, s) for s in seeds for x in settings},
+            self._rest,
+          )
+      except BaseException:
+        self._stop()
+        pool.shutdown(cancel_futures=True)
+        raise
+    return failed
+
+  def _stage(self, pool, todo: dict, work) -> dict[pathlib.Path, str]:
+    jobs = {folder: pool.submit(work, *what) for folder, what in todo.items()}
+    found = {}
+    for done, (folder, job) in enumerate(jobs.items(), start=1):
+      why = job.result()
+      if why:
+        found[folder] = why
+      progress.say(f'{done}/{len(jobs)} {folder}: {why or "done"}')
+    return found
+
+  def _stage_1(self, fields: Fields, seed: int) -> str | None:
+    folder = base(self._out, fields, seed)
+    return self._launch(folder, 'uda', fields, seed) or self._launch(
+      folder, 'evaluate', fields, seed
+    )
+
+  def _rest(self, setting: Setting, seed: int) -> str | None:
+    shared, folder = folders(self._out, setting, seed)
+    if not folder.exists():
+      if not (shared / 'uda' / 'DONE').exists():
+        return 'its stage 1 failed'
+      part = folder.with_name(f'{folder.name}.part')
+      shutil.rmtree(part, ignore_errors=True)
+      shutil.copytree(shared, part)
+      part.rename(folder)
+    return self._launch(folder, 'all', setting.fields, seed)
+
+  def _launch(
+    self, folder: pathlib.Path, stage: str, fields: Fields, seed: int
+  ) -> str | None:
+    """One run of the command; gives its last line if it failed."""
+    words = [
+      sys.executable, '-m', 'launch.main', *forwarded(sys.argv[1:]),
+      f'--workdir={folder}', f'--stage={stage}', f'--config.seed={seed}',
+      *(f'--config.{name}={value}' for name, value in fields),
+    ]  # fmt: skip
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    log = folder.parent / f'{folder.name}.log'
+    cores = self._shares.get()
+    began = time.monotonic()
+    try:
+      with log.open('a') as file:
+        start = file.tell()
+        with self._lock:
+          if self._stopped:
+            return 'stopped'
+          # Ctrl-C is for this process, which tells the runs once.
+          process = subprocess.Popen(
+            words, stdout=file, stderr=file, start_new_session=True
+          )
+          self._running.add(process)
+          _pin(process.pid, cores)
+        code = process.wait()
+        with self._lock:
+          self._running.discard(process)
+        file.write(f'# {stage}: {time.monotonic() - began:.0f} s\n')
+    finally:
+      self._shares.put(cores)
+    if code:
+      new = log.read_bytes()[start:].decode(errors='replace')
+      said = [x for x in new.splitlines() if x.startswith('error')]
+      return said[-1] if said else f'exit code {code}, see {log}'
+    return None
+
+  def _stop(self) -> None:
+    """Asks the runs to save and leave."""
+    with self._lock:
+      self._stopped = True
+      for process in self._running:
+        process.terminate()
+
+
+def _cores() -> set[int]:
+  """Those that this process may use; not every system can say."""
+  if hasattr(os, 'sched_getaffinity'):
+    return os.sched_getaffinity(0)
+  return set(range(os.cpu_count() or 1))
+
+
+def _pin(process: int, cores: Sequence[int]) -> None:
+  """Keeps a process to some cores; before it has threads, which inherit it."""
+  if hasattr(os, 'sched_setaffinity'):
+    with contextlib.suppress(ProcessLookupError):  # it is over already
+      os.sched_setaffinity(process, cores)
+
+
+def forwarded(words: Sequence[str]) -> list[str]:
+  """What every run gets: --config, its fields, and where programs are kept."""
+  kept: list[str] = []
+  takes_value = False
+  for word in words:
+    name = word.lstrip('-').partition('=')[0]
+    is_flag = word.startswith('-')
+    first = name.removeprefix('no').split('.')[0]
+    for_all = is_flag and first in ('config', 'compilation_cache')
+    if for_all or (takes_value and not is_flag):
+      kept.append(word)
+    takes_value = for_all and '=' not in word
+  return kept

@@ -1,0 +1,136 @@
+"""Other tools, and people who answer in them."""
+
+import csv
+import io
+import json
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange import exporting, verifying
+from pointsup_jax.annotation.exchange.formats import by_name
+from pointsup_jax.annotation.exchange.formats import words as words_lib
+from pointsup_jax.annotation.exchange.formats.exchanged import ImageFile
+from pointsup_jax.data import classes as classes_lib
+
+CITYSCAPES = words_lib.Words(classes_lib.CITYSCAPES)
+READABLE = ('label_studio', 'label_studio_points', 'cvat', 'csv')
+ODD_NAMES = (
+  'a', 'aachen/aachen_000000_000019', 'ä ö/ü', '100%', 'a#b', "o'br \"q\"",
+  '<i>&amp;', 'x, y; z', '日本',
+)  # fmt: skip
+
+
+def fill(store, size, images, points, seed=0):
+  """Requests at random pixels: `points` of each image."""
+  rng = np.random.default_rng(seed)
+  for image in images:
+    flat = rng.choice(size[0] * size[1], points, replace=False)
+    requests = [
+      store_lib.Request(
+        store_lib.request_id(image, row, col), image, row, col, patch=i,
+        score=0.5, pseudo_label=1, round=1, model_step=9,
+      )
+      for i, (row, col) in enumerate(
+        (int(x) // size[1], int(x) % size[1]) for x in flat
+      )
+    ]  # fmt: skip
+    store.add_image(image, size, float(rng.random()), requests)
+
+
+def export(
+  store, format_name, size, words=CITYSCAPES, shown=None, which='open'
+):
+  """The text of an export's main file, for images of the size `shown`."""
+  order = exporting.prepare(
+    store, exporting.select(store, which), size=size, words=words
+  )
+  if shown:
+    files = {name: ImageFile(f'{name}.png', shown) for name in order.files}
+    order = type(order)(**{**vars(order), 'files': files})
+  return next(iter(by_name.FORMATS[format_name].write(order)))[1]
+
+
+def read(text, format_name):
+  return by_name.FORMATS[format_name].read(text, format_name)
+
+
+def check(store, text, format_name, size, words=CITYSCAPES):
+  """What the import makes of a text."""
+  return verifying.check(read(text, format_name), store.requests(), size, words)
+
+
+def answer(text, format_name, said, person='ana'):
+  """A person answers points, by id, and leaves the others as they are."""
+  return _PEOPLE[format_name](text, said, person)
+
+
+def _in_label_studio(text, said, person):
+  """The editor copies a prediction into the annotation, ids as they are."""
+  tasks = json.loads(text)
+  for number, task in enumerate(tasks, start=1):
+    (prediction,) = task['predictions']
+    regions = json.loads(json.dumps(prediction['result']))
+    for region in regions:
+      id_ = region['id'].replace('%23', '#').replace('%25', '%')
+      if id_ in said:
+        region['value']['keypointlabels'] = [said[id_]]
+      region['origin'] = 'prediction'
+    task['id'] = number
+    task['annotations'] = [_annotation(regions, person)]
+  return json.dumps(tasks)
+
+
+def _in_label_studio_points(text, said, person):
+  tasks = json.loads(text)
+  for number, task in enumerate(tasks, start=1):
+    task['id'] = number
+    task['annotations'] = []
+    if task['data']['point_id'] in said:
+      choice = {
+        'id': f'x{number}', 'type': 'choices', 'from_name': 'label',
+        'to_name': 'image',
+        'value': {'choices': [said[task['data']['point_id']]]},
+      }  # fmt: skip
+      task['annotations'] = [_annotation([choice], person)]
+    else:  # skipped, and seen by nobody
+      task['annotations'] = [
+        {**_annotation([], person), 'was_cancelled': True}
+      ][: number % 2]
+  return json.dumps(tasks)
+
+
+def _annotation(result, person):
+  return {
+    'id': 7, 'completed_by': {'id': 1, 'email': person}, 'result': result,
+    'was_cancelled': False, 'lead_time': 2.5, 'created_at': '2026-01-01',
+  }  # fmt: skip
+
+
+def _in_cvat(text, said, person):
+  root = ET.fromstring(text)
+  for shape in root.iter('points'):
+    attributes = {x.get('name'): x for x in shape.iter('attribute')}
+    if attributes['point_id'].text in said:
+      attributes['class'].text = said[attributes['point_id'].text]
+      shape.set('source', 'manual')
+  return ET.tostring(root, encoding='unicode')
+
+
+def _in_csv(text, said, person):
+  rows = list(csv.reader(io.StringIO(text)))
+  for row in rows[1:]:
+    if row[0] in said:
+      row[1:3] = said[row[0]], person
+  out = io.StringIO()
+  csv.writer(out).writerows(rows)
+  return out.getvalue()
+
+
+_PEOPLE = {
+  'label_studio': _in_label_studio,
+  'label_studio_points': _in_label_studio_points,
+  'cvat': _in_cvat,
+  'csv': _in_csv,
+}

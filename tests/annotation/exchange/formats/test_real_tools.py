@@ -1,0 +1,156 @@
+"""Exports, given to the tools' own readers.
+
+They need packages that we do not: POINTSUP_LABEL_STUDIO_PYTHON names the Python
+of an environment with label-studio-sdk, POINTSUP_DATUMARO_PYTHON one with
+datumaro, which reads and writes what CVAT does (.ci/run makes both).
+"""
+
+import json
+import os
+import subprocess
+
+import numpy as np
+import people
+import pytest
+from PIL import Image
+
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange import exporting
+
+LABEL_STUDIO = os.environ.get('POINTSUP_LABEL_STUDIO_PYTHON')
+DATUMARO = os.environ.get('POINTSUP_DATUMARO_PYTHON')
+SIZE, SHOWN = (385, 1023), (769, 1537)
+NAMES = ['a', 'b/c', 'ä ö', '100% <&>']
+
+VALIDATE = """
+import json, sys
+from label_studio_sdk.label_interface import LabelInterface
+tasks, config = sys.argv[1:]
+interface = LabelInterface(open(config, encoding='utf-8').read())
+interface.validate()
+found = [
+  interface.validate_prediction(prediction, return_errors=True)
+  for task in json.load(open(tasks, encoding='utf-8'))
+  for prediction in task.get('predictions', [])
+]
+print(json.dumps(found))
+"""
+READ = """
+import json, sys
+import datumaro
+dataset = datumaro.Dataset.import_from(sys.argv[1], sys.argv[2])
+names = dataset.categories()[datumaro.AnnotationType.label]
+print(json.dumps([
+  [item.id, list(x.points), names[x.label].name, x.attributes]
+  for item in dataset for x in item.annotations
+  if x.type == datumaro.AnnotationType.points
+]))
+"""
+
+
+def outside(python, script, *args):
+  """What a script prints, as JSON."""
+  done = subprocess.run(
+    [python, '-c', script, *map(str, args)],
+    env=os.environ | {'PYTHONUTF8': '1'}, capture_output=True, text=True,
+    check=False,
+  )  # fmt: skip
+  assert done.returncode == 0, done.stderr
+  return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def images(tmp_path):
+  """A folder with an image for each name, larger than the training size."""
+  for name in NAMES:
+    path = tmp_path / 'data' / 'images' / f'{name}.png'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new('RGB', SHOWN[::-1]).save(path)
+  return tmp_path / 'data' / 'images'
+
+
+@pytest.fixture
+def order(tmp_path, images):
+  """Points of which some have answers."""
+  with store_lib.Store(tmp_path / 'annotations.sqlite', 19) as store:
+    people.fill(store, SIZE, NAMES, 25)
+    for i, request in enumerate(store.requests()):
+      if i % 3 == 0:
+        store.answer(request.id, i % 19, 'ana')
+      elif i % 7 == 0:
+        store.mark(request.id, 'unsure', 'ana')
+    yield exporting.prepare(
+      store,
+      exporting.select(store, 'all'),
+      size=SIZE,
+      words=people.CITYSCAPES,
+      images=images,
+    )
+
+
+def place(request):
+  """Where a point is in the image that is shown."""
+  return [
+    (request.col + 0.5) * SHOWN[1] / SIZE[1],
+    (request.row + 0.5) * SHOWN[0] / SIZE[0],
+  ]
+
+
+@pytest.mark.skipif(
+  not LABEL_STUDIO, reason='POINTSUP_LABEL_STUDIO_PYTHON names no environment'
+)
+@pytest.mark.parametrize('format_name', ['label_studio', 'label_studio_points'])
+def test_label_studio_finds_no_fault(order, format_name, tmp_path):
+  files = exporting.write(order, format_name, tmp_path / 'tasks.json')
+  found = outside(LABEL_STUDIO, VALIDATE, *files)
+  assert len(found) >= len(NAMES)
+  assert found == [[]] * len(found)
+
+
+@pytest.mark.skipif(
+  not LABEL_STUDIO, reason='POINTSUP_LABEL_STUDIO_PYTHON names no environment'
+)
+def test_label_studio_would_find_a_fault(order, tmp_path):
+  path, config = exporting.write(order, 'label_studio', tmp_path / 'tasks.json')
+  path.write_text(path.read_text().replace('"unsure"', '"no such class"'))
+  assert any(outside(LABEL_STUDIO, VALIDATE, path, config))
+
+
+@pytest.mark.skipif(
+  not DATUMARO, reason='POINTSUP_DATUMARO_PYTHON names no environment'
+)
+def test_datumaro_reads_the_xml_as_cvat_writes_it(order, images):
+  exporting.write(order, 'cvat', images.parent / 'points.xml')
+  found = outside(DATUMARO, READ, images.parent, 'cvat')
+  by_id = {x[3]['point_id']: x for x in found}
+  assert len(found) == len(by_id) == len(order.points)
+  for point in order.points:
+    image, position, label, attributes = by_id[point.request.id]
+    assert image == point.request.image
+    assert label == 'query'
+    np.testing.assert_allclose(position, place(point.request), atol=0.00501)
+    assert attributes['class'] == order.word_of(point)
+    assert attributes['requests'] == order.digest
+
+
+@pytest.mark.skipif(
+  not DATUMARO, reason='POINTSUP_DATUMARO_PYTHON names no environment'
+)
+def test_datumaro_reads_the_coco_keypoints(order, images):
+  exporting.write(
+    order, 'coco',
+    images.parent / 'annotations' / 'person_keypoints_all.json',
+  )  # fmt: skip
+  found = outside(DATUMARO, READ, images.parent, 'coco_person_keypoints')
+  by_id = {x[3]['point_id']: x for x in found}
+  labelled = [
+    point
+    for point in order.points
+    if point.answer is not None and point.answer.label is not None
+  ]
+  assert len(found) == len(by_id) == len(labelled)
+  for point in labelled:
+    image, position, label, _ = by_id[point.request.id]
+    assert image == point.request.image
+    assert label == order.word_of(point)
+    np.testing.assert_allclose(position, place(point.request), atol=0.01)

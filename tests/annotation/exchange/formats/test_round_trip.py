@@ -1,0 +1,207 @@
+"""What goes out and is answered comes back as it was answered."""
+
+import itertools
+
+import numpy as np
+import people
+import pytest
+
+from pointsup_jax.acquisition import targets
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange import importing, recording
+from pointsup_jax.annotation.exchange.formats import words as words_lib
+from pointsup_jax.annotation.exchange.formats.exchanged import Answer
+from pointsup_jax.data import classes as classes_lib
+
+SIZES = [(769, 1023), (1052, 1914), (7, 5)]
+ODD_CLASSES = words_lib.Words(
+  classes_lib.ClassSet(
+    ('void', 'unsure', 'a, "b"; c', '<&>', 'größe', "it's", '1'),
+    classes_lib.distinct_palette(7),
+  )
+)
+FILES = {
+  'label_studio': 'a.json',
+  'label_studio_points': 'a.json',
+  'cvat': 'a.xml',
+  'csv': 'a.csv',
+}
+
+
+@pytest.fixture
+def open_store(tmp_path):
+  """Opens stores that are closed in the end."""
+  opened = []
+
+  def make():
+    path = tmp_path / f'{len(opened)}.sqlite'
+    opened.append(store_lib.Store(path, 19))
+    return opened[-1]
+
+  yield make
+  for store in opened:
+    store.close()
+
+
+def random_answers(store, words, rng):
+  """Words for about three in four points: classes, unsure and void."""
+  return {
+    request.id: str(rng.choice(words.answers))
+    for request in store.requests()
+    if rng.random() < 0.75
+  }
+
+
+@pytest.mark.parametrize('format_name', people.READABLE)
+def test_random_answers_to_random_points_come_back(format_name, open_store):
+  rng = np.random.default_rng(0)
+  for seed, (size, words) in enumerate(
+    itertools.product(SIZES, (people.CITYSCAPES, ODD_CLASSES))
+  ):
+    store = open_store()
+    people.fill(store, size, people.ODD_NAMES, 20, seed)
+    shown = tuple(int(x) for x in rng.integers(3, 3000, 2))
+    said = random_answers(store, words, rng)
+    text = people.export(store, format_name, size, words, shown)
+    text = people.answer(text, format_name, said)
+    verdict = people.check(store, text, format_name, size, words)
+    assert verdict.faults == verdict.notes == []
+    got = {id_: words.of(answer.label) for id_, answer in verdict.accepted}
+    assert got == said
+    if format_name != 'label_studio_points':  # skipped tasks leave nothing
+      assert verdict.untouched == len(store.requests()) - len(said)
+
+
+@pytest.mark.parametrize('format_name', people.READABLE)
+def test_untouched_points_are_unanswered(format_name, open_store):
+  store = open_store()
+  people.fill(store, (64, 128), ['a', 'b'], 10)
+  text = people.export(store, format_name, (64, 128))
+  verdict = people.check(
+    store, people.answer(text, format_name, {}), format_name, (64, 128)
+  )
+  assert verdict.accepted == verdict.faults == verdict.notes == []
+
+
+@pytest.mark.parametrize('format_name', ['label_studio', 'cvat'])
+@pytest.mark.parametrize('shown', [(769, 1023), (1052, 1914), (100, 99)])
+def test_every_column_and_row_is_shown_where_it_was_asked(
+  format_name, shown, open_store
+):
+  size = (385, 1023)
+  store = open_store()
+  requests = [
+    store_lib.Request(
+      store_lib.request_id('a', i % 385, i), 'a', i % 385, i, 0, 0.5, 1, 1, 9
+    )
+    for i in range(1023)
+  ]
+  store.add_image('a', size, 0.5, requests)
+  text = people.export(store, format_name, size, shown=shown)
+  text = people.answer(text, format_name, {})
+  found = {
+    claim.point: tuple(
+      min(int(share * n), n - 1)
+      for share, n in zip(claim.position, size, strict=True)
+    )
+    for claim in people.read(text, format_name)
+  }
+  assert found == {r.id: (r.row, r.col) for r in requests}
+
+
+def test_csv_brings_back_people_and_times_too(open_store):
+  store, other = open_store(), open_store()
+  rng = np.random.default_rng(1)
+  for each in (store, other):
+    people.fill(each, (64, 128), people.ODD_NAMES, 8)
+  recording.record(
+    store,
+    [
+      recording.Answered(
+        request.id,
+        Answer(
+          [None, 255, 3][rng.integers(3)],
+          str(rng.choice(['ana', 'b, c', 'ö'])),
+          [None, 1.25, float(rng.random())][rng.integers(3)],
+        ),
+      )
+      for request in store.requests()[5:]
+    ],
+  )
+  text = people.export(store, 'csv', (64, 128), which='all')
+  verdict = people.check(other, text, 'csv', (64, 128))
+  assert verdict.faults == []
+  recording.record(other, verdict.accepted)
+  assert recording.said(other) == recording.said(store)
+  assert other.counts().answered == len(store.requests()) - 5
+
+
+@pytest.mark.parametrize('format_name', people.READABLE)
+def test_answers_train_the_same_whatever_way_they_came(
+  format_name, open_store, tmp_path
+):
+  rng = np.random.default_rng(2)
+  size, names, words = (64, 128), ['a', 'b/c'], people.CITYSCAPES
+  direct, imported = open_store(), open_store()
+  for store in (direct, imported):
+    people.fill(store, size, names, 30)
+  said = random_answers(direct, words, rng)
+  for id_, word in said.items():
+    label = words.label(word)
+    if label is None:
+      direct.mark(id_, 'unsure', 'ana')
+    else:
+      direct.answer(id_, label, 'ana')
+  path = tmp_path / FILES[format_name]
+  text = people.export(imported, format_name, size, shown=(129, 255))
+  path.write_text(people.answer(text, format_name, said))
+  done = importing.import_file(
+    imported, path, format_name, size=size, words=words
+  )
+  assert done.recorded == len(said)
+
+  def maps(store, image):
+    pseudo = np.random.default_rng(3).integers(0, 19, size).astype(np.uint8)
+    labels, _ = targets.target_labels(
+      pseudo,
+      points=np.zeros((1, 1, 2), int),
+      asked=(),
+      answers=store.answered(image),
+      mode='dense',
+      grid=(1, 1),
+    )
+    return labels.tobytes()
+
+  assert [maps(direct, x) for x in names] == [maps(imported, x) for x in names]
+
+
+def test_an_import_that_is_repeated_adds_nothing(open_store, tmp_path):
+  store = open_store()
+  people.fill(store, (64, 128), ['a'], 6)
+  ids = [request.id for request in store.requests()]
+  text = people.export(store, 'label_studio', (64, 128))
+  path = tmp_path / 'a.json'
+  for count, expected in ((3, (3, 0)), (3, (0, 3)), (6, (3, 3))):
+    said = dict.fromkeys(ids[:count], 'car')
+    path.write_text(people.answer(text, 'label_studio', said))
+    done = importing.import_file(
+      store, path, 'label_studio', size=(64, 128), words=people.CITYSCAPES
+    )
+    assert (done.recorded, done.known) == expected
+  # What was undone since holds no more.
+  store.mark(ids[0], 'undo', 'ana')
+  done = importing.import_file(
+    store, path, 'label_studio', size=(64, 128), words=people.CITYSCAPES
+  )
+  assert (done.recorded, done.known) == (1, 5)
+
+
+def test_time_of_a_task_is_shared_among_its_points(open_store):
+  store = open_store()
+  people.fill(store, (64, 128), ['a'], 5)
+  said = {request.id: 'car' for request in store.requests()}
+  for name, total in (('label_studio', 2.5), ('label_studio_points', 12.5)):
+    text = people.answer(people.export(store, name, (64, 128)), name, said)
+    accepted = people.check(store, text, name, (64, 128)).accepted
+    assert sum(answer.seconds for _, answer in accepted) == pytest.approx(total)
+    assert {answer.annotator for _, answer in accepted} == {'ana'}

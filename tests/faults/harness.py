@@ -1,0 +1,368 @@
+"""Does a run that is killed again and again end as if nothing had happened?
+
+  python -m tests.faults.harness --kills=100 --seed=0
+
+Runs the whole method once on a few embedded scenes, and then the same command
+again and again, killing it (SIGKILL) at random moments: in every stage, and
+inside saves. Each chain of kills ends with a run that is left alone; then its
+workdir is compared with that of the run that was never killed. Prints a table:
+kills by stage, how many hit a save, and the seconds from the next start until
+the run was ahead of where it had been killed. Exits with 1 if anything differs.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import hashlib
+import json
+import math
+import pathlib
+import random
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+STAGES = ('uda', 'acquire', 'annotate', 'adapt', 'evaluate')
+FLAGS = (
+  '--config=configs/streets_active.py',
+  '--config.data.source.length=12',
+  '--config.data.target.length=24',
+  '--config.data.evaluation.length=12',
+  '--config.model.width=8',
+  '--config.train.checkpoint_every=5',
+  '--config.train.log_every=1',
+  '--config.uda.source_only_steps=20',
+  '--config.uda.steps=20',
+  '--config.adapt.steps=20',
+)
+_LOOK_EVERY = 0.002  # seconds
+_SECONDS_AT_MOST = 900.0  # for one start
+
+
+class Moment(NamedTuple):
+  """A kind of moment to kill at, in the order in which a run comes by."""
+
+  title: str
+  begins: str  # a path in the workdir, with wildcards; '': at the start
+  ends: str  # a path whose existence means that it is too late
+  spread: float  # seconds after `begins`, at most
+
+
+_SAVING = 'checkpoints/*.orbax-checkpoint-tmp'
+MOMENTS = (
+  Moment('start', '', 'uda/DONE', 4.0),
+  Moment('save', f'uda/source_only/{_SAVING}', 'uda/checkpoints', 0.15),
+  Moment('training', 'uda/checkpoints', 'uda/DONE', 3.0),
+  Moment('save', f'uda/{_SAVING}', 'uda/DONE', 0.15),
+  # Both are over in a moment: two dozen images, a few hundred answers.
+  Moment('asking', 'acquire/pseudo_labels/*.png', 'acquire/DONE', 0.1),
+  Moment('answering', 'acquire/DONE', 'annotate/DONE', 0.04),
+  Moment('training', 'adapt/metrics.jsonl', 'adapt/DONE', 3.0),
+  Moment('save', f'adapt/{_SAVING}', 'adapt/DONE', 0.15),
+  Moment(
+    'scoring', 'evaluate/source_only-*.json', 'evaluate/adapt-*.json', 1.5
+  ),
+)
+
+
+class Kill(NamedTuple):
+  """One kill, and how the run came back."""
+
+  chain: int
+  moment: str
+  delay: float  # seconds after the moment began
+  stage: str  # the first that had not finished
+  in_save: bool  # a checkpoint was being written
+  recovery: float  # seconds from the next start until it was ahead; NaN: killed
+
+
+class Chain(NamedTuple):
+  """A run that was killed several times."""
+
+  kills: list[Kill]
+  differences: list[str]  # from the run that was never killed
+
+
+def main() -> None:
+  """Prints the table and writes the kills as JSON."""
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument('--kills', type=int, default=100)
+  parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--jobs', type=int, default=1)
+  parser.add_argument('--out', type=pathlib.Path)
+  options, more = parser.parse_known_args()
+  with tempfile.TemporaryDirectory() as folder:
+    chains, seconds = soak(
+      (*FLAGS, *more),
+      pathlib.Path(folder),
+      kills=options.kills,
+      seed=options.seed,
+      jobs=options.jobs,
+    )
+  print(f'uninterrupted: {seconds:.1f} s; {len(chains)} chains of kills')
+  print(table([kill for chain in chains for kill in chain.kills]))
+  for number, chain in enumerate(chains):
+    for difference in chain.differences:
+      print(f'chain {number}: {difference}')
+  different = sum(bool(chain.differences) for chain in chains)
+  print(f'identical in the end: {len(chains) - different} of {len(chains)}')
+  if options.out:
+    kills = [kill._asdict() for chain in chains for kill in chain.kills]
+    options.out.write_text(json.dumps({'kills': kills, 'whole': seconds}))
+  sys.exit(bool(different))
+
+
+def table(kills: Sequence[Kill]) -> str:
+  """Markdown: a line for each stage."""
+  lines = [
+    '| stage | kills | inside a save | recovery, median (most), s |',
+    '| --- | --- | --- | --- |',
+  ]
+  for stage in (*STAGES, 'all'):
+    mine = [kill for kill in kills if stage in (kill.stage, 'all')]
+    # Some were killed again before they were ahead.
+    seconds = [x for kill in mine if (x := kill.recovery) == x]
+    seconds = seconds or [float('nan')]
+    lines.append(
+      f'| {stage} | {len(mine)} | {sum(kill.in_save for kill in mine)} | '
+      f'{statistics.median(seconds):.1f} ({max(seconds):.1f}) |'
+    )
+  return '\n'.join(lines)
+
+
+def soak(
+  flags: Sequence[str],
+  folder: pathlib.Path,
+  *,
+  kills: int,
+  seed: int,
+  jobs: int,
+) -> tuple[list[Chain], float]:
+  """Chains of kills until there have been so many.
+
+  Args:
+    flags: of the command, without --workdir.
+    folder: for the workdirs; those that are as they should be are deleted.
+    kills: at least.
+    seed: of the moments.
+    jobs: chains at a time.
+
+  Returns:
+    The chains, and the seconds that the run took which was not killed.
+  """
+  whole = folder / 'whole'
+  began = time.monotonic()
+  with Attempt(flags, whole) as attempt:
+    attempt.finish()
+  seconds = time.monotonic() - began
+  expected = results(whole)
+  chains: list[Chain] = []
+
+  def chain(number: int) -> Chain:
+    workdir = folder / f'chain_{number}'
+    killed = kill_again_and_again(flags, workdir, seed, number)
+    differences = compare(expected, results(workdir))
+    if not differences:
+      shutil.rmtree(workdir)
+    return Chain(killed, differences)
+
+  with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+    # A run that is quick comes by some moments unseen: then there are more.
+    while (missing := kills - sum(len(x.kills) for x in chains)) > 0:
+      wanted = math.ceil(missing / len(MOMENTS))
+      numbers = range(len(chains), len(chains) + wanted)
+      chains += pool.map(chain, numbers)
+  return chains, seconds
+
+
+def kill_again_and_again(
+  flags: Sequence[str], workdir: pathlib.Path, seed: int, number: int
+) -> list[Kill]:
+  """Kills a run at each moment that it comes by, then lets it finish."""
+  rng = random.Random(f'{seed}/{number}')
+  moments = [(moment, rng.uniform(0, moment.spread)) for moment in MOMENTS]
+  kills: list[Kill] = []
+  while True:
+    with Attempt(flags, workdir) as attempt:
+      while moments:
+        moment, delay = moments.pop(0)
+        if attempt.kill(moment, delay):
+          break
+      else:
+        attempt.finish()
+        moment = None
+    if kills:
+      kills[-1] = kills[-1]._replace(recovery=attempt.recovery)
+    if moment is None:
+      return kills
+    kills.append(
+      Kill(
+        chain=number,
+        moment=moment.title,
+        delay=round(delay, 3),
+        stage=next(x for x in STAGES if not (workdir / x / 'DONE').exists()),
+        in_save=any(workdir.rglob('*.orbax-checkpoint-tmp')),
+        recovery=float('nan'),
+      )
+    )
+
+
+class Attempt:
+  """One start of the command.
+
+  Attributes:
+    recovery: seconds until there was more than before the start.
+  """
+
+  def __init__(self, flags: Sequence[str], workdir: pathlib.Path) -> None:
+    self.recovery = float('nan')
+    self._workdir = workdir
+    self._before = progress(workdir)
+    self._looked = self._began = time.monotonic()
+    self._log = workdir.with_suffix('.log')  # of all starts
+    with self._log.open('a') as log:
+      self._process = subprocess.Popen(
+        [sys.executable, '-m', 'launch.main', *flags, f'--workdir={workdir}'],
+        cwd=pathlib.Path(__file__).parents[2],
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+      )
+
+  def __enter__(self) -> 'Attempt':
+    return self
+
+  def __exit__(self, *unused: object) -> None:
+    self._process.kill()
+    self._process.wait()
+
+  def kill(self, moment: Moment, delay: float) -> bool:
+    """Kills at a moment; False if the run was past it already."""
+    while not self._has(moment.begins):
+      if self._has(moment.ends) or self._ended():
+        return False
+      time.sleep(_LOOK_EVERY)
+    at = time.monotonic() + delay
+    while time.monotonic() < at:
+      if self._ended():
+        return False
+      time.sleep(_LOOK_EVERY)
+    self._process.kill()
+    self._process.wait()
+    return True
+
+  def finish(self) -> None:
+    """Waits for the end; raises RuntimeError unless it is a good one."""
+    while not self._ended():
+      time.sleep(_LOOK_EVERY)
+
+  def _has(self, pattern: str) -> bool:
+    return not pattern or any(self._workdir.glob(pattern))
+
+  def _ended(self) -> bool:
+    """Whether the run has finished; notes whether it has recovered."""
+    now = time.monotonic()
+    if self.recovery != self.recovery and now - self._looked > 0.05:
+      self._looked = now
+      if progress(self._workdir) > self._before:
+        self.recovery = now - self._began
+    code = self._process.poll()
+    late = now - self._began > _SECONDS_AT_MOST
+    if code or late:
+      raise RuntimeError(
+        f'{self._workdir}: exit code {code} after {now - self._began:.0f} s: '
+        f'{self._log.read_text()[-2000:]}'
+      )
+    if code == 0 and self.recovery != self.recovery:
+      self.recovery = now - self._began
+    return code == 0
+
+
+def progress(workdir: pathlib.Path) -> int:
+  """Counts what a run has brought about: steps, images, scores, stages."""
+  files = [
+    *workdir.glob('acquire/pseudo_labels/*'),
+    *workdir.glob('evaluate/*.json'),
+    *workdir.glob('*/DONE'),
+  ]
+  steps = [path.read_bytes().count(b'\n') for path in _metrics(workdir)]
+  return len(files) + sum(steps)
+
+
+def _metrics(workdir: pathlib.Path) -> list[pathlib.Path]:
+  # Not by rglob: it fails where a folder gets another name meanwhile, and those
+  # of checkpoints do.
+  patterns = ('*/metrics.jsonl', '*/*/metrics.jsonl')
+  return sorted(path for x in patterns for path in workdir.glob(x))
+
+
+def results(workdir: pathlib.Path) -> dict[str, object]:
+  """All that a run is for, by where it is; times are left out."""
+  found: dict[str, object] = {}
+  for path in sorted(workdir.rglob('*')):
+    name = path.relative_to(workdir).as_posix()
+    if path.name == 'checkpoints':
+      for step in path.iterdir():
+        for item in ('segmenter', 'training'):
+          found[f'{name}/{step.name}/{item}'] = _arrays(step / item)
+    elif path.name == 'metrics.jsonl':
+      records = [json.loads(line) for line in path.read_text().splitlines()]
+      found[name] = [{**record, 'seconds': 0} for record in records]
+    elif path.name == 'config.json':  # the checkout may change meanwhile
+      found[name] = json.loads(path.read_text())['config']
+    elif path.suffix in ('.png', '.json') or path.name == 'DONE':
+      found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    elif path.suffix == '.sqlite':
+      found |= _rows(path, name)
+  return found
+
+
+def _arrays(folder: pathlib.Path) -> dict[str, str]:
+  """Checksums of a checkpoint's arrays: its files have names by chance."""
+  import jax
+  import numpy as np
+  import orbax.checkpoint as ocp
+
+  if not folder.is_dir():  # of a save that was not completed
+    return {}
+  with ocp.StandardCheckpointer() as checkpointer:
+    tree = checkpointer.restore(folder.absolute())
+  return {
+    jax.tree_util.keystr(key): hashlib.sha256(
+      np.asarray(x).tobytes()
+    ).hexdigest()
+    for key, x in jax.tree_util.tree_leaves_with_path(tree)
+  }
+
+
+def _rows(path: pathlib.Path, name: str) -> dict[str, object]:
+  with contextlib.closing(sqlite3.connect(path)) as database:
+    tables = {
+      'images': '*',
+      'requests': '*',
+      'answers': 'seq, request_id, answer, label, annotator',
+    }
+    return {
+      f'{name}: {table}': sorted(
+        database.execute(f'SELECT {columns} FROM {table}')
+      )
+      for table, columns in tables.items()
+    }
+
+
+def compare(one: dict[str, object], two: dict[str, object]) -> list[str]:
+  """What differs, by name."""
+  return [
+    f'{name} {"differs" if one.keys() & two.keys() & {name} else "is missing"}'
+    for name in sorted(one.keys() | two.keys())
+    if one.get(name) != two.get(name)
+  ]
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,192 @@
+"""The command that sends points out and takes answers in, as a user runs it."""
+
+import json
+import re
+import subprocess
+import sys
+
+import people
+import pytest
+from launching import REPOSITORY, assert_refused
+from PIL import Image
+
+from configs import streets_active
+from pointsup_jax import errors
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange import job
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.run import config_file
+from pointsup_jax.run import workdir as workdir_lib
+
+SIZE = (96, 192)
+NAMES = ['a', 'b/c']
+
+
+def command(workdir, *args):
+  return subprocess.run(
+    [
+      sys.executable, '-m', 'launch.exchange',
+      f'--workdir={workdir}', *map(str, args),
+    ],
+    cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
+  )  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path):
+  """A workdir as the stages leave it when they have asked."""
+  workdir = workdir_lib.Workdir(tmp_path / 'run')
+  config_file.claim(
+    workdir, streets_active.get_config(), classes_lib.CITYSCAPES
+  )
+  workdir.annotations.parent.mkdir()
+  with store_lib.Store(workdir.annotations) as store:
+    people.fill(store, SIZE, NAMES, 6)
+  return workdir
+
+
+def answered(run):
+  with store_lib.Store(run.annotations) as store:
+    return store.counts().answered
+
+
+@pytest.fixture
+def images(tmp_path):
+  """The originals, twice as large."""
+  folder = tmp_path / 'images'
+  for name in ('a.jpg', 'b/c_leftImg8bit.png'):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.new('RGB', (384, 192), (9, 80, 40)).save(folder / name)
+  return folder
+
+
+@pytest.mark.parametrize('format_name', people.READABLE)
+def test_points_go_out_and_answers_come_in(run, images, tmp_path, format_name):
+  path = tmp_path / 'out' / 'points'
+  args = [f'--format={format_name}', f'--export={path}', f'--images={images}']
+  if format_name == 'label_studio_points':
+    args.append(f'--crops={tmp_path / "crops"}')
+  done = command(run.root, *args)
+  assert done.returncode == 0, done.stderr
+  assert '12 points in 2 images' in done.stderr
+  if format_name == 'label_studio_points':
+    assert len(list((tmp_path / 'crops').rglob('*.png'))) == 12
+    assert '/data/local-files/?d=crops/b/c-r' in path.read_text()
+  if format_name == 'label_studio':
+    assert '?d=images/b/c_leftImg8bit.png' in path.read_text()
+  if format_name == 'cvat':
+    assert 'name="b/c_leftImg8bit.png" width="384"' in path.read_text()
+  with store_lib.Store(run.annotations) as store:
+    said = {request.id: 'car' for request in store.requests()[:7]}
+  path.write_text(people.answer(path.read_text(), format_name, said))
+  done = command(
+    run.root, f'--format={format_name}', f'--import={path}', '--annotator=eve'
+  )
+  assert done.returncode == 0, done.stderr
+  assert '7 answers recorded' in done.stderr
+  assert '5 of 12 points are still open' in done.stderr
+  with store_lib.Store(run.annotations) as store:
+    people_ = {x for (x,) in store._query('SELECT annotator FROM answers')}
+    assert store.counts().answered == 7
+  assert people_ == ({'eve'} if format_name == 'cvat' else {'ana'})
+
+
+def test_labelme_files_lie_as_the_images_do(run, images, tmp_path):
+  folder = tmp_path / 'out'
+  done = command(
+    run.root, '--format=labelme', f'--export={folder}', f'--images={images}',
+    '--points=all',
+  )  # fmt: skip
+  assert done.returncode == 0, done.stderr
+  one = json.loads((folder / 'b' / 'c_leftImg8bit.json').read_text())
+  assert one['imagePath'] == 'c_leftImg8bit.png'
+  assert (one['imageHeight'], one['imageWidth']) == (192, 384)
+  assert [len(shape['points']) for shape in one['shapes']] == [1] * 6
+  assert (folder / 'a.json').exists()
+
+
+def test_the_most_valuable_points_can_be_sent_first(run, tmp_path):
+  path = tmp_path / 'a.csv'
+  done = command(run.root, '--format=csv', f'--export={path}', '--limit=5')
+  assert done.returncode == 0, done.stderr
+  with store_lib.Store(run.annotations) as store:
+    best = [request.id for request in store.unanswered()[:5]]
+  assert [x.split(',')[0] for x in path.read_text().splitlines()[1:]] == best
+
+
+def test_nothing_is_written_over(run, tmp_path):
+  for name in ('a.xml', 'a.xml.labels.json'):
+    (tmp_path / name).write_text('work of days')
+    done = command(run.root, '--format=cvat', f'--export={tmp_path / "a.xml"}')
+    assert_refused(done, 2, name, 'exists')
+    assert (tmp_path / name).read_text() == 'work of days'
+    (tmp_path / name).unlink()
+  assert not (tmp_path / 'a.xml').exists()
+
+
+def test_faults_are_listed_and_skipped_only_on_request(run, tmp_path):
+  with store_lib.Store(run.annotations) as store:
+    ids = [request.id for request in store.requests()]
+  path = tmp_path / 'a.csv'
+  path.write_text(
+    f'id,label,annotator\n{ids[0]},road,ana\n{ids[1]},raod,ana\nx,car,ana\n'
+  )
+  args = ['--format=csv', f'--import={path}']
+  done = command(run.root, *args)
+  assert_refused(done, 1, '2 faults', 'skip_faulty')
+  assert done.stderr.count('faulty: ') == 2
+  assert answered(run) == 0
+  done = command(run.root, *args, '--skip_faulty')
+  assert done.returncode == 0, done.stderr
+  assert done.stderr.count('skipped: ') == 2
+  assert answered(run) == 1
+
+
+@pytest.mark.parametrize(
+  ('args', 'code', 'words'),
+  [
+    (['--format=csv'], 2, ['--export', '--import']),
+    (['--format=csv', '--export=a', '--import=b'], 2, ['either']),
+    (['--export=a.csv'], 2, ['--format']),
+    (['--format=cvta', '--export=a'], 2, ['cvta', 'cvat']),
+    (['--format=csv', '--export=a', '--limit=0'], 2, ['limit']),
+    (['--format=coco', '--import=a'], 2, ['only written']),
+    (['--format=coco', '--export=a'], 1, ['no answered points', 'open']),
+    (['--format=csv', '--import=none.csv'], 1, ['none.csv']),
+    (['--format=csv', '--export=a', '--images=no'], 1, ['no file for 2']),
+    (['--format=label_studio_points', '--export=a'], 2, ['--crops']),
+    (['--format=csv', '--export=a', '--crops=b'], 2, ['--crops']),
+    (['--format=csv', '--exprot=a'], 2, ['exprot']),
+  ],
+  ids=lambda x: ' '.join(map(str, x)) if isinstance(x, list) else str(x),
+)
+def test_what_is_wrong_is_said_in_one_line(run, args, code, words):
+  assert_refused(command(run.root, *args), code, *words)
+  assert not (REPOSITORY / 'a').exists()
+
+
+def test_a_folder_that_holds_no_run_is_refused(tmp_path):
+  def refused(folder, words):
+    with pytest.raises(errors.UsageError, match=re.escape(words)) as caught:
+      job.open_workdir(folder)
+    assert '\n' not in str(caught.value)
+
+  refused(tmp_path / 'none', 'holds no run')
+  config = tmp_path / 'config.json'
+  for text in ('', '[]', '{"config": {}}', '{"config": {"classes": 5}}'):
+    config.write_text(text)
+    refused(tmp_path, str(config))
+  workdir = workdir_lib.Workdir(tmp_path / 'run')
+  config_file.claim(
+    workdir, streets_active.get_config(), classes_lib.CITYSCAPES
+  )
+  refused(workdir.root, 'has asked nothing yet')
+  assert not workdir.annotations.exists()
+
+
+def test_it_finds_what_the_stages_wrote(run):
+  store, size, words = job.open_workdir(run.root)
+  assert store == run.annotations
+  assert size == SIZE
+  assert words.classes.names == classes_lib.CITYSCAPES.names
+  assert words.classes.palette == classes_lib.CITYSCAPES.palette

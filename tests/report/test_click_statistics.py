@@ -1,0 +1,82 @@
+"""Where the clicks went, and how often they contradicted the model."""
+
+import numpy as np
+
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.report import click_statistics
+
+
+def request(number, guess, patch=0, image='a', round_=1):
+  return store_lib.Request(
+    str(number), image, number, 0, patch, 0.5, guess, round_, 1
+  )
+
+
+def label(number, answer):
+  return store_lib.Entry(str(number), 'label', answer, 'ana', None)
+
+
+def unsure(number):
+  return store_lib.Entry(str(number), 'unsure', None, 'ana', None)
+
+
+def counted():
+  requests = [
+    request(0, 0),
+    request(1, 0, patch=3),
+    request(2, 1, patch=3),
+    request(3, 1, image='b'),
+    request(4, 1, image='b', round_=2),
+    request(5, 2, image='b', round_=2),
+  ]
+  holding = {
+    '0': label(0, 0),  # confirmed
+    '1': label(1, 1),  # corrected
+    '2': label(2, 255),  # none of the classes
+    '3': unsure(3),
+    '4': label(4, 0),  # corrected; 5 is open
+  }
+  return click_statistics.count(requests, holding, num_classes=3, grid=(2, 2))
+
+
+def test_every_point_is_counted_once():
+  found = counted()
+  assert found.total == 6
+  assert (found.labelled, found.unsure, found.open) == (4, 1, 1)
+  assert found.labelled + found.unsure + found.open == found.total
+  assert found.none_of_them == 1
+  assert found.images == 2
+
+
+def test_shares_by_guess_and_by_answer():
+  found = counted()
+  assert found.asked.tolist() == [2, 3, 1]
+  assert found.answered.tolist() == [2, 1, 0]
+
+
+def test_disagreement_leaves_out_what_is_none_of_the_classes():
+  found = counted()
+  assert click_statistics.disagreement(found.answers) == (2, 3)
+  by_guess = click_statistics.disagreement_by_guess(found.answers)
+  np.testing.assert_array_equal(by_guess, [0.5, 1.0, np.nan])
+
+
+def test_corrections_are_pairs_of_classes_the_most_frequent_first():
+  answers = np.zeros((3, 4), int)
+  answers[0, 1], answers[2, 0], answers[1, 1], answers[1, 3] = 2, 5, 9, 7
+  assert click_statistics.corrections(answers) == [
+    click_statistics.Correction(2, 0, 5),
+    click_statistics.Correction(0, 1, 2),
+  ]
+  assert len(click_statistics.corrections(answers, most=1)) == 1
+
+
+def test_the_heat_map_counts_images_and_not_points():
+  found = counted()
+  assert found.patches.tolist() == [[2, 0], [0, 1]]
+
+
+def test_rounds_are_told_apart():
+  found = counted()
+  assert {n: int(x.sum()) for n, x in found.rounds.items()} == {1: 3, 2: 1}
+  np.testing.assert_array_equal(sum(found.rounds.values()), found.answers)

@@ -1,0 +1,41 @@
+"""What the answers cost."""
+
+import pytest
+
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.report import effort
+
+
+def said(point, who, answer='label', active=None):
+  return store_lib.Standing(
+    0, point, who, answer, 1 if answer == 'label' else None, active, 'blind'
+  )
+
+
+def test_times_are_told_by_annotator_and_of_all():
+  standing = [said(str(i), 'ana', active=float(i)) for i in range(1, 11)]
+  standing += [said('11', 'bo', 'unsure', 20.0), said('12', 'bo', 'skip', 9.0)]
+  ana, bo, everybody = effort.measure(standing, {})
+  assert (ana.annotator, ana.answers, ana.unsure) == ('ana', 10, 0)
+  assert ana.median == 5.5
+  assert ana.p90 == pytest.approx(9.1)
+  assert ana.hours == pytest.approx(55 / 3600)
+  assert (bo.answers, bo.unsure, bo.unsure_share) == (1, 1, 1.0)
+  assert everybody.answers == 11
+  assert everybody.hours == pytest.approx(75 / 3600)
+
+
+def test_one_annotator_has_no_sum():
+  assert len(effort.measure([said('1', 'ana')], {})) == 1
+  assert effort.measure([], {}) == []
+
+
+def test_other_tools_give_the_time_of_an_answer():
+  standing = [said('1', 'ana'), said('2', 'ana'), said('1', 'bo')]
+  holding = {
+    '1': store_lib.Entry('1', 'label', 1, 'ana', 4.0),
+    '2': store_lib.Entry('2', 'label', 1, 'ana', None),
+  }
+  ana, bo, _ = effort.measure(standing, holding)
+  assert (ana.timed, ana.median) == (1, 4.0)
+  assert (bo.timed, bo.median, bo.hours) == (0, None, None)  # ana's, not bo's

@@ -1,0 +1,116 @@
+"""What is wrong with a config is said in one line, before anything starts."""
+
+import pytest
+
+from configs import camvid_dusk, streets_active
+from pointsup_jax import config as config_lib
+from pointsup_jax import errors
+from pointsup_jax.run import config_check
+
+
+@pytest.mark.parametrize('config', [config_lib, streets_active, camvid_dusk])
+def test_our_own_configs_are_right(config):
+  config_check.check(config.get_config())
+
+
+@pytest.mark.parametrize(
+  ('field', 'value', 'words'),
+  [
+    ('acquire.k', 129, ['129', '128']),
+    ('acquire.k', -1, ['-1', '128']),
+    ('acquire.n', 0, ['0', '144']),
+    ('acquire.n', 145, ['145', '144']),
+    ('acquire.grid', (7, 16), ['7', '96']),
+    ('acquire.score', 'entrpy', ["'entropy'"]),
+    ('acquire.strategy', 'actve', ["'active'"]),
+    ('uda.strategy', 'adven', ["'advent'"]),
+    ('adapt.strategy', 'adven', ["'advent'"]),
+    ('adapt.pseudo_labels', 'point', ["'points'"]),
+    ('model.bn', 'instance', ['batch', 'global', 'frozen']),
+    ('model.blocks', (1, 1, 1), ['(1, 1, 1)']),
+    ('data.source.dataset', 'gta6', ["'gta5'"]),
+    ('data.target.size', (96, 20), ['(96, 20)']),
+    ('train.batch_size', 0, ['0']),
+    ('train.keep_every', 300, ['300', 'train.checkpoint_every=200']),
+    ('train.on_nan', 'rolback', ["'rollback'"]),
+    ('uda.steps', 9999, ['optim.decay_steps', '9999']),
+    ('acquire.grid', (8,), ['(8,)']),
+    ('acquire.grid', (8.0, 16), ['integers']),
+    ('model.blocks', (1.5, 1, 1, 1), ['1.5']),
+    ('data.source.size', (96.5, 192), ['96.5']),
+    ('seed', -1, ['-1']),
+    ('uda.source_only_steps', -5, ['-5']),
+    ('uda.easy_share', 1.5, ['1.5', '0 to 1']),
+    ('optim.lr', float('nan'), ['nan']),
+    ('optim.lr', float('inf'), ['inf']),
+    ('optim.lr', -1.0, ['-1']),
+    ('optim.momentum', 5.0, ['5', '0 to 1']),
+    ('acquire.rounds', 0, ['0']),
+    ('acquire.rounds', 11, ['11', 'acquire.k=10']),
+    ('acquire.budget', 4, ['4', 'at least 5']),
+    ('annotate.error_rate', 1.5, ['1.5', '0 to 1']),
+    ('annotate.seconds', -1.0, ['-1']),
+  ],
+)
+def test_a_wrong_field_is_named_with_what_is_right(field, value, words):
+  config = streets_active.get_config()
+  config.acquire.k, config.acquire.n = 10, 5
+  with config.unlocked():
+    config.update_from_flattened_dict({field: value})
+  with pytest.raises(errors.UsageError) as caught:
+    config_check.check(config)
+  message = str(caught.value)
+  assert '\n' not in message
+  for word in (field, *words):
+    assert word in message or word == 'uda.steps', message
+
+
+@pytest.mark.parametrize('strategy', ['full', 'self_training'])
+@pytest.mark.parametrize('field', ['budget', 'rounds'])
+def test_only_a_choice_of_patches_has_budget_and_rounds(strategy, field):
+  config = streets_active.get_config()
+  config.acquire.strategy = strategy
+  config.acquire[field] = 100
+  with pytest.raises(errors.UsageError, match=f'{strategy}.*acquire.budget=0'):
+    config_check.check(config)
+
+
+def test_every_round_of_a_budget_buys_a_patch():
+  config = streets_active.get_config()
+  config.acquire.n = 5
+  config.acquire.budget, config.acquire.rounds = 20, 5
+  with pytest.raises(errors.UsageError, match='at least 25'):
+    config_check.check(config)
+  config.acquire.rounds = 4
+  config_check.check(config)
+
+
+def test_confusable_classes_are_classes():
+  config = streets_active.get_config()
+  config.annotate.confusable = ('road/sidewalk', 'person/ridr')
+  with pytest.raises(errors.UsageError, match=r"'ridr'.*'rider'"):
+    config_check.check_classes(config, ('road', 'sidewalk', 'person', 'rider'))
+
+
+@pytest.mark.parametrize(
+  ('fields', 'words'),
+  [
+    ({'acquire.strategy': 'self_training'}, "set adapt.pseudo_labels='points'"),
+    (
+      {
+        'acquire.strategy': 'self_training',
+        'adapt.pseudo_labels': 'dense',
+        'adapt.guess_weight': 0.0,
+      },
+      'adapt.guess_weight=0.0',
+    ),
+    ({'adapt.answer_weight': 0.0}, 'nothing to learn from the target'),
+  ],
+)
+def test_stage_3_without_any_label_of_the_target_is_refused(fields, words):
+  config = streets_active.get_config()
+  config.update_from_flattened_dict(fields)
+  with pytest.raises(errors.UsageError, match=words):
+    config_check.check(config)
+  config.adapt.pseudo_labels, config.adapt.guess_weight = 'points', 1.0
+  config_check.check(config)

@@ -1,0 +1,260 @@
+"""Who may use a workdir, and what --overwrite may delete."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+
+import people
+import pytest
+import saying
+
+from configs import streets_active
+from pointsup_jax import errors
+from pointsup_jax.annotation import oracle
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.run import config_file, workdir
+
+
+def claim(folder, config, classes=classes_lib.CITYSCAPES):
+  config_file.claim(folder, config, classes)
+
+
+@pytest.fixture
+def claimed(tmp_path) -> workdir.Workdir:
+  folder = workdir.Workdir(tmp_path / 'run')
+  claim(folder, streets_active.get_config())
+  return folder
+
+
+def changed(**fields):
+  config = streets_active.get_config()
+  config.update_from_flattened_dict(
+    {name.replace('__', '.'): value for name, value in fields.items()}
+  )
+  return config
+
+
+def start(folder: workdir.Workdir, stage: str) -> pathlib.Path:
+  path = folder.stage(stage) / 'something'
+  path.parent.mkdir(parents=True)
+  path.touch()
+  return path
+
+
+def test_the_same_config_may_come_back(claimed):
+  start(claimed, 'uda')
+  claim(claimed, streets_active.get_config())
+
+
+def test_nothing_has_started_anything_may_change(claimed):
+  claim(claimed, changed(seed=1, optim__lr=0.5))
+
+
+@pytest.mark.parametrize(
+  ('field', 'value', 'stage'),
+  [
+    ('seed', 1, 'uda'),
+    ('optim__lr', 0.5, 'uda'),
+    ('data__target__split', 'val', 'uda'),
+    ('acquire__k', 3, 'acquire'),
+    ('adapt__answer_weight', 2.0, 'adapt'),
+  ],
+)
+def test_a_field_is_fixed_once_its_stage_has_started(
+  claimed, field, value, stage
+):
+  start(claimed, stage)
+  before = claimed.config.read_text()
+  with pytest.raises(errors.UsageError) as caught:
+    claim(claimed, changed(**{field: value}))
+  assert field.replace('__', '.') in str(caught.value)
+  assert repr(value) in str(caught.value)
+  assert claimed.config.read_text() == before
+
+
+@pytest.mark.parametrize(
+  ('field', 'value'),
+  [
+    ('acquire__k', 3),
+    ('adapt__steps', 5),
+    ('data__evaluation__split', 'val'),
+    ('train__log_every', 1),
+    ('train__keep_every', 200),
+    ('train__on_nan', 'rollback'),
+    ('data__root', 'elsewhere'),
+    ('acquire__batch_size', 1),
+    ('annotate__port', 80),
+    ('annotate__overlap', 0.5),
+    ('adapt__allow_partial', True),
+  ],
+)
+def test_other_fields_may_still_change_after_stage_1(claimed, field, value):
+  start(claimed, 'uda')
+  claim(claimed, changed(**{field: value}))
+
+
+def test_how_people_are_asked_may_change_while_they_answer(claimed):
+  start(claimed, 'annotate')
+  claim(claimed, changed(annotate__port=80, annotate__overlap=0.5))
+  with pytest.raises(errors.UsageError, match=r'annotate\.oracle'):
+    claim(claimed, changed(annotate__oracle='human'))
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_the_defaults(claimed, capsys):
+  start(claimed, 'uda')
+  known = json.loads(claimed.config.read_text())
+  for name in ('model.bn_statistics', 'train.on_nan', 'losses.aux'):
+    del known['config'][name]
+  claimed.config.write_text(json.dumps(known))
+  # The experiment's value is not the default, which is what was done.
+  with pytest.raises(errors.UsageError) as caught:
+    claim(claimed, streets_active.get_config())
+  assert "model.bn_statistics was 'both', now 'target'" in str(caught.value)
+  assert 'losses' not in str(caught.value)
+  capsys.readouterr()
+  claim(claimed, changed(model__bn_statistics='both'))
+  said = capsys.readouterr().err
+  for text in ("train.on_nan='stop'", 'losses.aux=0.1', 'earlier version'):
+    assert text in said
+  claim(claimed, changed(model__bn_statistics='both'))
+  assert 'earlier' not in capsys.readouterr().err
+
+
+def test_a_damaged_config_file_is_said_so(claimed):
+  claimed.config.write_text('{"conf')
+  with pytest.raises(errors.UsageError, match=r'config\.json'):
+    claim(claimed, streets_active.get_config())
+
+
+def test_clear_deletes_a_run_and_nothing_else(claimed, tmp_path, capsys):
+  start(claimed, 'uda')
+  config_file.clear(claimed)
+  assert not any(claimed.root.iterdir())
+  assert 'uda' in capsys.readouterr().err
+  thesis = tmp_path / 'thesis.tex'
+  thesis.write_text('years of work')
+  with pytest.raises(errors.UsageError):
+    config_file.clear(workdir.Workdir(tmp_path))
+  assert thesis.exists()
+
+
+def test_classes_of_the_same_file_but_of_other_content_are_refused(claimed):
+  start(claimed, 'uda')
+  names = classes_lib.CITYSCAPES.names[::-1]
+  other = dataclasses.replace(classes_lib.CITYSCAPES, names=names)
+  with pytest.raises(errors.UsageError, match='classes was'):
+    claim(claimed, streets_active.get_config(), other)
+
+
+def test_a_start_or_a_deletion_that_was_killed_is_no_obstacle(tmp_path):
+  folder = workdir.Workdir(tmp_path)
+  folder.config.with_suffix('.part').write_text('{')
+  claim(folder, streets_active.get_config())
+  start(folder, 'uda')
+  config_file.clear(folder)
+  claim(folder, streets_active.get_config())
+
+
+def enter(context):
+  with context:
+    pass
+
+
+def test_a_second_command_is_refused_and_a_dead_one_is_not_in_the_way(claimed):
+  with config_file.locked(claimed):
+    text = saying.message(lambda: enter(config_file.locked(claimed)))
+    for words in (f'process {os.getpid()}', 'is at work', '--workdir'):
+      assert words in text
+  enter(config_file.locked(claimed))
+
+
+def test_nothing_is_left_in_a_folder_that_is_no_run(tmp_path):
+  (tmp_path / 'thesis.tex').touch()
+  with pytest.raises(errors.UsageError, match='holds no run'):
+    enter(config_file.locked(workdir.Workdir(tmp_path)))
+  assert [path.name for path in tmp_path.iterdir()] == ['thesis.tex']
+
+
+def test_a_lock_alone_does_not_make_a_folder_somebody_elses(tmp_path):
+  folder = workdir.Workdir(tmp_path / 'run')
+  with config_file.locked(folder):
+    pass
+  with config_file.locked(folder):
+    config_file.clear(folder)
+    claim(folder, streets_active.get_config())
+    config_file.clear(folder)
+    assert [path.name for path in folder.root.iterdir()] == ['run.lock']
+
+
+def test_a_run_whose_points_are_being_labelled_is_not_deleted(claimed):
+  start(claimed, 'annotate')
+  ask(claimed)
+  with store_lib.sole_writer(claimed.annotations):
+    text = saying.message(lambda: config_file.clear(claimed))
+  assert 'stop it first' in text
+  assert claimed.started('annotate')
+  config_file.clear(claimed)
+  assert not claimed.started('annotate')
+
+
+def ask(run: workdir.Workdir, annotator: str = oracle.NAME) -> None:
+  """Six requests, four of which somebody has answered."""
+  run.annotations.parent.mkdir()
+  with store_lib.Store(run.annotations) as store:
+    people.fill(store, (96, 192), ['a'], 6)
+    requests = store.unanswered()
+    store.answer_many({x.id: 1 for x in requests[:4]}, annotator)
+
+
+def test_answers_of_people_are_not_deleted_unasked(claimed, capsys):
+  ask(claimed, 'ana')
+  before = claimed.annotations.read_bytes()
+  text = saying.message(lambda: config_file.clear(claimed))
+  for words in ('4 answers that people gave', '--discard_answers'):
+    assert words in text
+  assert claimed.annotations.read_bytes() == before
+  config_file.clear(claimed, discard_answers=True)
+  assert not claimed.annotations.exists()
+  assert '4 answers of people' in capsys.readouterr().err
+
+
+def test_simulated_answers_may_be_deleted_but_not_those_of_a_namesake(claimed):
+  ask(claimed)
+  config_file.clear(claimed)
+  claim(claimed, streets_active.get_config())
+  ask(claimed)
+  with store_lib.Store(claimed.annotations) as store:
+    open_request = store.unanswered()[0]
+    how = store_lib.How(mode='blind')
+    store.answer(open_request.id, 2, oracle.NAME, how=how)
+  text = saying.message(lambda: config_file.clear(claimed))
+  assert '1 answers that people gave' in text
+
+
+def test_a_store_that_cannot_be_read_is_not_deleted_unasked(claimed, capsys):
+  claimed.annotations.parent.mkdir()
+  claimed.annotations.write_text('no database')
+  assert 'annotations.sqlite' in saying.message(
+    lambda: config_file.clear(claimed)
+  )
+  config_file.clear(claimed, discard_answers=True)
+  assert 'cannot be read' in capsys.readouterr().err
+  assert not claimed.annotations.exists()
+
+
+def test_a_changed_field_of_stage_3_alone_keeps_the_answers(claimed):
+  ask(claimed, 'ana')
+  start(claimed, 'uda')
+  start(claimed, 'adapt')
+  config = changed(adapt__steps=7)
+  text = saying.message(lambda: claim(claimed, config))
+  assert f'Delete {claimed.root / "adapt"} to train stage 3 anew' in text
+  assert '--overwrite' not in text
+  shutil.rmtree(claimed.root / 'adapt')
+  claim(claimed, config)
+  text = saying.message(lambda: claim(claimed, changed(adapt__steps=7, seed=1)))
+  assert '4 answers that people gave' in text
+  assert '--overwrite' not in text

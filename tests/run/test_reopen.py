@@ -1,0 +1,57 @@
+"""A run is opened from its workdir alone."""
+
+import json
+
+import pytest
+from saying import message
+
+from configs import camvid_dusk, streets_active
+from pointsup_jax import command
+from pointsup_jax.data import classes
+from pointsup_jax.run import config_file, workdir
+
+MINE = classes.ClassSet(('road', 'car'), ((1, 2, 3), (4, 5, 6)), ignore_id=2)
+
+
+@pytest.mark.parametrize(
+  ('config', 'named'),
+  [
+    (streets_active.get_config(), classes.CITYSCAPES),
+    (camvid_dusk.get_config(), MINE),
+  ],
+)
+def test_config_and_classes_come_back(config, named, tmp_path):
+  folder = workdir.Workdir(tmp_path / 'run')
+  config_file.claim(folder, config, named)
+  run = config_file.reopen(folder)
+  assert run.classes == named
+  again = command.flatten(run.config)
+  for field, value in command.flatten(config).items():
+    assert again[field] == value
+  assert run.config.data.evaluation.size == config.data.evaluation.size
+  assert run.segmenter().num_classes == named.num_classes
+
+
+def test_colours_may_be_missing_or_change(tmp_path):
+  folder = workdir.Workdir(tmp_path / 'run')
+  config_file.claim(folder, camvid_dusk.get_config(), MINE)
+  (folder.root / 'uda').mkdir()
+  (folder.root / 'uda/something').touch()
+  known = json.loads(folder.config.read_text())
+  for name in ('palette', 'acquire.rounds'):  # a run of an earlier version
+    del known['config'][name]
+  folder.config.write_text(json.dumps(known))
+  assert config_file.reopen(folder).config.acquire.rounds == 1
+  opened = config_file.reopen(folder).classes
+  assert opened.names == MINE.names
+  assert len(set(opened.palette)) == 2
+  config_file.claim(folder, camvid_dusk.get_config(), MINE)
+  assert config_file.reopen(folder).classes == MINE
+
+
+@pytest.mark.parametrize('content', ['', '{}', '[]', '{"config": {"a": 1}}'])
+def test_a_damaged_config_is_named(content, tmp_path):
+  folder = workdir.Workdir(tmp_path)
+  assert 'no run' in message(lambda: config_file.reopen(folder))
+  folder.config.write_text(content)
+  assert str(folder.config) in message(lambda: config_file.reopen(folder))
