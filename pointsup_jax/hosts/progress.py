@@ -1,11 +1,8 @@
 """Progress of long loops: a bar on a terminal, lines elsewhere."""
 
 import sys
-import time
-import types
 
-import rich.console
-import rich.progress
+import tqdm
 
 from pointsup_jax.hosts import processes
 
@@ -15,103 +12,54 @@ _SECONDS_BETWEEN_LINES = 20.0
 def say(message: str) -> None:
   """One line to the user, from the first process only."""
   if processes.is_first():
-    print(message, file=sys.stderr, flush=True)
+    tqdm.tqdm.write(message, file=sys.stderr)
+    sys.stderr.flush()
 
 
 class Progress:
-  """Counts towards a total and says rate, time left and a few figures."""
+  """Counts towards a total; shows the rate, the time left and a few figures."""
 
   def __init__(self, title: str, total: int, *, start: int, unit: str) -> None:
-    self._title, self._total, self._unit = title, total, unit
-    self._start, self._done, self._info = start, start, ''
-    self._began = self._last_line = time.monotonic()
-    self._first: tuple[float, int] | None = None
-    self._bar = _terminal_bar() if sys.stderr.isatty() else None
-
-  def __enter__(self) -> 'Progress':
-    if not processes.is_first():
-      self._bar = None
-    elif self._bar is not None:
-      self._bar.start()
-      self._task = self._bar.add_task(
-        self._title, total=self._total, completed=self._start, info=''
-      )
-    return self
-
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: types.TracebackType | None,
-  ) -> None:
-    if self._bar is not None:
-      self._bar.stop()
-    elif kind is None and self._done > self._start:
-      self._line()
-
-  def update(self, done: int, info: str | None = None) -> None:
-    """Says that `done` of the total are behind us.
-
-    Args:
-      done: units finished, those before `start` included.
-      info: figures to show; None keeps the last ones.
-    """
-    now = time.monotonic()
-    self._done = done
-    self._info = self._info if info is None else info
-    # The first unit holds the compilation and would spoil the rate.
-    self._first = self._first or (now, done)
-    if self._bar is not None:
-      text = f'{self._rate()}  {self._info}'
-      self._bar.update(self._task, completed=done, info=text)
-    elif now - self._last_line > _SECONDS_BETWEEN_LINES:
-      self._line()
-
-  def note(self, text: str) -> None:
-    """Shows at once what happens where no unit finishes for a while."""
-    if self._bar is not None:
-      self._bar.update(self._task, info=text)
-    else:
-      say(f'{self._title}: {text}')
-
-  def _per_second(self) -> float:
-    if self._first is None or self._done <= self._first[1]:
-      return 0.0
-    since, units = self._first
-    return (self._done - units) / max(time.monotonic() - since, 1e-9)
-
-  def _rate(self) -> str:
-    rate = self._per_second()
-    return f'{rate:.3g} {self._unit}s/s' if rate else ''
-
-  def _line(self) -> None:
-    self._last_line = time.monotonic()
-    rate = self._per_second()
-    left = (self._total - self._done) / rate if rate else 0.0
-    elapsed = self._last_line - self._began
-    say(
-      f'{self._title}: {self._unit} {self._done}/{self._total}  '
-      f'{self._rate()}  {_clock(elapsed)} gone, {_clock(left)} left  '
-      f'{self._info}'
+    self._bar = tqdm.tqdm(
+      desc=title,
+      total=total,
+      initial=start,
+      unit=f' {unit}s',
+      disable=not processes.is_first() or start >= total,
+      file=sys.stderr if sys.stderr.isatty() else _Lines(),
+      mininterval=0.1 if sys.stderr.isatty() else _SECONDS_BETWEEN_LINES,
+      delay=1e-3,  # nothing is shown before anything is done
     )
 
+  def __enter__(self) -> 'Progress':
+    return self
 
-def _terminal_bar() -> rich.progress.Progress:
-  return rich.progress.Progress(
-    rich.progress.TextColumn('{task.description}'),
-    rich.progress.BarColumn(bar_width=24),
-    rich.progress.MofNCompleteColumn(),
-    rich.progress.TimeElapsedColumn(),
-    rich.progress.TextColumn('left'),
-    rich.progress.TimeRemainingColumn(),
-    rich.progress.TextColumn('{task.fields[info]}'),
-    console=rich.console.Console(stderr=True),
-  )
+  def __exit__(self, *unused: object) -> None:
+    self._bar.close()
+
+  def update(self, done: int, info: str = '') -> None:
+    """Says that `done` of the total are done, those before `start` included."""
+    if info:
+      self._bar.set_postfix_str(info, refresh=False)
+    self._bar.update(done - self._bar.n)
+
+  def note(self, text: str) -> None:
+    """Says at once what happens where no unit finishes for a while."""
+    say(f'{self._bar.desc}: {text}')
 
 
-def _clock(seconds: float) -> str:
-  minutes, seconds = divmod(round(seconds), 60)
-  hours, minutes = divmod(minutes, 60)
-  return (
-    f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
-  )
+class _Lines:
+  """Where a bar cannot be drawn over itself, each new count is a line."""
+
+  def __init__(self) -> None:
+    self._counted = ''
+
+  def write(self, text: str) -> None:
+    line = text.strip('\r\n ')
+    counted = line.partition(' [')[0]
+    if counted != self._counted:
+      self._counted = counted
+      print(line, file=sys.stderr, flush=True)
+
+  def flush(self) -> None:
+    """Each line has been flushed."""
