@@ -7,6 +7,7 @@ found, decoded at its full size or resized any more.
 import pathlib
 import re
 import zlib
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -49,7 +50,7 @@ def folder(
 class Prepared:
   """The examples of a build, in the order of their names."""
 
-  def __init__(self, builder, *, labelled: bool) -> None:
+  def __init__(self, builder: Any, *, labelled: bool) -> None:
     """Takes a TFDS builder; labels that are not asked for are all 255."""
     import tensorflow_datasets as tfds
 

@@ -1,6 +1,7 @@
 """Bilinear resizing with aligned corners."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +32,9 @@ def bilinear(x: jax.Array, size: tuple[int, int]) -> jax.Array:
   return interpolate(x, rows, columns)
 
 
-def map_bilinear(function: Callable, x: jax.Array, size: tuple[int, int]):
+def map_bilinear(
+  function: Callable, x: jax.Array, size: tuple[int, int]
+) -> Any:
   """function(bilinear(x, size)) for one that treats each pixel by itself.
 
   It is applied to bands of rows, one after the other, so that the enlarged x is
@@ -66,7 +69,7 @@ def map_bilinear(function: Callable, x: jax.Array, size: tuple[int, int]):
     [band[:, i : i + count] for band, i in zip(of_row, first, strict=True)]
   )
 
-  def apply(band: tuple[jax.Array, np.ndarray]):
+  def apply(band: tuple[jax.Array, np.ndarray]) -> Any:
     rows, first = band
     taken = jax.lax.dynamic_slice_in_dim(x, first, count)
     enlarged = jnp.matmul(rows, taken, precision='highest')

@@ -6,6 +6,8 @@ width may be unknown while it is traced, so the matrices that resize are made in
 the program, from integers: float32 holds no exact positions in large images.
 """
 
+from typing import TypeAlias
+
 import jax
 import jax.numpy as jnp
 
@@ -13,6 +15,8 @@ from pointsup_jax.evaluation import inference
 from pointsup_jax.models import deeplab, upsample
 from pointsup_jax.prediction import segmenting
 from pointsup_jax.types import Variables
+
+Pixels: TypeAlias = jax.Array | int  # of a side; an exported program's unknown
 
 
 def segment(
@@ -81,7 +85,7 @@ def _round(x: jax.Array) -> jax.Array:
   return jnp.clip(jnp.floor(x + 0.5), 0, 255)
 
 
-def cubic_weights(old, new) -> jax.Array:
+def cubic_weights(old: Pixels, new: Pixels) -> jax.Array:
   """The matrix [new, old] of Keys' cubic (a = -0.5), widened to shrink a line.
 
   Args:
@@ -99,7 +103,7 @@ def cubic_weights(old, new) -> jax.Array:
   return weights / jnp.sum(weights, axis=1, keepdims=True)
 
 
-def linear_weights(old: int, new) -> jax.Array:
+def linear_weights(old: int, new: Pixels) -> jax.Array:
   """`models.upsample.weights` where `new` may be unknown.
 
   Returns:

@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import math
+from typing import Any
 
 import ml_collections
 
@@ -255,7 +256,7 @@ def require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
   )
 
 
-def _get(config: ml_collections.ConfigDict, field: str):
+def _get(config: ml_collections.ConfigDict, field: str) -> Any:
   for part in field.split('.'):
     config = config[part]
   return config

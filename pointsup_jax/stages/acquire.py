@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -165,7 +165,7 @@ def find_points(
   asked: jax.Array,
   *,
   segmenter: deeplab.DeepLabV2,
-  **settings,
+  **settings: Any,
 ) -> Found:
   """Forward pass, uncertainty, patch scores, patches and points (Eqs. 5, 6).
 

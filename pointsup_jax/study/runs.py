@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pointsup_jax.hosts import progress
@@ -125,7 +125,12 @@ class Runner:
         raise
     return failed
 
-  def _stage(self, pool, todo: dict, work) -> dict[pathlib.Path, str]:
+  def _stage(
+    self,
+    pool: concurrent.futures.Executor,
+    todo: dict[pathlib.Path, tuple],
+    work: Callable[..., str | None],
+  ) -> dict[pathlib.Path, str]:
     jobs = {folder: pool.submit(work, *what) for folder, what in todo.items()}
     found = {}
     for done, (folder, job) in enumerate(jobs.items(), start=1):

@@ -8,7 +8,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
@@ -18,6 +18,8 @@ from pointsup_jax import errors
 from pointsup_jax.hosts import presence, processes, progress
 from pointsup_jax.training import checksums, learner
 from pointsup_jax.types import Variables
+
+T = TypeVar('T')
 
 # Seconds until a host must see what another has written: twice what an NFS
 # client remembers of a folder by default (acdirmax).
@@ -222,7 +224,7 @@ class Checkpoints:
       )
     return step, self._read(step, {'segmenter': abstract})['segmenter']
 
-  def _restore_newest(self, **items) -> tuple[int, dict[str, Any]]:
+  def _restore_newest(self, **items: Any) -> tuple[int, dict[str, Any]]:
     """The newest step that nothing is said against, and its items.
 
     Only checksums say something against a step. A disk that does not answer
@@ -344,8 +346,16 @@ def _first_line(error: Exception) -> str:
   return point[1].strip() if point else line
 
 
-def abstract(tree, sharding: jax.sharding.Sharding):
-  """Shapes and types of a tree, placed by `sharding`; for `restore`."""
+def abstract(tree: T, sharding: jax.sharding.Sharding) -> T:
+  """What `restore` needs to know of a tree of arrays: shapes, types, places.
+
+  Args:
+    tree: arrays, or their `jax.ShapeDtypeStruct`s.
+    sharding: where all of them go.
+
+  Returns:
+    The same tree of `jax.ShapeDtypeStruct`s.
+  """
   return jax.tree.map(
     lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree
   )

@@ -141,10 +141,10 @@ class _Pending:
   def put(self, step: int, metrics: Metrics) -> None:
     self._item = step, metrics
 
-  def write(self) -> str | None:
+  def write(self) -> str:
     """Logs what is pending and returns it as text for the progress bar."""
     if self._item is None:
-      return None
+      return ''
     step, metrics = self._item
     self._item = None
     values = {name: float(x) for name, x in jax.device_get(metrics).items()}

@@ -56,12 +56,16 @@ def segmenter(
     zeros = jax.tree.map(jnp.zeros_like, params)
     return SegmenterState(jnp.zeros((), jnp.int32), zeros)
 
-  def update(grads, state, params):
+  def update(
+    grads: optax.Updates, state: SegmenterState, params: optax.Params
+  ) -> tuple[optax.Updates, SegmenterState]:
     lr = schedule(state.steps)
     # torch starts a buffer with the first gradient, once for each repetition.
     inertia = jnp.where(state.steps == 0, 0.0, momentum)
 
-    def leaf(path, grad, buffer, param):
+    def leaf(
+      path: tuple, grad: jax.Array, buffer: jax.Array, param: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
       names = tuple(str(part.key) for part in path)
       if _is_affine(names):
         return jnp.zeros_like(param), buffer

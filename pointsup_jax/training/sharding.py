@@ -1,10 +1,14 @@
 """Where arrays live: batches split over all devices, everything else whole."""
 
+from typing import TypeVar
+
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from pointsup_jax import errors
+
+T = TypeVar('T')
 
 
 def mesh() -> Mesh:
@@ -29,8 +33,13 @@ def split(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec('data'))
 
 
-def put(batch, where: NamedSharding):
-  """This process's part of a global batch, moved to its devices."""
+def put(batch: T, where: NamedSharding) -> T:
+  """This process's part of a global batch, as a global batch on the devices.
+
+  Args:
+    batch: a tree of NumPy arrays, the rows of this process.
+    where: how the rows of the global batch are spread.
+  """
   return jax.tree.map(
     lambda x: jax.make_array_from_process_local_data(where, x), batch
   )

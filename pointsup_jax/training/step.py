@@ -82,7 +82,7 @@ def update_segmenter(
     {head: player.params for head, player in state.opponents.items()}
   )
 
-  def loss_fn(params):
+  def loss_fn(params: dict) -> tuple[jax.Array, tuple]:
     source, stats = learner.segment(
       params, state.segmenter['batch_stats'], batch.source.images
     )
@@ -123,7 +123,7 @@ def update_opponents(
   moved, metrics = {}, {}
   for head, player in opponents.items():
 
-    def loss_fn(params, head=head):
+    def loss_fn(params: dict, head: str = head) -> jax.Array:
       return strategy.opponent_loss(
         head,
         getattr(source, head),

@@ -7,6 +7,7 @@ that installing tensorboardX later is early enough.
 
 import functools
 import pathlib
+import types
 from collections.abc import Iterable, Mapping
 
 from pointsup_jax.hosts import processes, progress
@@ -52,7 +53,7 @@ class Events:
 
 
 @functools.cache
-def _library():
+def _library() -> types.ModuleType | None:
   """tensorboardX; None, and a note said once, where it is not installed."""
   try:
     import tensorboardX

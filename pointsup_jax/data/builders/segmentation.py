@@ -61,7 +61,9 @@ class Segmentation(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
       ),
     )
 
-  def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+  def _split_generators(
+    self, dl_manager: tfds.download.DownloadManager
+  ) -> dict[str, Iterator[tuple[int, dict]]]:
     part: Part = self.builder_config
     source = open_part(self.name, pathlib.Path(dl_manager.manual_dir), part)
     return {prepared.SPLIT: self._generate_examples(source, part.parts)}

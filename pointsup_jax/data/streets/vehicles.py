@@ -43,7 +43,14 @@ def vehicle(kit: Kit, kind: str, x: float, z: float) -> Thing:
   return z + long / 2, paint
 
 
-def _windows_along(canvas: Canvas, seen, kind: str, high, z, glass) -> None:
+def _windows_along(
+  canvas: Canvas,
+  seen: tuple,
+  kind: str,
+  high: float,
+  z: float,
+  glass: np.ndarray,
+) -> None:
   """Side windows: a band, cut by pillars; trucks have a plain cargo box."""
   box, mask, distance, heights = seen
   low, top = {
@@ -68,7 +75,14 @@ _RED = rgb(0.8, 0.05, 0.05)
 _WHITE = rgb(0.92, 0.92, 0.88)
 
 
-def _car(canvas: Canvas, left, right, high, z, glass) -> None:
+def _car(
+  canvas: Canvas,
+  left: float,
+  right: float,
+  high: float,
+  z: float,
+  glass: np.ndarray,
+) -> None:
   """Rear window, tail lights, number plate."""
   canvas.front(
     (left + 0.25, right - 0.25),
@@ -91,7 +105,14 @@ def _car(canvas: Canvas, left, right, high, z, glass) -> None:
   )
 
 
-def _truck(canvas: Canvas, left, right, high, z, glass) -> None:
+def _truck(
+  canvas: Canvas,
+  left: float,
+  right: float,
+  high: float,
+  z: float,
+  glass: np.ndarray,
+) -> None:
   """Two doors of a cargo box above a dark chassis."""
   dark = rgb(0.12, 0.12, 0.13)
   canvas.front((left, right), (0.3, 0.85), z, dark, labels.TRUCK)
@@ -103,7 +124,14 @@ def _truck(canvas: Canvas, left, right, high, z, glass) -> None:
     canvas.front((lamp, lamp + 0.25), (0.6, 0.8), z, _RED, labels.TRUCK)
 
 
-def _bus(canvas: Canvas, left, right, high, z, glass) -> None:
+def _bus(
+  canvas: Canvas,
+  left: float,
+  right: float,
+  high: float,
+  z: float,
+  glass: np.ndarray,
+) -> None:
   """One large window over the whole width, a display above it."""
   canvas.front(
     (left + 0.15, right - 0.15),
@@ -126,7 +154,14 @@ def _bus(canvas: Canvas, left, right, high, z, glass) -> None:
     )
 
 
-def _train(canvas: Canvas, left, right, high, z, glass) -> None:
+def _train(
+  canvas: Canvas,
+  left: float,
+  right: float,
+  high: float,
+  z: float,
+  glass: np.ndarray,
+) -> None:
   """A rounded front: two windows, a white stripe, head lamps."""
   canvas.front(
     (left + 0.2, right - 0.2), (0.5 * high, 0.8 * high), z, glass, labels.TRAIN
