@@ -126,14 +126,18 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 def check_labels(config: ml_collections.ConfigDict) -> None:
   """Refuses a stage 3 that would have no labels of the target."""
-  adapt = config.adapt
+  acquire, adapt = config.acquire, config.adapt
   guesses = adapt.pseudo_labels != 'none' and adapt.guess_weight
-  if config.acquire.strategy == 'self_training' and not guesses:
+  asks = {
+    'self_training': False,
+    'full': True,
+  }.get(acquire.strategy, acquire.k > 0 or acquire.budget > 0)
+  if not asks and not guesses:
     raise errors.UsageError(
-      "acquire.strategy='self_training' asks nobody, so stage 3 learns from "
-      f'pseudo labels alone, but adapt.pseudo_labels={adapt.pseudo_labels!r} '
-      f'and adapt.guess_weight={adapt.guess_weight} leave none; set '
-      "adapt.pseudo_labels='points'"
+      f'acquire.strategy={acquire.strategy!r} with acquire.k={acquire.k} asks '
+      'nobody, so stage 3 learns from pseudo labels alone, but '
+      f'adapt.pseudo_labels={adapt.pseudo_labels!r} and adapt.guess_weight='
+      f"{adapt.guess_weight} leave none; set adapt.pseudo_labels='points'"
     )
   if not adapt.answer_weight and not guesses:
     raise errors.UsageError(

@@ -18,6 +18,10 @@ TINY = (
   '--config.uda.source_only_steps=4',
   '--config.uda.steps=4',
   '--config.adapt.steps=4',
+  # Several points a patch, and guesses beside the answers.
+  '--config.acquire.k=10',
+  '--config.acquire.n=5',
+  '--config.adapt.pseudo_labels=points',
 )
 
 

@@ -104,6 +104,7 @@ def test_confusable_classes_are_classes():
       },
       'adapt.guess_weight=0.0',
     ),
+    ({'acquire.k': 0}, 'acquire.k=0 asks nobody'),
     ({'adapt.answer_weight': 0.0}, 'nothing to learn from the target'),
   ],
 )

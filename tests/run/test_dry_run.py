@@ -9,9 +9,8 @@ import saying
 from configs import gta_active, streets_active
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.run import config_file, dry_run, workdir
+from pointsup_jax.run import config_file, dry_run, scores_on_disk, workdir
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.stages import evaluate
 
 SIZE = (96, 192)
 STAGES = ('uda', 'acquire', 'annotate', 'adapt', 'evaluate')
@@ -23,6 +22,12 @@ def run(tmp_path):
   config.annotate.oracle = 'human'
   folder = workdir.Workdir(tmp_path / 'run')
   return run_lib.Run(config, folder, classes_lib.CITYSCAPES)
+
+
+def several_points_a_patch():
+  config = streets_active.get_config()
+  config.acquire.k, config.acquire.n = 10, 5
+  return config
 
 
 def reach(phase: workdir.Phase, step: int):
@@ -74,13 +79,13 @@ def said(run, capsys, stages=STAGES):
   ],
 )
 def test_the_points_wanted_are_those_that_selection_gives(strategy, points):
-  config = streets_active.get_config()
+  config = several_points_a_patch()
   config.acquire.strategy = strategy
   assert dry_run.points_wanted(config, 7) == points
 
 
 def test_a_budget_is_divided_among_the_rounds():
-  config = streets_active.get_config()
+  config = several_points_a_patch()
   config.acquire.rounds = 3
   shares = [dry_run.points_wanted(config, 7, r) for r in (1, 2, 3)]
   assert shares == [7 * 3 * 5, 7 * 3 * 5, 7 * 4 * 5]
@@ -128,7 +133,7 @@ def test_kept_checkpoints_are_to_be_scored_on_request(run, capsys):
   run.config.evaluate.all_kept = True
   path = run.workdir.evaluation('uda', 'test', 400)
   assert '  uda at step 400: to do' in said(run, capsys)
-  known = evaluate.about(run, 400) | {'image_miou': {}}
+  known = scores_on_disk.about(run, 400) | {'image_miou': {}}
   workdir.write_json(path, known)
   assert '  uda at step 400: scored before' in said(run, capsys)
   assert '  uda: to do' in said(run, capsys)
@@ -218,7 +223,7 @@ def test_only_the_data_of_what_is_left_are_read(run, capsys):
 def test_another_config_is_refused_as_a_run_would(run):
   acquired(run)
   run.config.acquire.k = 3
-  assert 'acquire.k was 10, now 3' in saying.message(
+  assert 'acquire.k was 50, now 3' in saying.message(
     lambda: dry_run.show(run, steps(run, STAGES))
   )
 

@@ -101,8 +101,8 @@ def game(monkeypatch):
   def placed(*unused):
     return jax.device_put(fresh_state(), sharding.replicated(sharding.mesh()))
 
-  monkeypatch.setattr(phase.players, 'fresh_state', placed)
-  monkeypatch.setattr(phase.players, 'restore_state', restore_state)
+  monkeypatch.setattr(phase.initial_state, 'fresh_state', placed)
+  monkeypatch.setattr(phase.initial_state, 'restore_state', restore_state)
   monkeypatch.setattr(phase, 'pair_batches', batches)
   monkeypatch.setattr(phase.step_lib, 'train_step', train_step)
   return game
