@@ -6,7 +6,7 @@ Running the same command again continues where it stopped.
 from absl import flags
 
 from pointsup_jax import command, errors
-from pointsup_jax.hosts import joining, presence, stopping
+from pointsup_jax.hosts import joining, stopping
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.stages import sequence
 
@@ -31,7 +31,7 @@ _DISCARD_ANSWERS = flags.DEFINE_bool(
 )
 _MULTIHOST_TIMEOUT = flags.DEFINE_float(
   'multihost_timeout',
-  presence.SILENCE,
+  joining.SILENCE,
   'After how many seconds of silence a process of --multihost counts as lost; '
   'the others then end.',
   lower_bound=5,

@@ -1,5 +1,6 @@
 """The command line of every program: --config, and errors in one line."""
 
+import contextlib
 import difflib
 import json
 import os
@@ -8,8 +9,7 @@ import runpy
 import shlex
 import sys
 import traceback
-import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NoReturn
 
 import ml_collections
@@ -17,7 +17,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import presence, processes
+from pointsup_jax.hosts import processes
 
 CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The experiment, such as configs/streets_active.py.'
@@ -60,33 +60,51 @@ def run_on(main: Callable[[Sequence[str]], None]) -> None:
   def guarded(argv: Sequence[str]) -> None:
     # What libraries log as errors they raise as well; the user reads one line.
     logging.set_verbosity(logging.FATAL)
-    # Writes that were under way when another failed cannot raise any more.
-    sys.unraisablehook = lambda unused: None
-    warnings.filterwarnings('ignore', 'coroutine .* was never awaited')
     try:
-      main(argv[1:])
-      part()
-    except errors.UserError as error:
+      with explained():
+        main(argv[1:])
+    except (errors.UserError, errors.LostProcess) as error:
       fail(error)
-    except OSError as error:  # a full disk, a folder that cannot be written
-      fail(
-        errors.UserError(f'{error}; mend that and run the same command again')
-      )
     except KeyboardInterrupt:
-      fail(errors.Stopped(), together=False)
-    except Exception as error:
-      import jax
-
-      if not jax.distributed.is_initialized():
-        raise
-      if isinstance(error, jax.errors.JaxRuntimeError):
-        # Often only the echo of another process that is gone.
-        presence.await_verdict()
-      traceback.print_exc()
-      leave_at_once(1)
+      print(f'error: {errors.Stopped()}', file=sys.stderr)
+      processes.leave_at_once(errors.Stopped.exit_code)
 
   flags.FLAGS.set_gnu_getopt(True)  # flags may stand behind other words
   app.run(guarded, flags_parser=parse_flags)
+
+
+@contextlib.contextmanager
+def explained(file: pathlib.Path | None = None) -> Iterator[None]:
+  """Makes one line of an error that nobody expected.
+
+  Args:
+    file: where its traceback is added; None: it is printed.
+
+  Raises:
+    errors.UserError: in its place.
+    errors.LostProcess: likewise, where another process is the cause.
+  """
+  try:
+    yield
+  except (errors.UserError, errors.LostProcess):
+    raise
+  except Exception as error:
+    where, lost = '', processes.lost(error)
+    if file is not None:
+      with contextlib.suppress(OSError), file.open('a') as opened:
+        opened.write(f'{given()}\n{traceback.format_exc()}\n')
+        where = f'; the traceback is in {file}'
+    if lost:
+      raise lost from error
+    if isinstance(error, OSError):  # a full disk, a folder not to be written
+      raise errors.UserError(
+        f'{error}; mend that and run the same command again{where}'
+      ) from error
+    if not where:
+      traceback.print_exc()
+    raise errors.UserError(
+      f'{type(error).__name__}: {str(error).partition(chr(10))[0]}{where}'
+    ) from error
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -186,40 +204,9 @@ def again(stage: str) -> str:
   return shlex.join(['python', '-m', 'launch.main', *kept, f'--stage={stage}'])
 
 
-def fail(error: errors.UserError, *, together: bool | None = None) -> NoReturn:
-  """One line, and the exit code.
-
-  Args:
-    error: that ends the run.
-    together: whether it ends all processes at the same place; None: as those
-      do that are raised for all.
-  """
-  import jax
-
+def fail(error: errors.UserError | errors.LostProcess) -> NoReturn:
+  """One line, and the exit code."""
   print(f'error: {error}', file=sys.stderr, flush=True)
-  if together is None:
-    together = isinstance(error, errors.Stopped | errors.WaitingForLabels)
-  if not jax.distributed.is_initialized():
-    sys.exit(error.exit_code)
-  if not together:
-    leave_at_once(error.exit_code)
-  try:
-    part()
-  except jax.errors.JaxRuntimeError:  # another one is gone meanwhile
-    presence.await_verdict()
-    leave_at_once(error.exit_code)
-  sys.exit(error.exit_code)
-
-
-def part() -> None:
-  """Waits for the other processes, if there are any, at the end of the run."""
-  processes.wait('the end')
-  presence.leave()
-
-
-def leave_at_once(code: int) -> NoReturn:
-  """Ends this process, and thereby those that wait for it."""
-  presence.fail()
-  sys.stdout.flush()
-  # jax would wait for the others before it ends.
-  os._exit(code)
+  if isinstance(error, errors.LostProcess):
+    processes.leave_behind(error.exit_code)
+  processes.leave(error.exit_code)

@@ -28,3 +28,18 @@ class Stopped(UserError):
     self, message: str = 'stopped; run the same command again to continue'
   ) -> None:
     super().__init__(message)
+
+
+class LostProcess(Exception):
+  """Another process of the run is gone, and with it all that need it.
+
+  No UserError: where one of those is let pass, nothing could go on here.
+  """
+
+  exit_code = 1
+
+  def __init__(self, reason: str) -> None:
+    super().__init__(
+      f'{reason}: another process was probably lost, see its messages; start '
+      'the same command again on all hosts, it continues'
+    )

@@ -1,21 +1,18 @@
 """--multihost: the same command on every host becomes one run."""
 
-import concurrent.futures
 import functools
-import time
 from typing import Any
 
 import jax
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import native_messages, presence, processes, stopping
+from pointsup_jax.hosts import processes, stopping
 
 # Seconds until all processes have to have joined: hosts of a pod do not start
 # at the same moment, and a scheduler may take minutes between them.
-JOINING = 300.0
-_BETWEEN_LOOKS = 0.2
-# One that is asked to stop waits so long for the others, to tell them.
-_PATIENCE = 10.0
+PATIENCE = 300.0
+# Seconds of silence after which a process counts as lost.
+SILENCE = 60.0
 
 
 def start(value: str, silence: float) -> None:
@@ -23,7 +20,7 @@ def start(value: str, silence: float) -> None:
 
   Args:
     value: of --multihost.
-    silence: seconds after which a process counts as lost.
+    silence: seconds after which a process counts as lost; jax ends the others.
 
   Raises:
     errors.UserError: the others could not be reached in time.
@@ -39,48 +36,26 @@ def start(value: str, silence: float) -> None:
       'num_processes': count,
       'process_id': index,
     }
+  join = functools.partial(
+    jax.distributed.initialize,
+    **where,
+    # jax would end this process from native code.
+    initialization_timeout=int(2 * PATIENCE),
+    heartbeat_timeout_seconds=int(silence),
+  )
   try:
-    join(value, where, silence)
+    processes.in_thread(join).result(PATIENCE)
+    processes.joined = True
+    processes.wait('all')  # connects the devices
   except (RuntimeError, ValueError, OSError) as error:
-    reason = (str(error).splitlines() or [''])[0]
+    reason = str(error).partition('\n')[0] or (
+      f'not all processes have joined within {PATIENCE:.0f} s'
+    )
     raise errors.UserError(
       f'--multihost={value}: {reason}; is the same command running on every '
-      'host, and is that address reachable?'
+      "host, and is the first one's address reachable?"
     ) from error
-  presence.begin(silence)
-  native_messages.watch(presence.first_is_lost)
   stopping.joined()
-
-
-def join(value: str, where: dict[str, Any], silence: float) -> None:
-  """Joins the other processes; raises what jax does.
-
-  It ends this process if the others do not come, sooner if it is asked to stop:
-  where some are missing jax ends the others from native code.
-  """
-  joining = processes.in_thread(
-    functools.partial(
-      jax.distributed.initialize,
-      **where,
-      initialization_timeout=int(2 * JOINING),
-      # `presence` notices a lost process first, and says which.
-      heartbeat_timeout_seconds=int(3 * silence),
-    )
-  )
-  began, asked = time.monotonic(), None
-  while not concurrent.futures.wait([joining], _BETWEEN_LOOKS).done:
-    now = time.monotonic()
-    if asked is None and stopping.asked_before_joining():
-      asked = now
-    if asked is not None and now - asked > _PATIENCE:
-      presence.say_and_exit(str(errors.Stopped()), errors.Stopped.exit_code)
-    if now - began > JOINING:
-      presence.say_and_exit(
-        f'--multihost={value}: not all processes have joined within '
-        f'{JOINING:.0f} s; is the same command running on every host, and is '
-        "the first one's address reachable?"
-      )
-  joining.result()
 
 
 def parse(value: str) -> tuple[str, int, int]:

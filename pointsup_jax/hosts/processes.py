@@ -1,48 +1,56 @@
 """Several processes of one run: the first writes, the others are told.
 
-What they tell each other goes through the store of jax's coordination service,
-not through the devices: nothing is compiled for it, and arrays may have any
-shape. None of the waits ends by itself if a process is lost: `presence` then
-ends the process that waits.
+They talk through their devices, by jax's `multihost_utils`, so all of them have
+to make the same calls in the same order. jax looks after them: a process that
+is gone ends the others, with an error in Python where a connection breaks, or
+else from native code when its heartbeat is missed.
 """
 
 import concurrent.futures
-import functools
+import contextlib
 import io
-import itertools
 import json
+import os
+import sys
 import threading
+import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import presence
 
-# Milliseconds: 20 days, of the 24 that fit into the store's type. It is
-# `presence` that ends a process which waits in vain: it knows who is missing,
-# and whether they get on.
-_NEVER = 20 * 24 * 3600 * 1000
-_calls = itertools.count()  # the same on all processes of a run
+joined = False  # whether this process is one of several; `joining` sets it
+# Seconds that a process which fails waits for the others to fail as well.
+_PATIENCE = 10.0
+# Seconds that the first one leaves the others to say that one is lost.
+_LAST_WORDS = 2.0
+# Lengths of messages are rounded up to a power of two, at least this one:
+# something is compiled for each.
+_SHORTEST = 1024
 T = TypeVar('T')
 
 
 def is_first() -> bool:
   """Whether this process writes what there is one of."""
   # Asking for the index starts the devices; one process alone is the first.
-  return not jax.distributed.is_initialized() or jax.process_index() == 0
+  return not joined or jax.process_index() == 0
 
 
 def from_first(value: np.ndarray, what: str) -> np.ndarray:
-  """The first process's array on every process.
+  """The first process's array on every process, of any shape and type.
 
   Args:
     value: only the first one's counts. All processes have to call this.
-    what: it is, to say what is waited for.
+    what: it is, to say what was waited for.
+
+  Raises:
+    errors.LostProcess: another process is gone.
   """
-  if not jax.distributed.is_initialized():
+  if not joined:
     return value
   file = io.BytesIO()
   if is_first():
@@ -59,12 +67,13 @@ def decided(find: Callable[[], Any], what: str) -> Any:
 
   Args:
     find: called by the first process only; gives what JSON knows.
-    what: it looks for, to say what is waited for.
+    what: it looks for, to say what was waited for.
 
   Raises:
     errors.UserError: on all processes, if `find` raised it on the first.
+    errors.LostProcess: another process is gone.
   """
-  if not jax.distributed.is_initialized():
+  if not joined:
     return find()
   content = b''
   if is_first():
@@ -81,45 +90,45 @@ def decided(find: Callable[[], Any], what: str) -> Any:
   return answer['found']
 
 
-def _from_first(content: bytes, what: str) -> bytes:
-  key = f'from_first/{next(_calls)}/{what}'
-  presence.mark(what)
-  if is_first():
-    presence.store().key_value_set_bytes(key, content)
-  else:
-    content = _get(key)
-  presence.mark()
-  return content
-
-
 def each_says(mine: str, what: str) -> list[str]:
   """What every process says, in their order, on every process."""
-  if not jax.distributed.is_initialized():
+  if not joined:
     return [mine]
-  key = f'each_says/{next(_calls)}/{what}'
-  presence.mark(what)
-  store = presence.store()
-  store.key_value_set_bytes(f'{key}/{jax.process_index()}', mine.encode())
-  said = [_get(f'{key}/{i}').decode() for i in range(jax.process_count())]
-  presence.mark()
-  return said
+  gather = multihost_utils.process_allgather
+  content = mine.encode()
+  sizes = _together(gather, np.uint32(len(content)), what).reshape(-1)
+  said = _together(gather, _padded(content, sizes.max()), what)
+  return [
+    row[:size].tobytes().decode()
+    for row, size in zip(np.atleast_2d(said), sizes, strict=True)
+  ]
 
 
 def wait(what: str) -> None:
   """Waits until all processes are here; `what` names the place."""
-  if jax.distributed.is_initialized():
-    presence.mark(what)
-    key = f'wait/{next(_calls)}/{what}'
-    store = presence.store()
-    in_thread(lambda: store.wait_at_barrier(key, _NEVER)).result()
-    presence.mark()
+  if joined:
+    _together(multihost_utils.sync_global_devices, what, what)
 
 
-def _get(key: str) -> bytes:
-  """A value of the store, as soon as it is there."""
-  store = presence.store()
-  get = functools.partial(store.blocking_key_value_get_bytes, key, _NEVER)
-  return in_thread(get).result()
+def _from_first(content: bytes, what: str) -> bytes:
+  broadcast = multihost_utils.broadcast_one_to_all
+  size = int(_together(broadcast, np.uint32(len(content)), what))
+  return _together(broadcast, _padded(content, size), what)[:size].tobytes()
+
+
+def _padded(content: bytes, size: int) -> np.ndarray:
+  """The bytes, and zeros up to a length that is good for so many."""
+  room = 1 << (int(size) - 1).bit_length() if size > _SHORTEST else _SHORTEST
+  return np.frombuffer(content.ljust(room, b'\0'), np.uint8)
+
+
+def _together(call: Callable[[Any], Any], value: Any, what: str) -> Any:
+  try:
+    return in_thread(lambda: call(value)).result()
+  except Exception as error:
+    if gone := lost(error, f'waiting for {what}'):
+      raise gone from error
+    raise
 
 
 def in_thread(call: Callable[[], T]) -> concurrent.futures.Future[T]:
@@ -135,3 +144,41 @@ def in_thread(call: Callable[[], T]) -> concurrent.futures.Future[T]:
   # No pool: it would wait for the call when the process ends.
   threading.Thread(target=run, daemon=True).start()
   return future
+
+
+def lost(error: Exception, doing: str = 'a step') -> errors.LostProcess | None:
+  """What is left to raise if an error says that another process is gone."""
+  line = str(error).partition('\n')[0]
+  # Which of the two jax raises depends on where the array is looked at.
+  if joined and (
+    isinstance(error, jax.errors.JaxRuntimeError) or 'Gloo' in line
+  ):
+    return errors.LostProcess(f'{doing} failed ({line})')
+  return None
+
+
+def leave(code: int) -> NoReturn:
+  """Ends this process with an error, which the others may have as well."""
+  if not jax.distributed.is_initialized():
+    sys.exit(code)
+  if joined:
+    with contextlib.suppress(TimeoutError, jax.errors.JaxRuntimeError):
+      in_thread(jax.distributed.shutdown).result(_PATIENCE)
+      sys.exit(code)
+  leave_at_once(code)
+
+
+def leave_behind(code: int) -> NoReturn:
+  """Ends this process where another one is gone."""
+  # With the first one jax's service ends, and with it those who have not yet
+  # said what is wrong.
+  if is_first():
+    time.sleep(_LAST_WORDS)
+  leave_at_once(code)
+
+
+def leave_at_once(code: int) -> NoReturn:
+  """Ends this process; jax would wait for the others first."""
+  sys.stdout.flush()
+  sys.stderr.flush()
+  os._exit(code)

@@ -5,13 +5,12 @@ import signal
 import threading
 from collections.abc import Callable
 
-import jax
+from jax.experimental import multihost_utils
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import presence, processes
+from pointsup_jax.hosts import processes
 
 _requested = threading.Event()
-_joined = False  # whether jax listens for stops, to tell all processes
 _looked = 0  # how often; the same on all processes of a run
 
 
@@ -27,7 +26,7 @@ def install() -> None:
     if received.is_set():
       raise KeyboardInterrupt
     received.set()
-    if _joined:
+    if processes.joined:
       os.kill(os.getpid(), signal.SIGTERM)
     else:
       _requested.set()
@@ -36,18 +35,8 @@ def install() -> None:
     signal.signal(number, handler)
 
 
-def asked_before_joining() -> bool:
-  """Whether a stop was asked for before jax listens for it.
-
-  Of this process, which the others know nothing of.
-  """
-  return _requested.is_set()
-
-
 def joined() -> None:
-  """From now on jax tells all processes, also of what was asked before."""
-  global _joined
-  _joined = True
+  """Tells all processes, through jax, if a stop was asked for before."""
   if _requested.is_set():
     _requested.clear()
     os.kill(os.getpid(), signal.SIGTERM)
@@ -59,10 +48,7 @@ def requested() -> bool:
   Processes of one run look equally often, and are told at the same look.
   """
   global _looked
-  presence.mark()
-  if jax.distributed.is_initialized() and not _requested.is_set():
-    from jax.experimental import multihost_utils
-
+  if processes.joined and not _requested.is_set():
     _looked += 1
     if multihost_utils.reached_preemption_sync_point(_looked):
       _requested.set()
@@ -73,8 +59,8 @@ def by_first(work: Callable[[], None], what: str) -> None:
   """Has the first process work, and look, while the others wait.
 
   Args:
-    work: what it does; what it raises is raised on all.
-    what: names it, to say what is waited for.
+    work: what it does; errors.UserError that it raises is raised on all.
+    what: names it, to say what was waited for.
   """
   global _looked
 

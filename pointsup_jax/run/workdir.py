@@ -142,6 +142,11 @@ class Workdir:
     return self.root / 'history.jsonl'
 
   @property
+  def tracebacks(self) -> pathlib.Path:
+    """Of errors that nobody expected."""
+    return self.root / 'error.txt'
+
+  @property
   def lock(self) -> pathlib.Path:
     """Held by the one command that may change the run."""
     return self.root / 'run.lock'

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import ml_collections
 
-from pointsup_jax import errors
+from pointsup_jax import command, errors
 from pointsup_jax.hosts import processes, progress, stopping
 from pointsup_jax.run import (
   config_check,
@@ -77,8 +77,10 @@ def run_stages(
     workdir.share('the workdir')
     held.enter_context(pushed(workdir))
     progress.say(f'workdir {workdir}')
-    for name, at in in_order(stage, workdir):
-      run_stage(name, dataclasses.replace(run, workdir=at), held)
+    # In a store the file would go with its copy.
+    with command.explained(None if workdir.mirror else workdir.tracebacks):
+      for name, at in in_order(stage, workdir):
+        run_stage(name, dataclasses.replace(run, workdir=at), held)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import presence, processes, progress
+from pointsup_jax.hosts import processes, progress
 from pointsup_jax.training import checksums, learner
 from pointsup_jax.types import Variables
 
@@ -24,6 +24,8 @@ T = TypeVar('T')
 # Seconds until a host must see what another has written: twice what an NFS
 # client remembers of a folder by default (acdirmax).
 VISIBLE = 120.0
+# Seconds that the processes wait for each other in a save.
+SLOWEST_SAVE = 1800
 
 # What Orbax raises for a step that is damaged in one way or another, and for
 # one that cannot be written: TensorStore reports a full disk as a ValueError.
@@ -79,7 +81,7 @@ class Checkpoints:
         cleanup_tmp_directories=keep > 0,
         enable_async_checkpointing=True,
         async_options=ocp.AsyncOptions(
-          timeout_secs=int(presence.STANDSTILL),
+          timeout_secs=SLOWEST_SAVE,
           post_finalization_callback=self._write_checksums,
           barrier_sync_fn=_wait_unless_failed,
         ),
@@ -332,11 +334,7 @@ def _wait_unless_failed(*, key: str, timeout_ms: int) -> None:
   """
   if (error := sys.exception()) is not None:
     raise error
-  try:
-    ocp.multihost.get_barrier_sync_fn()(key=key, timeout_ms=timeout_ms)
-  except jax.errors.JaxRuntimeError:
-    presence.await_verdict()  # another one is gone: this save did not fail
-    raise
+  ocp.multihost.get_barrier_sync_fn()(key=key, timeout_ms=timeout_ms)
 
 
 def _first_line(error: Exception) -> str:

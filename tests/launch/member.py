@@ -28,7 +28,7 @@ def main(operands: list[str]) -> None:
   index = int(where.split(',')[-1])
   stopping.install()
   if what == 'impatient':
-    joining.JOINING = 3.0
+    joining.PATIENCE = 3.0
   if what == 'stop_early':  # as while a cluster is being looked for
     os.kill(os.getpid(), signal.SIGTERM)
   print('starts', flush=True)
@@ -40,12 +40,11 @@ def main(operands: list[str]) -> None:
     processes.wait('the answers')
   elif what == 'wander':  # and never come
     time.sleep(600)
-  elif what == 'stop':
-    raise errors.Stopped('stopped')
   elif what == 'fail':
     raise errors.UserError('the disk is full')
   elif what == 'decide':
     print(decide(index))
+    processes.decided(refuse, 'the end')
   elif what in ('look', 'look_late', 'stop_early'):
     print(look())
   elif what == 'look_later':
@@ -63,19 +62,25 @@ def main(operands: list[str]) -> None:
 
 
 def decide(index: int) -> str:
-  """What the first sees is what all hear, be it an answer or an error."""
+  """What the first sees is what all hear."""
   told = processes.decided(lambda: {'seen': index}, 'a file')
-  size = 10**6 if index == 0 else 3
-  array = processes.from_first(np.full(size, index), 'an array')
+  arrays = (np.full(10**6, 0.5), np.full((2, 3), True), np.zeros((0, 4), 'U3'))
+  heard = [
+    processes.from_first(x if index == 0 else np.zeros(3), 'an array')
+    for x in arrays
+  ]
+  same = [
+    x.dtype == y.dtype and np.array_equal(x, y)
+    for x, y in zip(arrays, heard, strict=True)
+  ]
+  said = processes.each_says('x' * 2000 * index, 'a word')
+  return f'{told["seen"]} {same} {[len(x) for x in said]}'
 
-  def refuse() -> None:
-    raise errors.UsageError(f'refused by process {index}')
 
-  try:
-    processes.decided(refuse, 'an error')
-  except errors.UsageError as error:
-    return f'{told["seen"]} {array.shape} {array.sum()} {error}'
-  return 'no error'
+def refuse() -> None:
+  """Of the first process alone."""
+  assert jax.process_index() == 0
+  raise errors.UsageError('refused')
 
 
 def state(step: int) -> learner.State:

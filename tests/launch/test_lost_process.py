@@ -1,4 +1,4 @@
-"""Processes of one run agree; one that is lost is named by the others."""
+"""Processes of one run agree, stop together, and end where one is lost."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def start(*does: str, folder: object = '') -> list[subprocess.Popen]:
 def finish(running, code=0) -> list[tuple[str, str]]:
   """Output and errors of each."""
   try:
-    said = [process.communicate(timeout=200) for process in running]
+    said = [process.communicate(timeout=100) for process in running]
   finally:
     for process in running:
       process.kill()
@@ -51,8 +51,8 @@ def finish(running, code=0) -> list[tuple[str, str]]:
 
 
 def error_of(said: tuple[str, str]) -> str:
-  """The only line on the error stream that is not gloo's."""
-  lines = [x for x in said[1].splitlines() if not x.startswith('[Gloo]')]
+  """The line about the error."""
+  lines = [x for x in said[1].splitlines() if x.startswith('error: ')]
   assert len(lines) == 1, said
   return lines[0]
 
@@ -68,9 +68,23 @@ def assert_stopped_at_the_same_look(said):
   assert 'stopped at look' in looks.pop()
 
 
-@pytest.mark.parametrize('victim', [0, 1])
-@pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGSTOP])
-def test_the_others_say_who_is_lost_and_end(how, victim):
+def ends(process, seconds=40) -> str:
+  """What a process says that cannot go on; it must not wait in vain."""
+  began = time.monotonic()
+  try:
+    said = process.communicate(timeout=seconds)[1]
+  finally:
+    process.kill()
+  assert time.monotonic() - began < seconds
+  assert process.returncode not in (0, 130)
+  return said
+
+
+@pytest.mark.parametrize(
+  ('victim', 'how'),
+  [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)],
+)
+def test_the_others_end_and_say_why(victim, how):
   does = ['wait', 'wait', 'wait']
   does[victim] = 'wander'
   running = start(*does)
@@ -78,62 +92,45 @@ def test_the_others_say_who_is_lost_and_end(how, victim):
     read_until(process, 'here')
   time.sleep(1)
   lost = running.pop(victim)
+  lost.send_signal(how)
   try:
-    lost.send_signal(how)
-    for said in finish(running, 1):
-      line = error_of(said)
-      assert line.startswith('error: ')
-      assert f'process {victim} ' in line
-      assert 'waiting for the answers' in line
-      assert 'start the same command again on all hosts' in line
+    for process in running:
+      said = ends(process)
+      # Ours, where a connection breaks, or jax's where a heartbeat is missed.
+      assert 'another process was probably lost' in said or (
+        'another task died' in said
+      )
+      assert 'Traceback' not in said
   finally:
     lost.kill()
     lost.communicate()
 
 
-def test_one_that_fails_ends_the_others():
-  first, failing, third = finish(start('wait', 'fail', 'wait'), 1)
-  assert error_of(failing) == 'error: the disk is full'
-  for said in (first, third):
-    assert 'process 1 of 3 failed and said why' in error_of(said)
+@pytest.mark.parametrize(
+  ('what', 'line'),
+  [('fail', 'error: the disk is full'), ('bug', "error: KeyError: 'a bug'")],
+)
+def test_one_that_fails_ends_the_other(what, line):
+  other, failing = start('wait', what)
+  said = ends(failing)
+  assert line in said.splitlines()
+  assert ('Traceback' in said) == (what == 'bug')
+  line = error_of(('', ends(other)))
+  assert line.startswith('error: waiting for the answers failed')
+  assert 'start the same command again on all hosts' in line
 
 
-def test_one_that_was_stopped_ends_though_another_is_gone():
-  gone, stopped = start('wander', 'stop')
-  for process in (gone, stopped):
-    read_until(process, 'here')
-  time.sleep(1)
-  gone.kill()
-  gone.communicate()
-  ((_, said),) = finish([stopped], 1)
-  first, *more = said.splitlines()
-  assert first == 'error: stopped'
-  assert all('process 0 ' in line for line in more), said
-
-
-@pytest.mark.parametrize('victim', [0, 1])
-@pytest.mark.parametrize('then', ['', '_stop'])
+@pytest.mark.parametrize(('victim', 'then'), [(0, ''), (1, ''), (1, '_stop')])
 def test_where_one_cannot_save_all_end(tmp_path, victim, then):
   """Orbax alone would have all wait for half an hour."""
   does = [f'save{then}'] * 2
   does[victim] = f'save_full{then}'
-  began = time.monotonic()
-  said = finish(start(*does, folder=tmp_path / 'checkpoints'), 1)
-  assert time.monotonic() - began < 60
-  line = error_of(said[victim])
+  running = start(*does, folder=tmp_path / 'checkpoints')
+  failing = running.pop(victim)
+  line = error_of(('', ends(failing)))
   assert 'could not be written' in line
   assert 'File too large' in line
-  assert f'process {victim} of 2 failed' in error_of(said[1 - victim])
-
-
-def test_a_bug_is_told_at_once():
-  began = time.monotonic()
-  running = start('wait', 'bug')
-  said = [process.communicate(timeout=100) for process in running]
-  assert time.monotonic() - began < 30
-  assert [process.returncode for process in running] == [1, 1]
-  assert "KeyError: 'a bug'" in said[1][1]
-  assert 'process 1 of 2 failed and said why' in error_of(said[0])
+  ends(running[0])
 
 
 def test_a_stop_before_joining_is_one_of_all():
@@ -146,26 +143,24 @@ def test_a_save_does_not_keep_a_stop_from_being_seen(tmp_path):
   assert_stopped_at_the_same_look(done)
 
 
-def test_one_that_waits_for_others_to_join_can_be_stopped():
+def test_one_that_waits_for_others_to_join_ends_at_the_second_stop():
   waiting, never_came = start('wait', 'starts_later')
   never_came.kill()
   never_came.communicate()
   read_until(waiting, 'starts')
-  time.sleep(2)
-  began = time.monotonic()
-  waiting.terminate()
+  for _ in range(2):
+    time.sleep(2)
+    waiting.send_signal(signal.SIGINT)
   ((_, said),) = finish([waiting], 130)
   assert said == 'error: stopped; run the same command again to continue\n'
-  assert 8 < time.monotonic() - began < 20
 
 
-@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_while_others_join_is_one_of_all(how):
+def test_a_stop_while_others_join_is_one_of_all():
   first, late = start('look', 'look_late')
   read_until(late, 'starts')
   read_until(first, 'starts')
   time.sleep(1)  # the first waits for the other, in native code
-  first.send_signal(how)
+  first.send_signal(signal.SIGINT)
   assert_stopped_at_the_same_look(finish([first, late]))
 
 
@@ -177,8 +172,9 @@ def test_one_that_waits_in_vain_for_others_says_so():
   assert 'not all processes have joined within 3 s' in error_of(said)
 
 
-@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize('told', [0, 1])
+@pytest.mark.parametrize(
+  ('told', 'how'), [(0, signal.SIGTERM), (1, signal.SIGINT)]
+)
 def test_a_stop_reaches_the_one_that_works_for_all(told, how):
   running = start('answer', 'answer')
   read_until(running[0], 'answers')
@@ -187,9 +183,10 @@ def test_a_stop_reaches_the_one_that_works_for_all(told, how):
     assert 'stopped; run the same command' in error_of(one)
 
 
-def test_all_do_what_the_first_one_finds():
-  for output, _ in finish(start('decide', 'decide')):
-    assert '0 (1000000,) 0 refused by process 0' in output
+def test_all_hear_and_refuse_what_the_first_one_does():
+  for said in finish(start('decide', 'decide'), 2):
+    assert '0 [True, True, True] [0, 2000]' in said[0]
+    assert error_of(said) == 'error: refused'
 
 
 @pytest.fixture

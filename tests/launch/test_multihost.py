@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import joining, presence
+from pointsup_jax.hosts import joining, processes
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,7 @@ def test_an_error_while_joining_is_raised(monkeypatch, raised, seen):
   def initialize(**unused):
     raise raised
 
-  begun = []
   monkeypatch.setattr(jax.distributed, 'initialize', initialize)
-  monkeypatch.setattr(presence, 'begin', begun.append)
   with pytest.raises(seen, match='no route'):
     joining.start('auto', 5.0)
-  assert not begun
+  assert not processes.joined
