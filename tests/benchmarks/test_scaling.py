@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import scaling, scaling_model
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.slow
 
 
 def test_bytes_of_all_reduces_are_counted():

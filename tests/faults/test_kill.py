@@ -4,7 +4,7 @@ import harness
 import pytest
 from launching import STREETS, TINY
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.slow
 
 SEED = 0
 KILLS = 25

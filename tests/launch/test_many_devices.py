@@ -19,7 +19,7 @@ from PIL import Image
 from pointsup_jax.models import deeplab
 from pointsup_jax.training import checkpoint, metrics_log, sharding
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.slow
 
 FLAGS = (
   STREETS,

@@ -21,7 +21,7 @@ from pointsup_jax.annotation import store as store_lib
 selenium = pytest.importorskip('selenium.webdriver')
 from selenium.webdriver.common import by, keys  # noqa: E402
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.slow
 
 # Notes when a key goes down and when the next point is on the screen.
 STOPWATCH = """
