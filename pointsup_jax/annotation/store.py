@@ -107,7 +107,7 @@ def request_id(image: str, row: int, col: int) -> str:
 
 def sole_writer(
   path: pathlib.Path,
-) -> contextlib.AbstractContextManager[None]:
+) -> contextlib.AbstractContextManager[bool]:
   """Nobody else takes answers into a store while the block runs.
 
   A page that is served has read the store: it would neither see what another

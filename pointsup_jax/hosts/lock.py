@@ -13,7 +13,7 @@ from pointsup_jax.hosts import progress
 
 
 @contextlib.contextmanager
-def held(path: pathlib.Path, doing: str) -> Iterator[None]:
+def held(path: pathlib.Path, doing: str) -> Iterator[bool]:
   """Holds a lock while the block runs; it ends with the process in any case.
 
   On NFS it holds between hosts too, unless that is mounted with local locks.
@@ -23,9 +23,13 @@ def held(path: pathlib.Path, doing: str) -> Iterator[None]:
       would let two processes lock two files of one name.
     doing: what the holder does and what another can do, to end 'process 1 ...'.
 
+  Yields:
+    Whether it is locked: some network file systems have no locks.
+
   Raises:
     errors.UserError: another process holds it.
   """
+  is_locked = True
   with path.open('a+') as file:
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,7 +37,8 @@ def held(path: pathlib.Path, doing: str) -> Iterator[None]:
       file.seek(0)
       holder = file.read().strip() or 'of unknown number'
       raise errors.UserError(f'process {holder} {doing} ({path})') from error
-    except OSError as error:  # some network file systems have no locks
+    except OSError as error:
+      is_locked = False
       progress.say(
         f'{path} cannot be locked ({error.strerror}): take care that no other '
         'process works there'
@@ -45,4 +50,4 @@ def held(path: pathlib.Path, doing: str) -> Iterator[None]:
       f'{now:%Y-%m-%d %H:%M:%S} UTC,'
     )
     file.flush()
-    yield
+    yield is_locked

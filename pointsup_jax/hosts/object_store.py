@@ -6,9 +6,7 @@ of a run is small and written by its first process: it works on a copy.
 """
 
 import contextlib
-import fcntl
 import itertools
-import os
 import pathlib
 import shutil
 import tempfile
@@ -18,6 +16,7 @@ from collections.abc import Iterator
 from etils import epath
 
 from pointsup_jax import errors
+from pointsup_jax.hosts import lock
 
 _SCHEME = 'gs://'
 # What stays where it is: written there directly, or of this machine alone.
@@ -26,6 +25,7 @@ _NOT_COPIED = ('run.lock', 'acquire/annotations.lock')
 # How the names of copies begin; nobody gives such a one to what is to stay.
 _OWN = '.pointsup_jax_copy_'
 _NEW = '.new'
+_LOCK = 'lock'
 
 
 def is_remote(folder: object) -> bool:
@@ -82,8 +82,9 @@ class Mirror:
     """
     import fsspec
 
-    # Other processes, and TensorStore in this one, write there too.
-    fsspec.config.conf['gcs'] = {'use_listings_cache': False}
+    # Other processes, and TensorStore in this one, write there too. No option
+    # of this instance: Orbax makes one of its own, by epath.
+    fsspec.config.conf.setdefault('gcs', {})['use_listings_cache'] = False
     if not remote.startswith(_SCHEME) or not remote.strip('/')[len(_SCHEME) :]:
       raise errors.UsageError(
         f'--workdir={remote}: a run is kept in a local folder or in '
@@ -98,7 +99,8 @@ class Mirror:
       ) from error
     self.remote = epath.Path(remote)
     self._mark = mark
-    folder = _own_folder()
+    self._lock = contextlib.ExitStack()
+    folder = _own_folder(self._lock)
     # With the copy, or when the process ends.
     weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
     self.local = folder / self.remote.name
@@ -189,33 +191,25 @@ class Mirror:
       ) from error
 
 
-def _own_folder() -> pathlib.Path:
-  """A temporary folder, locked until this process ends.
+def _own_folder(until: contextlib.ExitStack) -> pathlib.Path:
+  """A temporary folder, locked until `until` closes.
 
   A process that is killed leaves its own behind; whoever comes next on the same
   machine deletes it: the lock says whether the owner lives.
   """
   parent = pathlib.Path(tempfile.gettempdir())
   for folder in parent.glob(f'{_OWN}*'):
-    with contextlib.suppress(OSError):  # locked, or of another user
-      os.close(_lock(folder))
-      shutil.rmtree(folder, ignore_errors=True)
+    # It may be locked, or of another user.
+    with (
+      contextlib.suppress(errors.UserError, OSError),
+      lock.held(folder / _LOCK, 'works in it') as is_sure,
+    ):
+      if is_sure:
+        shutil.rmtree(folder, ignore_errors=True)
   # It gets its name once it is locked: none can take it for left behind.
   fresh = pathlib.Path(tempfile.mkdtemp(prefix=f'{_NEW}{_OWN}'))
-  with contextlib.suppress(OSError):  # without locks nobody deletes anything
-    _lock(fresh)  # until the process ends
+  until.enter_context(lock.held(fresh / _LOCK, 'works in it'))
   return fresh.rename(parent / fresh.name.removeprefix(_NEW))
-
-
-def _lock(folder: pathlib.Path) -> int:
-  """Locks a folder; raises OSError if another process has."""
-  descriptor = os.open(folder, os.O_RDONLY)
-  try:
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except OSError:
-    os.close(descriptor)
-    raise
-  return descriptor
 
 
 def _is_copied(name: str) -> bool:

@@ -13,7 +13,7 @@ from pointsup_jax.hosts import lock
 
 HOLD = """
 import pathlib, sys
-from pointsup_jax import lock
+from pointsup_jax.hosts import lock
 with lock.held(pathlib.Path(sys.argv[1]), 'is at it'):
   print('held', flush=True)
   sys.stdin.read()

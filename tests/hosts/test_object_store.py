@@ -75,7 +75,7 @@ def test_a_copy_ends_with_its_process_or_with_the_next_one(
   for last in ('', end):
     code = (
       'import os, signal\n'
-      'from pointsup_jax import object_store\n'
+      'from pointsup_jax.hosts import object_store\n'
       f'copy = object_store.Mirror({RUN!r}, mark="config.json")\n'
       f'{last}'
     )
