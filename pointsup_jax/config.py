@@ -1,9 +1,7 @@
 """Every field of a run, with its meaning and unit; the paper's values.
 
 The other configs start from this one and change what their experiment needs.
-Any field can be changed on the command line: --config.acquire.k=5. The default
-of a new field does what was done before there was one: runs of earlier versions
-are read with it.
+Any field can be changed on the command line: --config.acquire.k=5.
 """
 
 import ml_collections

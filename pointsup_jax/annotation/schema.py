@@ -11,43 +11,6 @@ VERSION = 3
 _TABLES = {'images', 'requests', 'answers'}
 _BUSY_SECONDS = 30.0
 
-_SCHEMA = (
-  """CREATE TABLE images (
-    image TEXT PRIMARY KEY,
-    score REAL NOT NULL,      -- mean over its patches, newest round
-    height INTEGER NOT NULL,  -- pixels, where row and col count
-    width INTEGER NOT NULL
-  )""",
-  """CREATE TABLE requests (
-    id TEXT PRIMARY KEY,      -- image-r131-c355
-    image TEXT NOT NULL REFERENCES images (image),
-    row INTEGER NOT NULL,
-    col INTEGER NOT NULL,
-    patch INTEGER NOT NULL,
-    score REAL NOT NULL,      -- of the patch
-    pseudo_label INTEGER NOT NULL,
-    round INTEGER NOT NULL,
-    model_step INTEGER NOT NULL
-  )""",
-  'CREATE INDEX requests_of_image ON requests (image)',
-  """CREATE TABLE answers (
-    seq INTEGER PRIMARY KEY,
-    request_id TEXT NOT NULL REFERENCES requests (id),
-    answer TEXT NOT NULL
-      CHECK (answer IN ('label', 'unsure', 'skip', 'undo')),
-    label INTEGER CHECK (label BETWEEN 0 AND 255),
-    annotator TEXT NOT NULL,
-    seconds REAL,
-    time TEXT NOT NULL,       -- ISO 8601, UTC
-    CHECK ((answer = 'label') = (label IS NOT NULL))
-  )""",
-  'CREATE INDEX answers_to_request ON answers (request_id, seq)',
-  """CREATE TRIGGER answers_stay BEFORE UPDATE ON answers
-    BEGIN SELECT raise(ABORT, 'answers are only ever appended'); END""",
-  """CREATE TRIGGER answers_remain BEFORE DELETE ON answers
-    BEGIN SELECT raise(ABORT, 'answers are only ever appended'); END""",
-)
-
 
 def standing(where: str = '') -> str:
   """The query for what each annotator says of each point.
@@ -69,25 +32,62 @@ def standing(where: str = '') -> str:
     WHERE balance = -1 GROUP BY request_id, annotator"""
 
 
-# What each version adds to the one before; a new store gets all in turn.
-_SINCE_2 = (
-  # The part of `seconds` in which somebody was at work.
-  'ALTER TABLE answers ADD COLUMN active_seconds REAL',
-  # Whether the model's guess was hidden ('blind') or confirmed ('confirm'), or
-  # a dispute settled ('adjudicate'); NULL: nobody was asked on a page.
-  """ALTER TABLE answers ADD COLUMN mode TEXT
-    CHECK (mode IN ('blind', 'confirm', 'adjudicate'))""",
-  # Chosen by whoever answers: an answer sent twice is recorded once.
-  'ALTER TABLE answers ADD COLUMN key TEXT',
+_SCHEMA = (
+  """CREATE TABLE images (
+    image TEXT PRIMARY KEY,
+    score REAL NOT NULL,      -- mean over its patches, newest round
+    height INTEGER NOT NULL,  -- pixels, where row and col count
+    width INTEGER NOT NULL
+  )""",
+  """CREATE TABLE requests (
+    id TEXT PRIMARY KEY,      -- image-r131-c355
+    image TEXT NOT NULL REFERENCES images (image),
+    row INTEGER NOT NULL,
+    col INTEGER NOT NULL,
+    patch INTEGER NOT NULL,
+    score REAL NOT NULL,      -- of the patch
+    pseudo_label INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    model_step INTEGER NOT NULL
+  )""",
+  'CREATE INDEX requests_of_image ON requests (image)',
+  # What each round of questions thought of each image.
+  """CREATE TABLE scored (
+    round INTEGER NOT NULL,
+    image TEXT NOT NULL REFERENCES images (image),
+    patches BLOB NOT NULL,    -- float32 scores, little-endian
+    PRIMARY KEY (round, image)
+  ) WITHOUT ROWID""",
+  """CREATE TABLE answers (
+    seq INTEGER PRIMARY KEY,
+    request_id TEXT NOT NULL REFERENCES requests (id),
+    answer TEXT NOT NULL
+      CHECK (answer IN ('label', 'unsure', 'skip', 'undo')),
+    label INTEGER CHECK (label BETWEEN 0 AND 255),
+    annotator TEXT NOT NULL,
+    seconds REAL,
+    time TEXT NOT NULL,       -- ISO 8601, UTC
+    -- The part of `seconds` in which somebody was at work.
+    active_seconds REAL,
+    -- Whether the model's guess was hidden ('blind') or confirmed ('confirm'),
+    -- or a dispute settled ('adjudicate'); NULL: nobody was asked on a page.
+    mode TEXT CHECK (mode IN ('blind', 'confirm', 'adjudicate')),
+    -- Chosen by whoever answers: an answer sent twice is recorded once.
+    key TEXT,
+    CHECK ((answer = 'label') = (label IS NOT NULL))
+  )""",
+  'CREATE INDEX answers_to_request ON answers (request_id, seq)',
   'CREATE UNIQUE INDEX answers_by_key ON answers (key)',
+  """CREATE TRIGGER answers_stay BEFORE UPDATE ON answers
+    BEGIN SELECT raise(ABORT, 'answers are only ever appended'); END""",
+  """CREATE TRIGGER answers_remain BEFORE DELETE ON answers
+    BEGIN SELECT raise(ABORT, 'answers are only ever appended'); END""",
   """CREATE TABLE leases (
     request_id TEXT NOT NULL REFERENCES requests (id),
     annotator TEXT NOT NULL,
     expires REAL NOT NULL,    -- seconds since 1970, UTC
     PRIMARY KEY (request_id, annotator)
   ) WITHOUT ROWID""",
-  'DROP VIEW IF EXISTS points',
-  'DROP VIEW IF EXISTS state',
   f'CREATE VIEW standing AS {standing()}',
   # Of the answers that stand one holds: a skipped point may be answered by
   # somebody else, a settled dispute is settled, otherwise the latest counts.
@@ -101,17 +101,6 @@ _SINCE_2 = (
   """CREATE VIEW points AS
     SELECT image, row, col, patch, score, pseudo_label, label, annotator, time
     FROM state ORDER BY position""",
-)
-
-_SINCE_3 = (
-  # What each round of questions thought of each image.
-  """CREATE TABLE scored (
-    round INTEGER NOT NULL,
-    image TEXT NOT NULL REFERENCES images (image),
-    patches BLOB NOT NULL,    -- float32 scores, little-endian; empty: unknown
-    PRIMARY KEY (round, image)
-  ) WITHOUT ROWID""",
-  "INSERT INTO scored SELECT 1, image, x'' FROM images",
 )
 
 
@@ -147,7 +136,7 @@ def connect_to_copy(path: pathlib.Path) -> sqlite3.Connection:
   """Opens a copy in memory of a store that is there: no file is changed.
 
   An ordinary connection cannot promise that, not even for reading: it leaves
-  the files of the write-ahead log behind, and brings old tables up to date.
+  the files of the write-ahead log behind.
 
   Args:
     path: the file; others may be writing to it.
@@ -192,20 +181,23 @@ def _create_or_check(
   connection: sqlite3.Connection, path: pathlib.Path
 ) -> None:
   """Leaves a file with our tables, in one transaction."""
-  if _version(connection, path) == VERSION:
+  if _has_tables(connection, path):
     return
   connection.execute('BEGIN IMMEDIATE')
   # Another process may have been faster.
-  version = _version(connection, path)
-  for statements in (_SCHEMA, _SINCE_2, _SINCE_3)[version:]:
-    for statement in statements:
+  if not _has_tables(connection, path):
+    for statement in _SCHEMA:
       connection.execute(statement)
-  connection.execute(f'PRAGMA user_version = {VERSION}')
+    connection.execute(f'PRAGMA user_version = {VERSION}')
   connection.execute('COMMIT')
 
 
-def _version(connection: sqlite3.Connection, path: pathlib.Path) -> int:
-  """The version of the tables; 0 for an empty file."""
+def _has_tables(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
+  """Whether a file has our tables; False if it is empty.
+
+  Raises:
+    errors.UserError: it is something else, or of another version.
+  """
   (version,) = connection.execute('PRAGMA user_version').fetchone()
   found = {
     name
@@ -214,18 +206,18 @@ def _version(connection: sqlite3.Connection, path: pathlib.Path) -> int:
     )
   }
   if not found and not version:
-    return 0
+    return False
   if not found >= _TABLES:
     raise errors.UserError(
       f'{path} is an SQLite file but not an annotation store (no table '
       f'{min(_TABLES - found)}); move it away or use another workdir'
     )
-  if not 1 <= version <= VERSION:
+  if version != VERSION:
     raise errors.UserError(
       f'{path} has version {version} of the annotation store but this program '
-      f'reads versions up to {VERSION}; use the program that wrote it'
+      f'reads version {VERSION}; use the program that wrote it'
     )
-  return version
+  return True
 
 
 def _unusable(path: pathlib.Path, error: Exception) -> errors.UserError:

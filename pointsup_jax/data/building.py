@@ -104,9 +104,9 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
   # Not before here: they take seconds to import.
   import tensorflow_datasets as tfds
 
-  from pointsup_jax.data.builders import BUILDERS, segmentation
+  from pointsup_jax.data import builders
 
-  part = segmentation.Part(
+  part = builders.Part(
     name=order.folder.parent.name,
     split=order.split,
     size=order.size,
@@ -114,7 +114,7 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
     labelled=order.labelled,
     classes=classes,
   )
-  files = segmentation.open_part(order.dataset, order.root, part)
+  files = builders.open_part(order.dataset, order.root, part)
   # Of other files there may be parts too: they are not those of this build.
   parts = order.folder.with_name(f'{order.folder.name}.{names_of(files)}.parts')
   for other in order.folder.parent.glob('*.parts'):
@@ -125,7 +125,7 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
   for leftover in order.folder.parent.glob(f'{order.folder.name}.incomplete*'):
     shutil.rmtree(leftover)
   tfds.disable_progress_bar()
-  builder = BUILDERS[order.dataset](
+  builder = builders.BUILDERS[order.dataset](
     data_dir=order.folder.parents[2], file_format='array_record', config=part
   )
   manual = tfds.download.DownloadConfig(manual_dir=str(order.root))

@@ -3,7 +3,7 @@
 import collections
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pointsup_jax import errors
 
@@ -79,19 +79,56 @@ def _listed(root: pathlib.Path, listing: pathlib.Path) -> dict[str, str]:
 def _images_below(root: pathlib.Path, folder: pathlib.Path) -> dict[str, str]:
   """All images in a folder, linked ones too: name -> path below root."""
   images: dict[str, str] = {}
-  for parent, _, files in os.walk(folder, followlinks=True):
-    for file in sorted(files):
-      path = pathlib.Path(parent, file).relative_to(root)
-      if file.startswith('.') or path.suffix.lower() not in IMAGE_SUFFIXES:
-        continue
-      name = path.relative_to('images').with_suffix('').as_posix()
-      if name in images:
-        raise errors.UserError(
-          f'{images[name]} and {path.as_posix()} have the same name; keep one '
-          f'of them (in {root})'
-        )
-      images[name] = path.as_posix()
+  for file in images_below(folder):
+    path = file.relative_to(root)
+    name = path.relative_to('images').with_suffix('').as_posix()
+    if name in images:
+      raise errors.UserError(
+        f'{images[name]} and {path.as_posix()} have the same name; keep one '
+        f'of them (in {root})'
+      )
+    images[name] = path.as_posix()
   return images
+
+
+def images_below(
+  folder: pathlib.Path,
+  suffixes: Sequence[str] = IMAGE_SUFFIXES,
+  leave_out: pathlib.Path | None = None,
+) -> Iterator[pathlib.Path]:
+  """The image files in a folder and all folders below it.
+
+  Links are followed, but a folder that can be reached in several ways counts
+  once, so that no link leads round in a circle. Hidden files and folders do not
+  count: file managers keep thumbnails there.
+
+  Args:
+    folder: where to look.
+    suffixes: of images, in small letters.
+    leave_out: a folder that is passed over.
+  """
+  seen = set()
+  # Links wait until the folders that are really there have been seen: images
+  # keep the names that they have without the links.
+  waiting = collections.deque([str(folder)])
+  while waiting:
+    for parent, folders, files in os.walk(waiting.popleft()):
+      real = os.path.realpath(parent)
+      if real in seen or pathlib.Path(parent) == leave_out:
+        folders.clear()
+        continue
+      seen.add(real)
+      folders[:] = sorted(x for x in folders if not x.startswith('.'))
+      below = (os.path.join(parent, x) for x in folders)
+      waiting.extend(path for path in below if os.path.islink(path))
+      for file in sorted(files):
+        path = pathlib.Path(parent, file)
+        if (
+          not file.startswith('.')
+          and path.suffix.lower() in suffixes
+          and path.is_file()  # a pipe, for example, is none
+        ):
+          yield path
 
 
 def few(items: Sequence[str]) -> str:

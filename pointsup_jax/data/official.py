@@ -35,7 +35,7 @@ def find_gta5(root: pathlib.Path, split: str) -> dict[str, Pair]:
   The split is 'all', as the published methods use it.
   """
   _require_split('gta5', split, ('all',))
-  return _pair_up(root, 'images', '*.png', lambda image: f'labels/{image.name}')
+  return _pair_up(root, 'images', lambda image: f'labels/{image.name}')
 
 
 def find_synthia(root: pathlib.Path, split: str) -> dict[str, Pair]:
@@ -44,7 +44,7 @@ def find_synthia(root: pathlib.Path, split: str) -> dict[str, Pair]:
   The split is 'all'; the class is in the first channel of a label.
   """
   _require_split('synthia_rand_cityscapes', split, ('all',))
-  return _pair_up(root, 'RGB', '*.png', lambda image: f'GT/LABELS/{image.name}')
+  return _pair_up(root, 'RGB', lambda image: f'GT/LABELS/{image.name}')
 
 
 def find_cityscapes(root: pathlib.Path, split: str) -> dict[str, Pair]:
@@ -59,7 +59,8 @@ def find_cityscapes(root: pathlib.Path, split: str) -> dict[str, Pair]:
     stem = image.name.removesuffix(ending)
     return f'gtFine/{split}/{image.parent.name}/{stem}_gtFine_labelIds.png'
 
-  pairs = _pair_up(root, f'leftImg8bit/{split}', f'*/*{ending}', label)
+  folder = f'leftImg8bit/{split}'
+  pairs = _pair_up(root, folder, label, depth=2, ending=ending)
   return {k.removesuffix('_leftImg8bit'): v for k, v in pairs.items()}
 
 
@@ -119,22 +120,36 @@ def open_split(
 def _pair_up(
   root: pathlib.Path,
   folder: str,
-  pattern: str,
   label: Callable[[pathlib.Path], str],
+  *,
+  depth: int = 1,
+  ending: str = '.png',
 ) -> dict[str, Pair]:
-  """All images of a folder: name below it, without suffix -> files."""
-  if not (root / folder).is_dir():
+  """All images of a folder: name below it, without suffix -> files.
+
+  Args:
+    root: of the data set.
+    folder: below it, with the images.
+    label: gives the label's path below root for an image.
+    depth: 1 for images in the folder itself, 2 for those in folders in it.
+    ending: of the images' names.
+  """
+  top = root / folder
+  if not top.is_dir():
     raise errors.UserError(
-      f'there is no folder {root / folder}; set data.root and the '
-      'data.source.root, data.target.root below it to where the data set lies'
+      f'there is no folder {top}; set data.root and the data.source.root, '
+      'data.target.root below it to where the data set lies'
     )
-  images = sorted((root / folder).glob(pattern))
+  found = sorted(x.relative_to(top) for x in folders.images_below(top))
+  images = [
+    image
+    for image in found
+    if len(image.parts) == depth and image.name.endswith(ending)
+  ]
   if not images:
-    raise errors.UserError(f'{root / folder} has no images {pattern}')
+    raise errors.UserError(f'{top} has no images {"*/" * (depth - 1)}*{ending}')
   return {
-    image.relative_to(root / folder).with_suffix('').as_posix(): Pair(
-      image.relative_to(root).as_posix(), label(image)
-    )
+    image.with_suffix('').as_posix(): Pair(f'{folder}/{image}', label(image))
     for image in images
   }
 

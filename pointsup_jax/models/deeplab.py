@@ -127,3 +127,9 @@ class DeepLabV2(nn.Module):
     """
     conv4, conv5 = self.backbone(jnp.asarray(images), train)
     return types.Outputs(aux=self.aux_head(conv4), main=self.main_head(conv5))
+
+
+def init(segmenter: DeepLabV2, key: jax.Array) -> types.Variables:
+  """Fresh variables; their shapes do not depend on the image size."""
+  images = jnp.zeros((1, 32, 32, 3))
+  return dict(segmenter.init(key, images, train=False))

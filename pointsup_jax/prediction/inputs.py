@@ -4,10 +4,11 @@ import collections
 import glob
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pointsup_jax import errors
+from pointsup_jax.data import folders
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
@@ -55,7 +56,9 @@ def find(
       if not path.is_dir():
         files.append(path)
         continue
-      images = list(_images_below(path, _absolute(out)))
+      images = list(
+        folders.images_below(path, SUFFIXES, leave_out=_absolute(out))
+      )
       if not images:
         problems.append(f'{path} has no images ({", ".join(SUFFIXES)})')
       named += [(image, path) for image in images]
@@ -68,29 +71,6 @@ def find(
 def _absolute(path: str | pathlib.Path) -> pathlib.Path:
   """The path without '..', so that no name below it has any."""
   return pathlib.Path(os.path.abspath(path))
-
-
-def _images_below(
-  folder: pathlib.Path, out: pathlib.Path
-) -> Iterator[pathlib.Path]:
-  """The images in a folder, linked ones too; hidden files do not count."""
-  seen = set()
-  for parent, folders, files in os.walk(folder, followlinks=True):
-    real = os.path.realpath(parent)
-    # A link may lead back to where we come from.
-    if real in seen or pathlib.Path(parent) == out:
-      folders.clear()
-      continue
-    seen.add(real)
-    folders[:] = sorted(x for x in folders if not x.startswith('.'))
-    for file in sorted(files):
-      path = pathlib.Path(parent, file)
-      if (
-        not file.startswith('.')
-        and path.suffix.lower() in SUFFIXES
-        and path.is_file()
-      ):
-        yield path
 
 
 def _by_name(

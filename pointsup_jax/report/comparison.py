@@ -51,7 +51,7 @@ def from_json(column: str, known: Mapping[str, Any]) -> Scores:
     matrix=matrix,
     image_miou={
       name: value
-      for name, value in known.get('image_miou', {}).items()
+      for name, value in known['image_miou'].items()
       if value is not None
     },
   )

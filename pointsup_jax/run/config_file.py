@@ -13,7 +13,6 @@ from typing import Any
 import ml_collections
 
 from pointsup_jax import command, errors
-from pointsup_jax import config as config_lib
 from pointsup_jax.annotation import oracle, schema
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
@@ -21,6 +20,8 @@ from pointsup_jax.hosts import atomic_files, lock, processes, progress
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir as workdir_lib
 
+# Of config.json: goes up whenever fields come, go or change their meaning.
+VERSION = 1
 # The first stage whose result a field decides, by the longest prefix given.
 # None: no result depends on it.
 _DECIDES: dict[str, str | None] = {
@@ -103,7 +104,12 @@ def claim(
   fields = require_same(workdir, config, classes)
   workdir_lib.write_json(
     workdir.config,
-    {'config': fields, 'versions': _versions(), 'git': _revision()},
+    {
+      'version': VERSION,
+      'config': fields,
+      'versions': _versions(),
+      'git': _revision(),
+    },
   )
 
 
@@ -171,26 +177,24 @@ def _way_out(workdir: workdir_lib.Workdir, changed: list[str]) -> str:
 def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
   """What config.json says: every field, and the classes.
 
-  Fields that its version did not have yet get their defaults, which do what
-  that version did.
-
   Raises:
-    errors.UsageError: the file is damaged, or no run's.
+    errors.UsageError: the file is damaged, no run's, or of another version.
   """
   kept = workdir.kept(workdir.config)
   try:
-    known = dict(json.loads(workdir.config.read_text())['config'])
+    known = json.loads(workdir.config.read_text())
+    version, fields = known['version'], dict(known['config'])
   except (ValueError, KeyError, TypeError) as error:
     raise errors.UsageError(
       f"{kept} is damaged or not a run's config ({error}); choose "
       'another --workdir'
     ) from error
-  defaults = command.flatten(config_lib.get_config())
-  newer = {name: x for name, x in defaults.items() if name not in known}
-  if newer:
-    assumed = ', '.join(f'{name}={value!r}' for name, value in newer.items())
-    progress.say(f'{kept} is of an earlier version; taken as {assumed}')
-  return known | newer
+  if version != VERSION:
+    raise errors.UsageError(
+      f'{kept} has version {version!r} but this program reads version '
+      f'{VERSION}; use the program that wrote it, or choose another --workdir'
+    )
+  return fields
 
 
 def clear(
@@ -361,10 +365,8 @@ def _classes(fields: dict[str, Any]) -> classes_lib.ClassSet:
   named = classes_lib.NAMED.get(fields['data.classes'])
   if named is not None and named.names == names:
     return named
-  # Runs of before the colours were recorded get others.
-  palette = fields.get('palette') or classes_lib.distinct_palette(len(names))
   return classes_lib.ClassSet(
     names=names,
-    palette=tuple((red, green, blue) for red, green, blue in palette),
+    palette=tuple((red, green, blue) for red, green, blue in fields['palette']),
     ignore_id=fields['ignore_id'],
   )

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import ml_collections
@@ -67,17 +69,14 @@ class Run:
     self, phase: workdir_lib.Phase, step: int | None = None
   ) -> tuple[int, Variables]:
     """A phase's segmenter, the last or that of a step, and which step it is."""
-    segmenter = self.segmenter()
-    shapes = jax.eval_shape(
-      lambda key: segmenter.init(
-        key, jax.numpy.zeros((1, 32, 32, 3)), train=False
-      ),
-      jax.random.key(0),
-    )
+    shapes = self.shapes(functools.partial(deeplab.init, self.segmenter()))
     with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:
-      return checkpoints.restore_segmenter(
-        checkpoint.abstract(shapes, sharding.replicated(self.mesh)), step
-      )
+      return checkpoints.restore_segmenter(shapes, step)
+
+  def shapes(self, init: Callable[[jax.Array], Any]) -> Any:
+    """Shapes and types, on all devices, of what is made of a random key."""
+    made = jax.eval_shape(init, jax.random.key(0))
+    return checkpoint.abstract(made, sharding.replicated(self.mesh))
 
   def seed(self, *purpose: str) -> int:
     """A seed for one purpose, a function of config.seed."""

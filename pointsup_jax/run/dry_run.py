@@ -52,7 +52,7 @@ def show(
   """
   config_file.require_same(run.workdir, run.config, run.classes)
   runs = [(stage, dataclasses.replace(run, workdir=at)) for stage, at in steps]
-  waiting.require_finished_before(runs[0][1], runs[0][0])
+  waiting.require_before(runs[0][1], runs[0][0])
   todo = [stage for stage, here in runs if not _is_done(here, stage)]
   images = find_images(run, todo)
   print(f'{run.workdir}: a dry run, nothing is written')

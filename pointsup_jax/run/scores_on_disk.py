@@ -18,10 +18,9 @@ def known(
     return None
   expected = about(run, step)
   fits = all(known.get(field) == value for field, value in expected.items())
-  whole = 'image_miou' in known  # earlier versions did not write it
   predictions = run.config.evaluate.save_predictions and is_last
   saved = known.get('predictions_saved') or not predictions
-  return known if fits and whole and saved else None
+  return known if fits and saved else None
 
 
 def about(run: run_lib.Run, step: int) -> dict:

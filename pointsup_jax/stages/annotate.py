@@ -19,18 +19,14 @@ def collect(run: run_lib.Run) -> None:
   """Answers every open request, or lets people do it.
 
   Raises:
-    errors.WaitingForLabels: people have points left. Only a command that asks
-      for this stage serves the page: others may run where nobody looks.
+    errors.WaitingForLabels: people have points left.
   """
-  if waiting.serves_page(run, 'annotate'):
+  if waiting.serves_page(run):
     serve(run)
   else:
     stopping.by_first(functools.partial(record, run), 'the answers')
-  if not waiting.from_people(run):
+  if waiting.require(run) or not waiting.from_people(run):
     return
-  if run.asked != 'annotate' and waiting.do_without(run):
-    return
-  waiting.require(run)
   progress.say('annotation: all points are answered')
   adapt, kept = run.workdir.adapt, run.workdir.kept
   if trained_models.is_trained(adapt):

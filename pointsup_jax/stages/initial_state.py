@@ -43,12 +43,10 @@ def restore_state(
   """The newest state of a phase, None where it has none."""
   if checkpoints.latest_step is None:
     return None
-  key = jax.random.key(0)
-  shapes = jax.eval_shape(
-    lambda key: players.init(key, players.init_segmenter(key), opponents), key
-  )
   return checkpoints.restore(
-    checkpoint.abstract(shapes, sharding.replicated(run.mesh))
+    run.shapes(
+      lambda key: players.init(key, players.init_segmenter(key), opponents)
+    )
   )
 
 

@@ -117,20 +117,24 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
   """Runs one stage unless it has finished; `lock` keeps others away."""
   workdir = run.workdir
   waiting.require_before(run, stage)
+  if stage == 'adapt' and (left := waiting.require(run)):
+    progress.say(
+      f'adapt.allow_partial: {left} labels are missing; stage 3 leaves those '
+      'points out'
+    )
   if processes.decided(workdir.done(stage).exists, f'whether {stage} is done'):
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
     return
   stopping.check()  # what begins now may look only after minutes of compiling
   # No page is served from a store, whose lock also pushes when it ends.
-  if waiting.serves_page(run, stage) and not workdir.mirror:
-    lock.close()  # for days, during which other stages may run
+  if waiting.serves_page(run) and not workdir.mirror:
+    lock.close()  # for days, during which other commands may run
   with history.recorded(workdir, stage):
     STAGES[stage](run)
-  # People whose labels the run does without may still give them.
-  if stage not in _NEVER_DONE and not (
-    stage == 'annotate' and waiting.do_without(run)
-  ):
+  # People may still give the labels that the run goes on without.
+  is_open = stage == 'annotate' and waiting.missing(run) > 0
+  if stage not in _NEVER_DONE and not is_open:
     if processes.is_first():
       workdir.mark_done(stage)
     workdir.share(f'the end of {stage}')

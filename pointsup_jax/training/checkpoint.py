@@ -258,12 +258,9 @@ class Checkpoints:
     """What the checksums say against a step, None if nothing."""
     folder = self._directory / str(step)
     try:
-      if checksums.exist(folder):
-        return checksums.damage(folder, items)
+      return checksums.damage(folder, items)
     except Exception as error:  # object stores raise what they like
       raise self._unreadable(step, _first_line(error)) from error
-    progress.say(f'checkpoint {folder} has no checksums, none are checked')
-    return None
 
   def _read(self, step: int, items: dict) -> dict[str, Any]:
     """The items of a step that all processes can read."""

@@ -23,11 +23,6 @@ def write(folder: pathlib.Path) -> None:
   (folder / FILE).write_text(''.join(lines))
 
 
-def exist(folder: pathlib.Path) -> bool:
-  """Whether checksums were recorded."""
-  return (folder / FILE).is_file()
-
-
 def damage(folder: pathlib.Path, parts: tuple[str, ...]) -> str | None:
   """What is wrong with the first damaged file, None if nothing is.
 
@@ -35,6 +30,8 @@ def damage(folder: pathlib.Path, parts: tuple[str, ...]) -> str | None:
     folder: that `write` was called with.
     parts: those of its folders that are looked at.
   """
+  if not (folder / FILE).is_file():
+    return f'{FILE} is missing'
   known = (folder / FILE).read_bytes().decode(errors='replace').splitlines()
   found = dict.fromkeys(parts, False)
   for line in known:

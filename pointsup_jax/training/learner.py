@@ -43,9 +43,8 @@ class Learner:
   opponent_tx: optax.GradientTransformation
 
   def init_segmenter(self, key: jax.Array) -> Variables:
-    """Fresh variables; their shapes do not depend on the image size."""
-    images = jnp.zeros((1, 32, 32, 3))
-    return dict(self.segmenter.init(key, images, train=False))
+    """Fresh variables."""
+    return deeplab.init(self.segmenter, key)
 
   def init(
     self, key: jax.Array, segmenter: Variables, opponents: tuple[str, ...]

@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from pointsup_jax.losses import segmentation
 from pointsup_jax.training import learner as learner_lib
@@ -106,7 +107,7 @@ def update_segmenter(
   updates, opt_state = learner.segmenter_tx.update(
     grads, state.opt_state, params
   )
-  params = jax.tree.map(lambda p, u: p + u, params, updates)
+  params = optax.apply_updates(params, updates)
   segmenter = {'params': params, 'batch_stats': batch_stats}
   state = state.replace(segmenter=segmenter, opt_state=opt_state)
   return state, outputs, metrics
@@ -135,7 +136,7 @@ def update_opponents(
     updates, opt_state = learner.opponent_tx.update(
       grads, player.opt_state, player.params
     )
-    params = jax.tree.map(lambda p, u: p + u, player.params, updates)
+    params = optax.apply_updates(player.params, updates)
     moved[head] = learner_lib.Opponent(params, opt_state)
     metrics[f'opponent_{head}'] = loss
   return moved, metrics

@@ -351,11 +351,15 @@ def make_foreign(path):
   other.close()
 
 
-def make_newer(path):
+def make_newer(path, version=schema.VERSION + 1):
   store_lib.Store(path).close()
   with sqlite3.connect(path) as other:
-    other.execute(f'PRAGMA user_version = {schema.VERSION + 1}')
+    other.execute(f'PRAGMA user_version = {version}')
   other.close()
+
+
+def make_older(path):
+  make_newer(path, schema.VERSION - 1)
 
 
 def make_folder(path):
@@ -368,6 +372,7 @@ def make_folder(path):
     (make_text, 'cannot be opened as an annotation store'),
     (make_foreign, 'not an annotation store'),
     (make_newer, f'version {schema.VERSION + 1}'),
+    (make_older, f'version {schema.VERSION - 1}'),
     (make_folder, 'cannot be opened as an annotation store'),
   ],
 )
@@ -470,26 +475,6 @@ def test_leases_outlive_the_process_and_can_be_renewed(three, path):
 def test_answers_wait_for_the_disk_after_leases_did_not(three):
   three.lease([store_lib.Lease('a-r1-c2', 'ana', 100.5)])
   assert three._query('PRAGMA synchronous') == [(2,)]  # FULL
-
-
-def test_a_store_of_version_1_becomes_one_of_this_version(path):
-  with sqlite3.connect(path) as old:
-    for statement in schema._SCHEMA:
-      old.execute(statement)
-    old.execute("INSERT INTO images VALUES ('a', 0.5, 8, 16)")
-    old.execute(
-      "INSERT INTO requests VALUES ('a-r1-c2', 'a', 1, 2, 0, 0.5, 3, 1, 9)"
-    )
-    old.execute(
-      "INSERT INTO answers VALUES (1, 'a-r1-c2', 'label', 4, 'ana', NULL, '')"
-    )
-    old.execute('PRAGMA user_version = 1')
-  old.close()
-  for _ in range(2):
-    with store_lib.Store(path) as store:
-      assert labels(store) == {(1, 2): 4}
-      assert store.standing()[0].annotator == 'ana'
-      assert store.images() == {'a'}
 
 
 def test_what_is_said_of_one_point_is_found_without_reading_all_answers(three):

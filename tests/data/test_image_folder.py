@@ -152,6 +152,25 @@ def test_linked_folders_are_followed_and_hidden_files_are_not_images(root):
   assert folder(root).names == ('field/c', 'field/d', 'town/a', 'town/b')
 
 
+def test_thumbnails_in_hidden_folders_are_not_images(root):
+  save(root / 'images/.thumbnails/town/a.png', colours())
+  save(root / 'images/town/.cache/a.png', colours())
+  assert folder(root).names == ('field/c', 'field/d', 'town/a', 'town/b')
+
+
+def test_links_that_lead_round_in_a_circle_change_nothing(root):
+  (root / 'images/again').symlink_to('.')
+  (root / 'images/field/up').symlink_to('..')
+  (root / 'images/field/other').symlink_to('../town')
+  assert folder(root).names == ('field/c', 'field/d', 'town/a', 'town/b')
+  assert folder(root, 'town').names == ('town/a', 'town/b')
+
+
+def test_a_pipe_is_no_image(root):
+  os.mkfifo(root / 'images/town/pipe.png')
+  assert folder(root, 'town').names == ('town/a', 'town/b')
+
+
 def test_every_camvid_split_opens(shared):
   camvid = shared / 'data/camvid'
   table = json.loads((camvid / 'classes.json').read_text())

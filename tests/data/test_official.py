@@ -31,6 +31,11 @@ NAMES = {
   ),
 }
 
+FOLDERS = {
+  'gta5': 'images',
+  'synthia_rand_cityscapes': 'RGB',
+  'cityscapes': 'leftImg8bit/train/aachen',
+}
 SECOND_LABEL = {
   'gta5': 'labels/00002.png',
   'synthia_rand_cityscapes': 'GT/LABELS/0000001.png',
@@ -42,6 +47,17 @@ def opened(root, name, size=None, labelled=True):
   return official.open_split(
     name, root / name, SETS[name], classes.CITYSCAPES, size, labelled=labelled
   )
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_hidden_files_and_links_in_a_circle_are_passed_over(root, name):
+  folder = root / name / FOLDERS[name]
+  first = min(folder.glob('*.png'))
+  (folder / f'._{first.name}').write_bytes(b'what macOS leaves behind')
+  (folder / '.thumbnails').mkdir()
+  (folder / '.thumbnails' / first.name).write_bytes(first.read_bytes())
+  (folder / 'again').symlink_to('.')
+  assert opened(root, name).names == NAMES[name]
 
 
 @pytest.mark.parametrize('name', SETS)

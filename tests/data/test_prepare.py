@@ -32,9 +32,13 @@ def config_of(root, prepared_in, source='gta5', folder='GTA5'):
   config = config_lib.get_config()
   data = config.data
   data.root, data.prepared = str(root), str(prepared_in)
-  data.source = config.domain(source, 'all', SOURCE_SIZE, root=folder)
-  data.target = config.domain('cityscapes', 'train', SIZE, root='Cityscapes')
-  data.evaluation = config.domain('cityscapes', 'val', SIZE, root='Cityscapes')
+  data.source = config_lib.domain(source, 'all', SOURCE_SIZE, root=folder)
+  data.target = config_lib.domain(
+    'cityscapes', 'train', SIZE, root='Cityscapes'
+  )
+  data.evaluation = config_lib.domain(
+    'cityscapes', 'val', SIZE, root='Cityscapes'
+  )
   return config
 
 

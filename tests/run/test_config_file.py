@@ -103,24 +103,13 @@ def test_how_people_are_asked_may_change_while_they_answer(claimed):
     claim(claimed, changed(annotate__oracle='human'))
 
 
-def test_a_run_of_an_earlier_version_goes_on_with_the_defaults(claimed, capsys):
-  start(claimed, 'uda')
+@pytest.mark.parametrize('version', [None, 'x', config_file.VERSION + 1])
+def test_a_run_of_another_version_is_refused(claimed, version):
   known = json.loads(claimed.config.read_text())
-  for name in ('model.bn_statistics', 'train.on_nan', 'losses.aux'):
-    del known['config'][name]
-  claimed.config.write_text(json.dumps(known))
-  # The experiment's value is not the default, which is what was done.
-  with pytest.raises(errors.UsageError) as caught:
-    claim(claimed, streets_active.get_config())
-  assert "model.bn_statistics was 'both', now 'target'" in str(caught.value)
-  assert 'losses' not in str(caught.value)
-  capsys.readouterr()
-  claim(claimed, changed(model__bn_statistics='both'))
-  said = capsys.readouterr().err
-  for text in ("train.on_nan='stop'", 'losses.aux=0.1', 'earlier version'):
-    assert text in said
-  claim(claimed, changed(model__bn_statistics='both'))
-  assert 'earlier' not in capsys.readouterr().err
+  claimed.config.write_text(json.dumps(known | {'version': version}))
+  text = saying.message(lambda: claim(claimed, streets_active.get_config()))
+  for words in (str(claimed.config), repr(version), 'program that wrote it'):
+    assert words in text
 
 
 def test_a_damaged_config_file_is_said_so(claimed):

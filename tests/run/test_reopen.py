@@ -1,7 +1,5 @@
 """A run is opened from its workdir alone."""
 
-import json
-
 import pytest
 from saying import message
 
@@ -32,24 +30,16 @@ def test_config_and_classes_come_back(config, named, tmp_path):
   assert run.segmenter().num_classes == named.num_classes
 
 
-def test_colours_may_be_missing_or_change(tmp_path):
-  folder = workdir.Workdir(tmp_path / 'run')
-  config_file.claim(folder, camvid_dusk.get_config(), MINE)
-  (folder.root / 'uda').mkdir()
-  (folder.root / 'uda/something').touch()
-  known = json.loads(folder.config.read_text())
-  for name in ('palette', 'acquire.rounds'):  # a run of an earlier version
-    del known['config'][name]
-  folder.config.write_text(json.dumps(known))
-  assert config_file.reopen(folder).config.acquire.rounds == 1
-  opened = config_file.reopen(folder).classes
-  assert opened.names == MINE.names
-  assert len(set(opened.palette)) == 2
-  config_file.claim(folder, camvid_dusk.get_config(), MINE)
-  assert config_file.reopen(folder).classes == MINE
-
-
-@pytest.mark.parametrize('content', ['', '{}', '[]', '{"config": {"a": 1}}'])
+@pytest.mark.parametrize(
+  'content',
+  [
+    '',
+    '{}',
+    '[]',
+    '{"config": {"a": 1}}',
+    '{"version": 1, "config": {"a": 1}}',
+  ],
+)
 def test_a_damaged_config_is_named(content, tmp_path):
   folder = workdir.Workdir(tmp_path)
   assert 'no run' in message(lambda: config_file.reopen(folder))

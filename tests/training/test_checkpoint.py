@@ -126,14 +126,12 @@ def test_the_segmenter_is_as_safe_as_the_whole_state(saved, state, tmp_path):
   assert steps_in(folder) == [1, 2]  # a reader deletes nothing
 
 
-def test_steps_without_checksums_are_read_and_said_so(
-  saved, state, tmp_path, capsys
-):
+def test_a_step_without_checksums_is_damaged(saved, state, tmp_path, capsys):
   folder = tmp_path / 'checkpoints'
   shutil.copytree(saved, folder)
   (folder / '2' / checksums.FILE).unlink()
-  assert int(restore(folder, state).step) == 2
-  assert f'{folder}/2 has no checksums' in capsys.readouterr().err
+  assert int(restore(folder, state).step) == 1
+  assert f'{folder}/2 is damaged' in capsys.readouterr().err
 
 
 def test_a_step_that_is_asked_for_is_that_or_nothing(saved, state, tmp_path):
@@ -190,8 +188,8 @@ def test_a_step_of_another_model_is_no_damage(saved, state, tmp_path):
 def test_damage_that_nothing_but_the_reading_shows(saved, state, tmp_path):
   folder = tmp_path / 'checkpoints'
   shutil.copytree(saved, folder)
-  (folder / '2' / checksums.FILE).unlink()
   (folder / '2' / 'training' / 'manifest.ocdbt').unlink()
+  checksums.write(folder / '2')
   assert_unreadable(folder, state, f'delete {folder}/2')
   shutil.rmtree(folder / '2')
   assert_equal(restore(folder, state), numbered(state, 1))

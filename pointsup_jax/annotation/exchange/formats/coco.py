@@ -6,7 +6,6 @@ Not read back: the tools that write COCO drop points, or keep one of each class.
 import json
 from collections.abc import Iterator
 
-from pointsup_jax.annotation.exchange.formats import pixels
 from pointsup_jax.annotation.exchange.formats.exchanged import Export, Point
 from pointsup_jax.types import IGNORE
 
@@ -46,10 +45,7 @@ def write(export: Export) -> Iterator[tuple[str, str]]:
 
 
 def _annotation(export: Export, point: Point, number: int, image: int) -> dict:
-  request, (height, width) = point.request, export.size
-  shown = export.files[request.image].size
-  x = pixels.centre(request.col, width, shown[1])
-  y = pixels.centre(request.row, height, shown[0])
+  x, y = export.x_y(point)
   assert point.answer is not None
   assert point.answer.label is not None
   return {
@@ -62,7 +58,7 @@ def _annotation(export: Export, point: Point, number: int, image: int) -> dict:
     'area': 1,
     'iscrowd': 0,
     'attributes': {
-      'point_id': request.id,
+      'point_id': point.request.id,
       'annotator': point.answer.annotator,
     },
   }

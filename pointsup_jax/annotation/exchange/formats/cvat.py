@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from pointsup_jax import errors
-from pointsup_jax.annotation.exchange.formats import pixels, words
+from pointsup_jax.annotation.exchange.formats import words
 from pointsup_jax.annotation.exchange.formats.exchanged import (
   Claim,
   Export,
@@ -110,17 +110,14 @@ def _constructor(export: Export) -> list[dict]:
 
 
 def _shape(image: ET.Element, export: Export, point: Point) -> None:
-  request, (height, width) = point.request, export.size
-  shown = export.files[request.image].size
-  x = pixels.centre(request.col, width, shown[1])
-  y = pixels.centre(request.row, height, shown[0])
+  x, y = export.x_y(point)
   shape = ET.SubElement(
     image, 'points', label=_LABEL, source='auto', occluded='0',
     points=f'{x:.2f},{y:.2f}', z_order='0',
   )  # fmt: skip
   for name, value in (
     ('class', export.word_of(point)),
-    ('point_id', request.id),
+    ('point_id', point.request.id),
     ('requests', export.digest),
   ):
     ET.SubElement(shape, 'attribute', name=name).text = value

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation.exchange.formats import pixels
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 
 # The names that `store.request_id` gives; other tools name what they add.
@@ -52,6 +53,23 @@ class Export:
     for point in self.points:
       images.setdefault(point.request.image, []).append(point)
     return images
+
+  def x_y(
+    self, point: Point, shown: tuple[int, int] | None = None
+  ) -> tuple[float, float]:
+    """Where people are shown the centre of a point's pixel: x, y.
+
+    Args:
+      point: which.
+      shown: (height, width) of what they see; None: that of the image's file.
+    """
+    request = point.request
+    shown = shown or self.files[request.image].size
+    y, x = (
+      pixels.centre(*axis)
+      for axis in zip((request.row, request.col), self.size, shown, strict=True)
+    )
+    return x, y
 
   def word_of(self, point: Point) -> str:
     """What stands for the state of a point."""

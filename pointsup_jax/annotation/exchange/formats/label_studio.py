@@ -5,7 +5,7 @@ import urllib.parse
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from pointsup_jax.annotation.exchange.formats import pixels, words
+from pointsup_jax.annotation.exchange.formats import words
 from pointsup_jax.annotation.exchange.formats.exchanged import Export, Point
 
 # How the editor asks the server for files below its document root.
@@ -79,19 +79,20 @@ def _task(export: Export, image: str, points: list[Point]) -> dict:
 
 def _region(export: Export, point: Point) -> dict:
   """A keypoint: it must have a width and no height."""
-  request, (height, width) = point.request, export.size
-  shown = export.files[request.image].size
+  request = point.request
+  height, width = export.files[request.image].size
+  x, y = export.x_y(point, (100, 100))  # percent
   return {
     'id': region_id(request.id),
     'type': 'keypointlabels',
     'from_name': 'point',
     'to_name': 'image',
-    'original_width': shown[1],
-    'original_height': shown[0],
+    'original_width': width,
+    'original_height': height,
     'image_rotation': 0,
     'value': {
-      'x': pixels.centre(request.col, width, 100),
-      'y': pixels.centre(request.row, height, 100),
+      'x': x,
+      'y': y,
       'width': _WIDTH,
       # Not a class: what nobody touches must not come back as an answer.
       'keypointlabels': [export.word_of(point)],

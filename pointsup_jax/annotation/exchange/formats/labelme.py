@@ -4,7 +4,6 @@ import json
 import pathlib
 from collections.abc import Iterator
 
-from pointsup_jax.annotation.exchange.formats import pixels
 from pointsup_jax.annotation.exchange.formats.exchanged import Export, Point
 
 
@@ -27,15 +26,11 @@ def write(export: Export) -> Iterator[tuple[str, str]]:
 
 
 def _shape(export: Export, point: Point) -> dict:
-  request, (height, width) = point.request, export.size
-  shown = export.files[request.image].size
-  x = pixels.centre(request.col, width, shown[1])
-  y = pixels.centre(request.row, height, shown[0])
   return {
     'label': export.word_of(point),
-    'points': [[x, y]],
+    'points': [export.x_y(point)],
     'group_id': None,
-    'description': request.id,
+    'description': point.request.id,
     'shape_type': 'point',
     'flags': {},
   }

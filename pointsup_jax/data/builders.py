@@ -1,10 +1,11 @@
-"""What the TFDS builders share; no TensorFlow is needed.
+"""TFDS builders of the data sets that come as files; no TensorFlow is needed.
 
 Examples are written as ArrayRecord, in the order of their names, at the size
 of the config: images bicubic, labels nearest, as train ids, both as PNG. The
 files as their owners ship them are found in `manual_dir`:
 
-  builder = Gta5(data_dir=OUT, file_format='array_record', config=Part(...))
+  builder = BUILDERS['gta5'](
+      data_dir=OUT, file_format='array_record', config=Part(...))
   builder.download_and_prepare(
       download_config=tfds.download.DownloadConfig(manual_dir=IN))
 """
@@ -44,9 +45,11 @@ class Part(tfds.core.BuilderConfig):
 
 
 class Segmentation(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-  """Images with labels; the subclasses say which."""
+  """Images with labels; see `BUILDERS`."""
 
   VERSION = tfds.core.Version(prepared.VERSION)
+  # TFDS asks for it; that files are missing is said before it is called.
+  MANUAL_DOWNLOAD_INSTRUCTIONS = 'Put the files where README.md says.'
 
   def _info(self) -> tfds.core.DatasetInfo:
     part: Part = self.builder_config
@@ -73,6 +76,13 @@ class Segmentation(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
   ) -> Iterator[tuple[int, dict]]:
     for index, example in encoded.encode_all(source, parts):
       yield index, example._asdict()
+
+
+# TFDS takes the name of a data set, which is its folder's, from a class.
+BUILDERS = {
+  name: type(name, (Segmentation,), {'name': name}, skip_registration=True)
+  for name in filter(sources.is_on_disk, sources.NAMES)
+}
 
 
 def open_part(dataset: str, root: pathlib.Path, part: Part) -> sources.Source:
