@@ -64,7 +64,7 @@ def clicks_csv(clicks: clicks_lib.Clicks, names: Sequence[str]) -> str:
   )
 
 
-def kept_csv(models: Mapping[str, kept_checkpoints.Steps]) -> str:
+def checkpoints_csv(models: Mapping[str, kept_checkpoints.Steps]) -> str:
   """mIoU in percent; a row a checkpoint, in the order of the steps."""
   return table_formats.comma_separated(
     ['model', 'step', 'mIoU'],
