@@ -13,7 +13,7 @@ from pointsup_jax.hosts import lock
 
 HOLD = """
 import pathlib, sys
-from pointsup_jax import lock
+from pointsup_jax.hosts import lock
 with lock.held(pathlib.Path(sys.argv[1]), 'is at it'):
   print('held', flush=True)
   sys.stdin.read()
@@ -55,7 +55,7 @@ def test_a_process_that_was_killed_is_not_in_the_way(tmp_path, holder):
 
 def test_it_is_free_again_after_the_block(tmp_path):
   hold(tmp_path / 'a.lock')
-  hold(tmp_path / 'a.lock')
+  assert not saying.refusal(lambda: hold(tmp_path / 'a.lock'))
 
 
 def test_a_file_system_without_locks_is_said_so(tmp_path, monkeypatch, capsys):
