@@ -108,10 +108,11 @@ def test_what_does_not_fit_is_refused_in_one_line(
 @pytest.mark.parametrize('shape', [(8, 16), (5, 3), (2, 300)])
 def test_the_grid_and_the_size_that_a_refusal_names_do_fit(size, shape):
   message = saying.usage(lambda: grid.check(size, *shape, 1, 1))
+  assert 'nearest are' in message
   near_grid, near_size = message.split('nearest are')[1].split(' or ')
   numbers = [
     tuple(map(int, text.split('=(')[1].rstrip(')').split(', ')))
     for text in (near_grid, near_size)
   ]
-  grid.check(size, *numbers[0], 1, 1)
-  grid.check(numbers[1], *shape, 1, 1)
+  assert not saying.refusal(lambda: grid.check(size, *numbers[0], 1, 1))
+  assert not saying.refusal(lambda: grid.check(numbers[1], *shape, 1, 1))
