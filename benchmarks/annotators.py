@@ -104,6 +104,41 @@ def link_in(line: str) -> str | None:
   return found.group() if found else None
 
 
+class Client:
+  """What a browser does for an annotator: keeps cookies and the header."""
+
+  def __init__(self, link: str) -> None:
+    """Follows a link with the token."""
+    host, _, query = link.removeprefix('http://').partition('/')
+    self._connection = http.client.HTTPConnection(host, timeout=60)
+    self._cookies: dict[str, str] = {}
+    self._header = ''
+    self.call('GET', '/' + query)
+    self._header = self.call('GET', '/api/session')['header']
+
+  def call(self, method: str, path: str, body: dict | None = None) -> dict:
+    """The reply's JSON, if it is any."""
+    headers = {
+      'content-type': 'application/json',
+      'x-points': self._header,
+      'cookie': '; '.join(f'{k}={v}' for k, v in self._cookies.items()),
+    }
+    self._connection.request(method, path, json.dumps(body), headers)
+    reply = self._connection.getresponse()
+    content = reply.read()
+    if reply.status != 200:
+      raise RuntimeError(f'{path}: {reply.status} {content!r}')
+    for line in reply.headers.get_all('set-cookie') or ():
+      for key, morsel in http.cookies.SimpleCookie(line).items():
+        self._cookies[key] = morsel.coded_value
+    is_json = reply.headers['content-type'] == 'application/json'
+    return json.loads(content) if is_json else {}
+
+  def close(self) -> None:
+    """Closes the connection."""
+    self._connection.close()
+
+
 def label(link: str, name: str) -> tuple[dict[str, int], list[float]]:
   """One annotator: labels until nothing is left.
 
@@ -115,35 +150,11 @@ def label(link: str, name: str) -> tuple[dict[str, int], list[float]]:
     The label that holds for each point, and the seconds of every answer.
   """
   rng = random.Random(name)
-  host, _, query = link.removeprefix('http://').partition('/')
-  connection = http.client.HTTPConnection(host, timeout=60)
-  cookies: dict[str, str] = {}
-  header = ''
-
-  def call(method: str, path: str, body: dict | None = None) -> dict:
-    nonlocal header
-    headers = {
-      'content-type': 'application/json',
-      'x-points': header,
-      'cookie': '; '.join(f'{k}={v}' for k, v in cookies.items()),
-    }
-    connection.request(method, path, json.dumps(body), headers)
-    reply = connection.getresponse()
-    content = reply.read()
-    if reply.status != 200:
-      raise RuntimeError(f'{path}: {reply.status} {content!r}')
-    for line in reply.headers.get_all('set-cookie') or ():
-      for key, morsel in http.cookies.SimpleCookie(line).items():
-        cookies[key] = morsel.coded_value
-    is_json = reply.headers['content-type'] == 'application/json'
-    return json.loads(content) if is_json else {}
-
-  call('GET', '/' + query)
-  header = call('GET', '/api/session')['header']
-  call('POST', '/api/name', {'name': name})
+  client = Client(link)
+  client.call('POST', '/api/name', {'name': name})
   held: dict[str, int] = {}
   delays = []
-  state = call('POST', '/api/points', {'window': name, 'want': 12})
+  state = client.call('POST', '/api/points', {'window': name, 'want': 12})
   while state['points']:
     point = state['points'][0]['id']
     if point in held:
@@ -162,12 +173,12 @@ def label(link: str, name: str) -> tuple[dict[str, int], list[float]]:
         'want': 12,
       }
       began = time.perf_counter()
-      state = call('POST', '/api/answer', body)
+      state = client.call('POST', '/api/answer', body)
       delays.append(time.perf_counter() - began)
       if rng.random() < 0.02:
-        state = call('POST', '/api/answer', body)
+        state = client.call('POST', '/api/answer', body)
     held[point] = value
-  connection.close()
+  client.close()
   return held, delays
 
 

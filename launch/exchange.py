@@ -11,7 +11,7 @@ import pathlib
 from absl import flags
 
 from pointsup_jax import command, errors
-from pointsup_jax.annotation.exchange import exporting, job
+from pointsup_jax.annotation.exchange import exporting, transfer
 from pointsup_jax.annotation.exchange.formats import by_name, words
 from pointsup_jax.hosts import object_store
 from pointsup_jax.run import config_file
@@ -56,7 +56,7 @@ def main() -> None:
     raise errors.UsageError('either --export=FILE or --import=FILE is needed')
   asked = asked_by(workdir)
   if _EXPORT.value is not None:
-    job.send(
+    transfer.send(
       asked,
       format_name,
       pathlib.Path(_EXPORT.value),
@@ -66,7 +66,7 @@ def main() -> None:
       crops_folder=pathlib.Path(_CROPS.value) if _CROPS.value else None,
     )
   elif _IMPORT.value is not None:
-    job.receive(
+    transfer.receive(
       asked,
       format_name,
       pathlib.Path(_IMPORT.value),
@@ -75,7 +75,7 @@ def main() -> None:
     )
 
 
-def asked_by(folder: str) -> job.Asked:
+def asked_by(folder: str) -> transfer.Asked:
   """What the run in a workdir has asked.
 
   Raises:
@@ -92,7 +92,7 @@ def asked_by(folder: str) -> job.Asked:
       f'{folder} has asked nothing yet (no {store}); run --stage=acquire first'
     )
   height, width = run.config.data.target.size
-  return job.Asked(store, (height, width), words.Words(run.classes))
+  return transfer.Asked(store, (height, width), words.Words(run.classes))
 
 
 if __name__ == '__main__':

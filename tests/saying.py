@@ -2,15 +2,31 @@
 
 from collections.abc import Callable
 
-import pytest
-
 from pointsup_jax import errors
 
 
-def message(call: Callable[[], object]) -> str:
-  """The one line that a user sees."""
-  with pytest.raises(errors.UserError) as caught:
+def refusal(
+  call: Callable[[], object], kind: type[Exception] = errors.UserError
+) -> str:
+  """The one line that a user sees; '' where the call is fine."""
+  text = ''
+  try:
     call()
-  text = str(caught.value)
+  except kind as error:
+    text = str(error)
   assert '\n' not in text
   return text
+
+
+def message(
+  call: Callable[[], object], kind: type[Exception] = errors.UserError
+) -> str:
+  """The one line that a user sees."""
+  text = refusal(call, kind)
+  assert text, 'nothing was refused'
+  return text
+
+
+def usage(call: Callable[[], object]) -> str:
+  """The one line about a command or a config that a user sees."""
+  return message(call, errors.UsageError)

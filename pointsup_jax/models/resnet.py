@@ -53,7 +53,7 @@ class Bottleneck(nn.Module):
     Args:
       x: of the block before.
       train: whether this is a training pass.
-      one: of `_one`.
+      one: of `_unfolded_one`.
     """
 
     def normalise(y: jax.Array, name: str) -> jax.Array:
@@ -117,7 +117,7 @@ class ResNet(nn.Module):
       name='conv1',
     )(images)
     x = norm.BatchNorm(self.bn, self.dtype, name='bn1')(x, train)
-    one = _one(self.variables['params']['bn1']['scale'])
+    one = _unfolded_one(self.variables['params']['bn1']['scale'])
     stages = [_max_pool(nn.relu(x))]
     block = nn.remat(Bottleneck, static_argnums=2) if self.remat else Bottleneck
     for i, (count, stride, dilation) in enumerate(
@@ -138,13 +138,13 @@ class ResNet(nn.Module):
     return stages[-2], stages[-1]
 
 
-def _one(numbers: jax.Array) -> jax.Array:
+def _unfolded_one(numbers: jax.Array) -> jax.Array:
   """1, but the compiler cannot know it; to divide the output of a block by.
 
   Several read that output. XLA rather computes cheap things again for each of
   them than to read them from memory, and finds sums cheap: on a CPU each block
-  then adds up all blocks before it, 7 to 13% of a step's time. A division it
-  finds dear.
+  then adds up all blocks before it, 7 to 13% of a step's time. It counts a
+  division as expensive.
   """
   return 1.0 + 0.0 * jax.lax.stop_gradient(numbers[0])
 

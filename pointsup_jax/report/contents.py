@@ -8,7 +8,7 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.report import click_statistics as clicks_lib
 from pointsup_jax.report import comparison as scores_lib
 from pointsup_jax.report import effort as effort_lib
-from pointsup_jax.report import kept_checkpoints as kept_lib
+from pointsup_jax.report import kept_checkpoints
 from pointsup_jax.report import loss_curves as curves_lib
 
 
@@ -49,15 +49,15 @@ class Provenance(NamedTuple):
   settings: Sequence[Setting]
 
 
-class Facts(NamedTuple):
-  """What is known of a run."""
+class Contents(NamedTuple):
+  """What a report tells of a run."""
 
   title: str
   domains: Mapping[str, str]  # 'source', 'target', 'evaluation' -> its images
   classes: classes_lib.ClassSet
   scores: Sequence[scores_lib.Scores]  # of the models, in order of training
   # Of the models that were scored at more than their last step.
-  kept: Mapping[str, kept_lib.Steps]
+  checkpoints: Mapping[str, kept_checkpoints.Steps]
   phases: Sequence[curves_lib.Phase]
   labelling: Labelling | None
   provenance: Provenance

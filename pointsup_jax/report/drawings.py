@@ -1,7 +1,7 @@
 """The report's figures: what can be drawn of a run, and why not the rest."""
 
 from pointsup_jax import errors
-from pointsup_jax.report import contents as facts_lib
+from pointsup_jax.report import contents as contents_lib
 from pointsup_jax.report import images, page, predictions
 from pointsup_jax.report.figures import (
   clicks_chart,
@@ -14,7 +14,9 @@ from pointsup_jax.run import context as run_lib
 
 
 def draw(
-  run: run_lib.Run, facts: facts_lib.Facts, look: predictions.Look
+  run: run_lib.Run,
+  contents: contents_lib.Contents,
+  predict: predictions.Predict,
 ) -> tuple[dict[str, page.Picture], list[str]]:
   """Draws what can be drawn.
 
@@ -22,14 +24,14 @@ def draw(
     The pictures by their place on the page, and what is missing, with the
     reason.
   """
-  pictures = charts(run, facts)
+  pictures = charts(run, contents)
   missing = []
   for place, gather, what in (
     ('evaluated', images.evaluated, 'Evaluated images'),
     ('asked', images.asked, 'Images with points'),
   ):
     try:
-      found = gather(run, look)
+      found = gather(run, predict)
     except errors.Stopped:
       raise
     except errors.UserError as error:  # the data may be elsewhere by now
@@ -45,27 +47,29 @@ def draw(
   return pictures, missing
 
 
-def charts(run: run_lib.Run, facts: facts_lib.Facts) -> dict[str, page.Picture]:
+def charts(
+  run: run_lib.Run, contents: contents_lib.Contents
+) -> dict[str, page.Picture]:
   """The figures that show no images."""
   found = {}
-  if facts.scores:
-    last = facts.scores[-1]
+  if contents.scores:
+    last = contents.scores[-1]
     found['iou'] = page.Picture(
       'iou.png',
-      iou_chart.draw(facts.scores, facts.classes),
+      iou_chart.draw(contents.scores, contents.classes),
       'IoU of every class: '
-      + ', '.join(model.column for model in facts.scores),
+      + ', '.join(model.column for model in contents.scores),
     )
     found['confusion'] = page.Picture(
       'confusion.png',
-      confusion_chart.draw(last.matrix, facts.classes),
+      confusion_chart.draw(last.matrix, contents.classes),
       f'Confusion matrix of {last.column}: shares of each true class',
     )
-  if facts.labelling:
-    asked = facts.labelling.clicks
+  if contents.labelling:
+    asked = contents.labelling.clicks
     found['clicks_by_class'] = page.Picture(
       'clicks_by_class.png',
-      clicks_chart.by_class(asked, facts.classes),
+      clicks_chart.by_class(asked, contents.classes),
       'Points by guessed and by answered class, and how often they differ',
     )
     found['clicks_by_patch'] = page.Picture(
@@ -73,10 +77,10 @@ def charts(run: run_lib.Run, facts: facts_lib.Facts) -> dict[str, page.Picture]:
       clicks_chart.by_patch(asked, tuple(run.config.data.target.size)),
       'How often each patch of the grid was asked',
     )
-  if facts.phases:
+  if contents.phases:
     found['curves'] = page.Picture(
       'curves.png',
-      loss_chart.draw(facts.phases),
+      loss_chart.draw(contents.phases),
       'Losses of every training phase',
     )
   return found

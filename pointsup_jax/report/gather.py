@@ -16,14 +16,14 @@ from pointsup_jax.report import (
   kept_checkpoints,
   loss_curves,
 )
-from pointsup_jax.report import contents as facts_lib
+from pointsup_jax.report import contents as contents_lib
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import history, trained_models, waiting
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint, metrics_log
 
 
-def gather(run: run_lib.Run) -> facts_lib.Facts:
+def gather(run: run_lib.Run) -> contents_lib.Contents:
   """Everything that the workdir holds of a run, whole or not."""
   found = [x for _, x in scored(run)]
   labelling = _labelling(run)
@@ -43,7 +43,7 @@ def gather(run: run_lib.Run) -> facts_lib.Facts:
       if run.workdir.done('acquire').exists()
       else 'Clicks: no points have been asked for (--stage=acquire).'
     )
-  return facts_lib.Facts(
+  return contents_lib.Contents(
     title=run.workdir.root.resolve().name,
     domains={
       name: f'{run.config.data[name].dataset} {run.config.data[name].split}'
@@ -51,7 +51,7 @@ def gather(run: run_lib.Run) -> facts_lib.Facts:
     },
     classes=run.classes,
     scores=found,
-    kept=_kept(run),
+    checkpoints=_checkpoints(run),
     phases=_phases(run),
     labelling=labelling,
     provenance=_provenance(run),
@@ -81,7 +81,7 @@ def _evaluated(
   return found
 
 
-def _kept(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
+def _checkpoints(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
   """What --config.evaluate.all_kept has found, of checkpoints still there."""
   split = run.config.data.evaluation.split
   found: dict[str, kept_checkpoints.Steps] = {}
@@ -126,7 +126,7 @@ def _phases(run: run_lib.Run) -> list[loss_curves.Phase]:
   ]
 
 
-def _labelling(run: run_lib.Run) -> facts_lib.Labelling | None:
+def _labelling(run: run_lib.Run) -> contents_lib.Labelling | None:
   """What was asked and answered; None where nothing was asked."""
   if not run.workdir.annotations.exists():
     return None
@@ -135,7 +135,7 @@ def _labelling(run: run_lib.Run) -> facts_lib.Labelling | None:
     standing, sizes = store.standing(), store.sizes()
   if not requests:
     return None
-  return facts_lib.Labelling(
+  return contents_lib.Labelling(
     clicks=click_statistics.count(
       requests,
       holding,
@@ -150,23 +150,23 @@ def _labelling(run: run_lib.Run) -> facts_lib.Labelling | None:
   )
 
 
-def _provenance(run: run_lib.Run) -> facts_lib.Provenance:
+def _provenance(run: run_lib.Run) -> contents_lib.Provenance:
   known = json.loads(run.workdir.config.read_text())
   sessions = [x for x in history.read(run.workdir) if x.stage != 'report']
   seconds: dict[str, list[float]] = collections.defaultdict(list)
   for session in sessions:
     seconds[session.stage].append(session.seconds)
   usual = command.flatten(config_lib.get_config())
-  return facts_lib.Provenance(
+  return contents_lib.Provenance(
     commands=list(dict.fromkeys(session.command for session in sessions)),
     revision=known['git'],
     versions=known['versions'],
     times=[
-      facts_lib.StageTime(stage, float(np.sum(times)), len(times))
+      contents_lib.StageTime(stage, float(np.sum(times)), len(times))
       for stage, times in seconds.items()
     ],
     settings=[
-      facts_lib.Setting(
+      contents_lib.Setting(
         name,
         json.dumps(value, ensure_ascii=False),
         None

@@ -24,7 +24,7 @@ class Strips(NamedTuple):
   missing: list[str]
 
 
-def evaluated(run: run_lib.Run, look: predictions.Look) -> Strips:
+def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   """The best, the median and the worst evaluation image, by every model."""
   scored = gather.scored(run)
   if not scored:
@@ -52,32 +52,28 @@ def evaluated(run: run_lib.Run, look: predictions.Look) -> Strips:
     if not trained_models.is_trained(model.phase):
       missing.append(f'Predictions of {model.column!r}: no checkpoint.')
       continue
-    seen_of = look(model.phase, [x.image for x in examples.values()])
-    for title, seen in zip(examples, seen_of, strict=True):
+    made_of = predict(model.phase, [x.image for x in examples.values()])
+    for title, made in zip(examples, made_of, strict=True):
       tiles = shown[title].tiles
-      tiles[model.column] = image_strips.Tile(labels=seen.prediction)
+      tiles[model.column] = image_strips.Tile(labels=made.labels)
       if model is scored[-1][0]:
-        tiles['entropy'] = image_strips.Tile(scores=seen.entropy)
+        tiles['entropy'] = image_strips.Tile(scores=made.entropy)
   return Strips(list(shown.values()), missing)
 
 
-def asked(run: run_lib.Run, look: predictions.Look) -> Strips:
+def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   """The most, the median and the least uncertain image with points."""
   if not run.workdir.annotations.exists():
     return Strips([], [])
   with store_lib.Store(run.workdir.annotations) as store:
-    ordered = dict.fromkeys(x.image for x in store.ordered())
-    holding = store.holding()
-    ranks = {name: -float(place) for place, name in enumerate(ordered)}
-    chosen = {
-      _UNCERTAIN.get(title, title): name
-      for title, name in comparison.extremes(ranks).items()
-    }
+    chosen = _by_uncertainty(store)
     requests = {title: store.requests(name) for title, name in chosen.items()}
+    holding = store.holding()
     rounds = [request.round for request in store.requests()]
   if not chosen:
     return Strips([], [])
   examples = find(run.source('target', labelled=False), chosen)
+  images = [example.image for example in examples.values()]
   shown = {
     title: image_strips.Strip(
       title, example.name, {'image': image_strips.Tile(image=example.image)}
@@ -90,34 +86,26 @@ def asked(run: run_lib.Run, look: predictions.Look) -> Strips:
   asks = run.workdir.at(max(rounds)).newest
   if trained_models.is_trained(asks):
     kind = predictions.shown_score(run).replace('_', ' ')
-    seen_of = look(asks, [x.image for x in examples.values()])
-    for title, seen in zip(examples, seen_of, strict=True):
-      shown[title].tiles[kind] = image_strips.Tile(scores=seen.score)
+    for strip, made in zip(shown.values(), predict(asks, images), strict=True):
+      strip.tiles[kind] = image_strips.Tile(scores=made.score)
   else:
     missing.append('Uncertainty of target images: no checkpoint.')
+  grid = tuple(run.config.acquire.grid)
   for title, example in examples.items():
     tiles = shown[title].tiles
     tiles['patches, points'] = with_points(
-      example.image,
-      tuple(run.config.acquire.grid),
-      requests[title],
-      holding,
+      example.image, grid, requests[title], holding
     )
     path = run.workdir.pseudo_label(example.name)
     if path.exists():
       labels = image_files.read_labels(path)
       tiles['pseudo label'] = image_strips.Tile(labels=labels)
-  trained = [
-    model.phase
-    for model in trained_models.of_points(run.workdir)
-    if trained_models.is_trained(model.phase)
-  ]
+  of_points = [model.phase for model in trained_models.of_points(run.workdir)]
+  trained = [x for x in of_points if trained_models.is_trained(x)]
   if trained:
-    seen_of = look(trained[-1], [x.image for x in examples.values()])
-    for title, seen in zip(examples, seen_of, strict=True):
-      shown[title].tiles['after points'] = image_strips.Tile(
-        labels=seen.prediction
-      )
+    made_of = predict(trained[-1], images)
+    for strip, made in zip(shown.values(), made_of, strict=True):
+      strip.tiles['after points'] = image_strips.Tile(labels=made.labels)
   try:
     labelled = find(run.source('target', labelled=True), chosen)
   except errors.UserError:
@@ -126,6 +114,16 @@ def asked(run: run_lib.Run, look: predictions.Look) -> Strips:
     for title, example in labelled.items():
       shown[title].tiles['truth'] = image_strips.Tile(labels=example.labels)
   return Strips(list(shown.values()), missing)
+
+
+def _by_uncertainty(store: store_lib.Store) -> dict[str, str]:
+  """'most uncertain', 'median' and 'least uncertain' -> image with points."""
+  ordered = dict.fromkeys(request.image for request in store.ordered())
+  ranks = {name: -float(place) for place, name in enumerate(ordered)}
+  return {
+    _UNCERTAIN.get(title, title): name
+    for title, name in comparison.extremes(ranks).items()
+  }
 
 
 def with_points(

@@ -10,8 +10,8 @@ import numpy as np
 
 from pointsup_jax.report import click_statistics as clicks_lib
 from pointsup_jax.report import comparison as scores_lib
-from pointsup_jax.report import contents as facts_lib
-from pointsup_jax.report import kept_checkpoints as kept_lib
+from pointsup_jax.report import contents as contents_lib
+from pointsup_jax.report import kept_checkpoints
 
 
 class Picture(NamedTuple):
@@ -33,7 +33,7 @@ class Picture(NamedTuple):
 
 
 def render(
-  facts: facts_lib.Facts,
+  contents: contents_lib.Contents,
   pictures: Mapping[str, Picture],
   notes: Sequence[str],
   written: datetime.datetime,
@@ -41,7 +41,7 @@ def render(
   """The page. Every name in it is escaped: they come from users' files.
 
   Args:
-    facts: what is told.
+    contents: what is told.
     pictures: by the place that the template gives them; any may be missing.
     notes: what is missing, and why.
     written: now, in UTC.
@@ -60,15 +60,15 @@ def render(
     'whole': lambda number: f'{number:,}',
     'hex': lambda color: '#{:02x}{:02x}{:02x}'.format(*color),
   }
-  last = facts.scores[-1] if facts.scores else None
+  last = contents.scores[-1] if contents.scores else None
   return environment.get_template('report.html').render(
-    facts=facts,
+    contents=contents,
     pictures=pictures,
     notes=notes,
     written=written,
-    names=facts.classes.names,
-    kept=kept_lib.rows(facts.kept),
-    differences=scores_lib.differences(facts.scores),
+    names=contents.classes.names,
+    checkpoints=kept_checkpoints.rows(contents.checkpoints),
+    differences=scores_lib.differences(contents.scores),
     worst=scores_lib.worst_confusions(last.matrix) if last else [],
     absent=bool(last and np.isnan(last.iou).any()),
     false_alarms=scores_lib.false_alarms(last.matrix) if last else [],

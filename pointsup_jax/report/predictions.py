@@ -1,7 +1,7 @@
 """What the models make of the report's images.
 
-The first process makes the report. A model runs on the devices of all: they
-follow the first one through the images that it looks at.
+The first process makes the report. A model runs on the devices of all, so the
+other processes run it with the first one, on the same images.
 """
 
 import contextlib
@@ -24,49 +24,51 @@ from pointsup_jax.types import Array, Variables
 _WHAT = 'the images of the report'
 
 
-class Seen(NamedTuple):
+class Prediction(NamedTuple):
   """What a model makes of an image."""
 
-  prediction: np.ndarray  # [H, W] uint8
+  labels: np.ndarray  # [H, W] uint8
   entropy: np.ndarray  # [H, W] float32
   score: np.ndarray  # [H, W] float32, what patches are chosen by
 
 
 # What a phase's last model makes of images [H, W, 3].
-Look: TypeAlias = Callable[
-  [workdir_lib.Phase, Sequence[np.ndarray]], list[Seen]
+Predict: TypeAlias = Callable[
+  [workdir_lib.Phase, Sequence[np.ndarray]], list[Prediction]
 ]
 
 
 @contextlib.contextmanager
-def led(run: run_lib.Run) -> Iterator[Look]:
-  """Has the other processes `follow` this one, the first, within the block.
+def on_all_processes(run: run_lib.Run) -> Iterator[Predict]:
+  """Runs models on all processes; for the first one, within the block.
+
+  The others `help_first_process` meanwhile.
 
   Yields:
-    The look; it raises errors.UserError if the model cannot be read.
+    A function that raises errors.UserError if the model cannot be read.
   """
-  own = looker(run)
+  run_model = predict_function(run)
 
-  def look(
+  def predict(
     phase: workdir_lib.Phase, images: Sequence[np.ndarray]
-  ) -> list[Seen]:
+  ) -> list[Prediction]:
     where = phase.root.relative_to(run.workdir.root)
     processes.decided(lambda: [where.as_posix(), len(images)], _WHAT)
     try:
-      return own(phase, [processes.from_first(x, _WHAT) for x in images])
+      return run_model(phase, [processes.from_first(x, _WHAT) for x in images])
     except OSError as error:
       # Of this process alone: the others wait for it, and have to be told.
       raise RuntimeError(f'{error}, in {phase.checkpoints}') from error
 
   try:
-    yield look
+    yield predict
   finally:
     processes.decided(lambda: None, _WHAT)
 
 
-def follow(run: run_lib.Run) -> None:
-  """Looks at what the first process looks at, until it has seen enough."""
-  own = looker(run)
+def help_first_process(run: run_lib.Run) -> None:
+  """Runs the models that the first process runs, until it has enough."""
+  run_model = predict_function(run)
   phases = [model.phase for model in trained_models.of(run.workdir)]
   of_root = {x.root.relative_to(run.workdir.root): x for x in phases}
   while (order := processes.decided(lambda: None, _WHAT)) is not None:
@@ -74,11 +76,11 @@ def follow(run: run_lib.Run) -> None:
     nothing = np.zeros(0)
     images = [processes.from_first(nothing, _WHAT) for _ in range(count)]
     with contextlib.suppress(errors.UserError):  # the first one says it
-      own(of_root[pathlib.Path(where)], images)
+      run_model(of_root[pathlib.Path(where)], images)
 
 
-def looker(run: run_lib.Run) -> Look:
-  """A look that all processes have to take; compiled once a size."""
+def predict_function(run: run_lib.Run) -> Predict:
+  """What all processes have to call together; compiled once a size."""
   segmenter = run.segmenter()
   shown = shown_score(run)
 
@@ -91,13 +93,15 @@ def looker(run: run_lib.Run) -> Look:
 
   compiled = batches.compiled(run, see)
 
-  def look(
+  def predict(
     phase: workdir_lib.Phase, images: Sequence[np.ndarray]
-  ) -> list[Seen]:
+  ) -> list[Prediction]:
     _, variables = run.trained(phase)
-    return [Seen(*map(np.asarray, compiled(variables, x))) for x in images]
+    return [
+      Prediction(*map(np.asarray, compiled(variables, x))) for x in images
+    ]
 
-  return look
+  return predict
 
 
 def shown_score(run: run_lib.Run) -> str:

@@ -4,12 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pointsup_jax.report import kept_checkpoints
-
-_WIDTH = 80
-_NAME_WIDTH = 24
-_GAP = 2
-_NUMBER_WIDTH = 6  # '+100.0'
+from pointsup_jax.report import kept_checkpoints, table_formats
 
 
 def iou_table(
@@ -38,12 +33,8 @@ def iou_table(
   header = ['IoU in %', *columns]
   if len(columns) > 1:
     header.append('gain')
-  lines = [
-    header,
-    *map(_line, class_names, values),
-    *map(_line, means.keys(), means.values()),
-  ]
-  return _aligned(lines, rule_before=len(class_names) + 1)
+  lines = map(_line, [*class_names, *means], [*values, *means.values()])
+  return table_formats.aligned(header, list(lines), footer=len(means))
 
 
 def steps_table(models: Mapping[str, kept_checkpoints.Steps]) -> str:
@@ -53,16 +44,15 @@ def steps_table(models: Mapping[str, kept_checkpoints.Steps]) -> str:
     models: by the name of their column.
 
   Returns:
-    Aligned lines, in the order of `kept.rows`, and what the best is worth.
+    Aligned lines, in the order of `kept_checkpoints.rows`, and a note on what
+    the best is worth.
   """
-  lines = [['mIoU in %', 'step', 'mIoU', '']]
-  for name, step, miou, notes in kept_checkpoints.rows(models):
-    shown = '-' if miou is None else f'{100 * miou:.1f}'
-    lines.append([name, str(step), shown, notes])
-  return (
-    f'{_aligned(lines, rule_before=len(lines))}\n'
-    'best: chosen by the labels that it is scored on'
-  )
+  rows = [
+    [name, str(step), '-' if miou is None else f'{100 * miou:.1f}', notes]
+    for name, step, miou, notes in kept_checkpoints.rows(models)
+  ]
+  table = table_formats.aligned(['mIoU in %', 'step', 'mIoU', ''], rows)
+  return f'{table}\nbest: chosen by the labels that it is scored on'
 
 
 def _means(values: np.ndarray) -> list[float]:
@@ -78,28 +68,3 @@ def _line(name: str, row: Sequence[float] | np.ndarray) -> list[str]:
     gain = row[-1] - row[0]
     cells.append('-' if np.isnan(gain) else f'{gain:+z.1f}')
   return [name, *cells]
-
-
-def _aligned(lines: list[list[str]], rule_before: int) -> str:
-  """Pads the cells; a rule below the header and before the means."""
-  first = min(max(len(line[0]) for line in lines), _NAME_WIDTH)
-  room = (_WIDTH - first) // max(len(lines[0]) - 1, 1) - _GAP
-  widths = [
-    min(max(len(cell) for cell in column), max(room, _NUMBER_WIDTH))
-    for column in list(zip(*lines, strict=True))[1:]
-  ]
-  text = [
-    _fit(name, first).ljust(first)
-    + ''.join(
-      ' ' * _GAP + _fit(cell, width).rjust(width)
-      for cell, width in zip(cells, widths, strict=True)
-    )
-    for name, *cells in lines
-  ]
-  rule = '-' * len(text[0])
-  ruled = [text[0], rule, *text[1:rule_before], rule, *text[rule_before:]]
-  return '\n'.join(line.rstrip() for line in ruled)
-
-
-def _fit(text: str, width: int) -> str:
-  return text if len(text) <= width else text[: width - 1] + '~'

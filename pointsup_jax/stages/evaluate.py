@@ -71,7 +71,7 @@ def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
   print(f'\n{screen_table.steps_table(steps)}')
   if processes.is_first():
     path = run.workdir.evaluated_steps(run.config.data.evaluation.split)
-    atomic_files.write(path, paper_tables.kept_csv(steps).encode())
+    atomic_files.write(path, paper_tables.checkpoints_csv(steps).encode())
 
 
 def scores_of(

@@ -1,4 +1,4 @@
-"""Who plays in a training phase, and the state that they start from."""
+"""The networks that learn in a training phase, and their first state."""
 
 import functools
 
@@ -8,17 +8,18 @@ from pointsup_jax.hosts import progress
 from pointsup_jax.models import discriminator, pretrained
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir
-from pointsup_jax.training import checkpoint, learner, optimizers, sharding
+from pointsup_jax.training import checkpoint, optimizers, sharding
+from pointsup_jax.training import learner as learner_lib
 from pointsup_jax.types import Variables
 
 
-def build_learner(run: run_lib.Run) -> learner.Learner:
+def build_learner(run: run_lib.Run) -> learner_lib.Learner:
   """Networks and optimisers as the config says."""
   model, optim = run.config.model, run.config.optim
   poly = functools.partial(
     optimizers.poly, power=optim.poly_power, decay_steps=optim.decay_steps
   )
-  return learner.Learner(
+  return learner_lib.Learner(
     segmenter=run.segmenter(),
     discriminator=discriminator.Discriminator(width=model.discriminator_width),
     num_classes=run.classes.num_classes,
@@ -36,37 +37,37 @@ def build_learner(run: run_lib.Run) -> learner.Learner:
 
 def restore_state(
   run: run_lib.Run,
-  players: learner.Learner,
+  learner: learner_lib.Learner,
   opponents: tuple[str, ...],
   checkpoints: checkpoint.Checkpoints,
-) -> learner.State | None:
+) -> learner_lib.State | None:
   """The newest state of a phase, None where it has none."""
   if checkpoints.latest_step is None:
     return None
   return checkpoints.restore(
     run.shapes(
-      lambda key: players.init(key, players.init_segmenter(key), opponents)
+      lambda key: learner.init(key, learner.init_segmenter(key), opponents)
     )
   )
 
 
 def fresh_state(
   run: run_lib.Run,
-  players: learner.Learner,
+  learner: learner_lib.Learner,
   opponents: tuple[str, ...],
   phase: workdir.Phase,
   initial: workdir.Phase | None,
-) -> learner.State:
+) -> learner_lib.State:
   """The state at step 0."""
   everywhere = sharding.replicated(run.mesh)
   if initial is None:
-    init = jax.jit(players.init_segmenter, out_shardings=everywhere)
+    init = jax.jit(learner.init_segmenter, out_shardings=everywhere)
     segmenter: Variables = init(jax.random.key(run.seed('segmenter')))
     segmenter = jax.device_put(pretrained_or(run, segmenter), everywhere)
   else:
     _, segmenter = run.trained(initial)
   init = jax.jit(
-    players.init, static_argnums=2, out_shardings=everywhere, donate_argnums=1
+    learner.init, static_argnums=2, out_shardings=everywhere, donate_argnums=1
   )
   key = jax.random.key(run.seed('opponents', run.workdir.place(phase)))
   return init(key, segmenter, opponents)

@@ -13,8 +13,10 @@ from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import trained_models, workdir
 from pointsup_jax.stages import initial_state, rollback
 from pointsup_jax.training import checkpoint, loop, metrics_log, sharding
+from pointsup_jax.training import learner as learner_lib
 from pointsup_jax.training import step as step_lib
 from pointsup_jax.types import Outputs, Pair
+from pointsup_jax.uda import strategy as strategy_lib
 
 
 def train(
@@ -47,57 +49,10 @@ def train(
   method = uda.STRATEGIES[strategy](
     Outputs(aux=config.losses.target_aux, main=config.losses.target_main)
   )
-  train_step = jax.jit(
-    functools.partial(
-      step_lib.train_step,
-      learner=learner,
-      strategy=method,
-      supervision=supervision or step_lib.Supervision(config.losses.aux),
-    ),
-    donate_argnums=0,
-  )
+  supervision = supervision or step_lib.Supervision(config.losses.aux)
+  train_step = compiled_step(learner, method, supervision)
   stopping.check()
-  source = sources.CachedSource(source)
-  target = sources.CachedSource(target)
-
-  def attempt(
-    checkpoints: checkpoint.Checkpoints, left_out: rollback.Rollback
-  ) -> None:
-    # In this order: (1) resume, (2) start from another phase, (3) scratch.
-    state = initial_state.restore_state(
-      run, learner, method.opponents, checkpoints
-    )
-    if state is None:
-      forget_scores(run, phase)
-      state = initial_state.fresh_state(
-        run, learner, method.opponents, phase, initial
-      )
-    start = int(state.step)
-    if start >= steps:
-      return
-    if start:
-      progress.say(f'{title}: continues at step {start}')
-    log = metrics_log.MetricsLog(phase.metrics, start_step=start)
-    with (
-      contextlib.closing(log),
-      contextlib.closing(
-        pair_batches(run, source, target, start, run.workdir.place(phase))
-      ) as batches,
-    ):
-      loop.train(
-        train_step,
-        state,
-        batches,
-        title=title,
-        steps=steps,
-        checkpoints=checkpoints,
-        checkpoint_every=config.train.checkpoint_every,
-        log=log,
-        log_every=config.train.log_every,
-        skipped=left_out.skipped,
-        watched=left_out.watched,
-      )
-
+  source, target = sources.CachedSource(source), sources.CachedSource(target)
   left_out = rollback.Rollback(phase.skipped, run.workdir.kept(phase.skipped))
   with checkpoint.Checkpoints(
     phase.checkpoints,
@@ -106,12 +61,89 @@ def train(
     before_save=run.workdir.push,
   ) as checkpoints:
     while True:
+      state = first_state(
+        run, phase, learner, method.opponents, checkpoints, initial
+      )
+      batches = pair_batches(
+        run, source, target, int(state.step), run.workdir.place(phase)
+      )
       try:
-        return attempt(checkpoints, left_out)
+        return attempt(
+          run, phase, train_step, state, batches, checkpoints, left_out,
+          title=title, steps=steps,
+        )  # fmt: skip
       except loop.Diverged as error:
         if config.train.on_nan == 'stop':
           raise
         left_out.prepare(error, checkpoints.latest_step)
+
+
+def attempt(
+  run: run_lib.Run,
+  phase: workdir.Phase,
+  train_step: loop.TrainStep,
+  state: learner_lib.State,
+  batches: Generator[Pair],
+  checkpoints: checkpoint.Checkpoints,
+  left_out: rollback.Rollback,
+  *,
+  title: str,
+  steps: int,
+) -> None:
+  """Trains a phase from a state to its end, or raises loop.Diverged."""
+  start = int(state.step)
+  if start >= steps:
+    return
+  if start:
+    progress.say(f'{title}: continues at step {start}')
+  log = metrics_log.MetricsLog(phase.metrics, start_step=start)
+  with contextlib.closing(log), contextlib.closing(batches):
+    loop.train(
+      train_step,
+      state,
+      batches,
+      title=title,
+      steps=steps,
+      checkpoints=checkpoints,
+      checkpoint_every=run.config.train.checkpoint_every,
+      log=log,
+      log_every=run.config.train.log_every,
+      skipped=left_out.skipped,
+      watched=left_out.watched,
+    )
+
+
+def compiled_step(
+  learner: learner_lib.Learner,
+  method: strategy_lib.Strategy,
+  supervision: step_lib.Supervision,
+) -> loop.TrainStep:
+  """The step of a strategy; it donates the state."""
+  return jax.jit(
+    functools.partial(
+      step_lib.train_step,
+      learner=learner,
+      strategy=method,
+      supervision=supervision,
+    ),
+    donate_argnums=0,
+  )
+
+
+def first_state(
+  run: run_lib.Run,
+  phase: workdir.Phase,
+  learner: learner_lib.Learner,
+  opponents: tuple[str, ...],
+  checkpoints: checkpoint.Checkpoints,
+  initial: workdir.Phase | None,
+) -> learner_lib.State:
+  """In this order: (1) resumed, (2) of another phase, (3) from scratch."""
+  state = initial_state.restore_state(run, learner, opponents, checkpoints)
+  if state is not None:
+    return state
+  forget_scores(run, phase)
+  return initial_state.fresh_state(run, learner, opponents, phase, initial)
 
 
 def forget_scores(run: run_lib.Run, phase: workdir.Phase) -> None:

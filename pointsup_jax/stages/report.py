@@ -4,7 +4,7 @@ import datetime
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import atomic_files, processes, progress
-from pointsup_jax.report import contents as facts_lib
+from pointsup_jax.report import contents as contents_lib
 from pointsup_jax.report import gather, paper_tables, predictions
 from pointsup_jax.run import context as run_lib
 
@@ -17,11 +17,11 @@ def make(run: run_lib.Run) -> None:
       the end of a whole run that is no reason to fail: the results are there.
   """
   if not processes.is_first():
-    predictions.follow(run)
+    predictions.help_first_process(run)
     return
   try:
-    with predictions.led(run) as look:
-      write(run, look)
+    with predictions.on_all_processes(run) as predict:
+      write(run, predict)
   except errors.Stopped:
     raise
   except (errors.UserError, OSError) as error:
@@ -30,10 +30,10 @@ def make(run: run_lib.Run) -> None:
     progress.say(f'note: no report: {error}')
 
 
-def write(run: run_lib.Run, look: predictions.Look) -> None:
+def write(run: run_lib.Run, predict: predictions.Predict) -> None:
   """Gathers everything first, so that a failure leaves the last report."""
-  facts = gather.gather(run)
-  if not facts.scores and not facts.phases and not facts.labelling:
+  contents = gather.gather(run)
+  if not contents.scores and not contents.phases and not contents.labelling:
     raise errors.UsageError(
       f'--stage=report: there is nothing to report in {run.workdir}; run '
       '--stage=all'
@@ -45,34 +45,36 @@ def write(run: run_lib.Run, look: predictions.Look) -> None:
     raise errors.UserError(
       f'the report needs {error.name}: pip install -r requirements.txt'
     ) from error
-  pictures, missing = drawings.draw(run, facts, look)
+  pictures, missing = drawings.draw(run, contents, predict)
   text = page.render(
-    facts,
+    contents,
     pictures,
-    notes=[*facts.missing, *missing],
+    notes=[*contents.missing, *missing],
     written=datetime.datetime.now(datetime.UTC),
   )
   folder = run.workdir.report
   folder.mkdir(parents=True, exist_ok=True)
   for picture in pictures.values():
     (folder / picture.file).write_bytes(picture.png)
-  for file, table in tables(facts).items():
+  for file, table in tables(contents).items():
     (folder / file).write_text(table, encoding='utf-8')
   index = folder / 'index.html'
   atomic_files.write(index, text.encode())
   progress.say(f'report: {run.workdir.kept(index)}')
 
 
-def tables(facts: facts_lib.Facts) -> dict[str, str]:
+def tables(contents: contents_lib.Contents) -> dict[str, str]:
   """The tables that there are, by their files' names."""
   found = {}
-  names = facts.classes.names
-  if facts.scores:
-    found['iou.csv'] = paper_tables.iou_csv(facts.scores, names)
-    found['iou.tex'] = paper_tables.iou_latex(facts.scores, names)
+  names = contents.classes.names
+  if contents.scores:
+    found['iou.csv'] = paper_tables.iou_csv(contents.scores, names)
+    found['iou.tex'] = paper_tables.iou_latex(contents.scores, names)
     found['confusion.csv'] = paper_tables.confusion_csv(
-      facts.scores[-1].matrix, names
+      contents.scores[-1].matrix, names
     )
-  if facts.labelling:
-    found['clicks.csv'] = paper_tables.clicks_csv(facts.labelling.clicks, names)
+  if contents.labelling:
+    found['clicks.csv'] = paper_tables.clicks_csv(
+      contents.labelling.clicks, names
+    )
   return found

@@ -1,7 +1,5 @@
 """Several runs over several seeds: their table and their curve."""
 
-import csv
-import io
 import itertools
 import math
 from collections.abc import Sequence
@@ -10,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from pointsup_jax.report import paper_tables
+from pointsup_jax.report import table_formats
 
 
 class Row(NamedTuple):
@@ -46,7 +44,7 @@ class Line(NamedTuple):
   gap: Interval | None  # closed between self-training and full, percent
 
 
-def interval(values: Sequence[float]) -> Interval:
+def interval(values: Sequence[float] | np.ndarray) -> Interval:
   """Student's t interval of the mean of independent values."""
   mean = float(np.mean(values))
   if len(values) < 2:
@@ -84,98 +82,65 @@ def lines(rows: Sequence[Row], full: int) -> list[Line]:
 
 def markdown(table: Sequence[Line], seeds: Sequence[int]) -> str:
   """The table for people; intervals are of 95 %."""
-  each = [f'seed {seed}' for seed in seeds]
-  header = [
-    '', 'points', 'hours', 'mIoU', *each, 'gain over UDA',
-    'gap closed, %',
-  ]  # fmt: skip
-  body = [
-    [
-      line.row.title,
-      f'{line.row.points:,.0f}',
-      _hours(line.row),
-      line.miou.text(1),
-      *(f'{x:.1f}' for x in line.row.miou),
-      '' if line.gain is None else line.gain.text(1),
-      '' if line.gap is None else line.gap.text(0),
-    ]
-    for line in table
-  ]
-  rule = ['---'] * len(header)
-  return '\n'.join(
-    f'| {" | ".join(cells)} |' for cells in (header, rule, *body)
+  rows = []
+  for line in table:
+    *before, gain, gap = _cells(line)
+    rows.append([*before, *(f'{x:.1f}' for x in line.row.miou), gain, gap])
+  each = (f'seed {seed}' for seed in seeds)
+  return table_formats.markdown(
+    ['', 'points', 'hours', 'mIoU', *each, 'gain over UDA', 'gap closed, %'],
+    rows,
   )
-
-
-def _hours(row: Row) -> str:
-  """Nothing where nobody took the time."""
-  timed = row.seconds > 0 or row.points == 0
-  return f'{row.seconds / 3600:.1f}' if timed else ''
 
 
 def latex(table: Sequence[Line]) -> str:
   """The table for a paper, without the single seeds; for booktabs."""
-
-  def cell(found: Interval | None, digits: int) -> str:
-    return '' if found is None else found.text(digits).replace('±', r'$\pm$')
-
-  body = [
-    [
-      paper_tables.latex(line.row.title),
-      f'{line.row.points:,.0f}',
-      _hours(line.row),
-      cell(line.miou, 1),
-      cell(line.gain, 1),
-      cell(line.gap, 0),
-    ]
-    for line in table
-  ]
-  header = ['Setting', 'points', 'hours', 'mIoU', 'gain', r'gap closed, \%']
-  return '\n'.join(
-    [
-      r'% \usepackage{booktabs}',
-      r'\begin{tabular}{lrrrrr}',
-      r'\toprule',
-      ' & '.join(header) + r' \\',
-      r'\midrule',
-      *(' & '.join(cells) + r' \\' for cells in body),
-      r'\bottomrule',
-      r'\end{tabular}',
-      '',
-    ]
+  return table_formats.latex(
+    ['Setting', 'points', 'hours', 'mIoU', 'gain', r'gap closed, \%'],
+    [[*map(table_formats.escaped, _cells(line))] for line in table],
+    columns='lrrrrr',
   )
+
+
+def _cells(line: Line) -> list[str]:
+  """A row for people: title, points, hours, mIoU, gain and gap."""
+  row = line.row
+  # No time where nobody took any.
+  timed = row.seconds > 0 or row.points == 0
+  return [
+    row.title,
+    f'{row.points:,.0f}',
+    f'{row.seconds / 3600:.1f}' if timed else '',
+    line.miou.text(1),
+    '' if line.gain is None else line.gain.text(1),
+    '' if line.gap is None else line.gap.text(0),
+  ]
 
 
 def comma_separated(table: Sequence[Line], seeds: Sequence[int]) -> str:
   """The same for programs, with all digits."""
-  out = io.StringIO()
-  writer = csv.writer(out, lineterminator='\n')
-  writer.writerow(
+  return table_formats.comma_separated(
     [
       'row', 'points', 'seconds', 'miou', 'miou_ci95',
       *(f'miou_seed{seed}' for seed in seeds),
       'gain', 'gain_ci95', 'gap_percent', 'gap_ci95',
-    ]
-  )  # fmt: skip
-  for line in table:
-    gain = line.gain or ('', '')
-    gap = line.gap or ('', '')
-    writer.writerow(
+    ],
+    [
       [
         line.row.title, line.row.points, line.row.seconds, *line.miou,
-        *line.row.miou, *gain, *gap,
+        *line.row.miou, *(line.gain or ('', '')), *(line.gap or ('', '')),
       ]
-    )  # fmt: skip
-  return out.getvalue()
+      for line in table
+    ],
+  )  # fmt: skip
 
 
 def differences(rows: Sequence[Row]) -> str:
   """By how much each row is above each other, paired by seed, as CSV."""
-  out = io.StringIO()
-  writer = csv.writer(out, lineterminator='\n')
-  writer.writerow(['row', 'over', 'difference', 'ci95'])
-  for row, over in itertools.permutations(rows, 2):
-    pairs = zip(row.miou, over.miou, strict=True)
-    found = interval([one - two for one, two in pairs])
-    writer.writerow([row.title, over.title, *found])
-  return out.getvalue()
+  return table_formats.comma_separated(
+    ['row', 'over', 'difference', 'ci95'],
+    [
+      [row.title, over.title, *interval(np.subtract(row.miou, over.miou))]
+      for row, over in itertools.permutations(rows, 2)
+    ],
+  )

@@ -68,24 +68,19 @@ def train(
 
   Raises:
     errors.Stopped: after saving, if the user asked to stop.
-    Diverged: something is not finite. It is noticed where metrics are logged
-      or the state is saved; up to `watched`, at the very step.
+    Diverged: not finite, where metrics are logged, the state is saved, or the
+      step is watched.
   """
   start = int(state.step)
   pending = _Pending(log, checkpoints)
   with progress.Progress(title, steps, start=start, unit='step') as bar:
     bar.note('compiling the step')
-    began = time.monotonic()
     for step in range(start + 1, steps + 1):
-      batch = next(batches)
-      if step in skipped:
-        state = state.replace(step=state.step + 1)
-        metrics = None
-      else:
-        state, metrics = train_step(state, batch)
+      advance = _leave_out if step in skipped else train_step
+      state, metrics = advance(state, next(batches))
       if step == start + 1:
         jax.block_until_ready(metrics)  # so that the rate excludes compiling
-        bar.note(f'first step after {time.monotonic() - began:.0f} s')
+        bar.note(f'first step after {pending.seconds():.0f} s')
       # The metrics before these are complete by now: no wait for the device.
       bar.update(step, pending.write())
       if metrics and (step % log_every == 0 or step == steps):
@@ -99,6 +94,14 @@ def train(
         if step < steps:
           stopping.check()
   return state
+
+
+def _leave_out(
+  state: learner.State, batch: Pair
+) -> tuple[learner.State, Metrics]:
+  """Passes a step without an update."""
+  del batch
+  return state.replace(step=state.step + 1), {}
 
 
 def require_finite(
@@ -141,6 +144,10 @@ class _Pending:
   def put(self, step: int, metrics: Metrics) -> None:
     self._item = step, metrics
 
+  def seconds(self) -> float:
+    """Since the loop began."""
+    return time.monotonic() - self._began
+
   def write(self) -> str:
     """Logs what is pending and returns it as text for the progress bar."""
     if self._item is None:
@@ -151,7 +158,5 @@ class _Pending:
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
       raise Diverged(', '.join(bad), step, self._checkpoints.latest_step)
-    self._log.write(
-      step, {**values, 'seconds': round(time.monotonic() - self._began, 3)}
-    )
+    self._log.write(step, {**values, 'seconds': round(self.seconds(), 3)})
     return '  '.join(f'{name} {value:.3f}' for name, value in values.items())

@@ -179,11 +179,14 @@ def test_every_set_of_random_patches_is_equally_likely():
   assert chi_square(counts, 30) < 59  # 0.999 quantile, 29 degrees of freedom
 
 
-def test_patches_and_points_come_from_different_streams():
-  points = selection._keys(0, selection._POINTS, IDS)
-  patches = selection._keys(0, selection._PATCHES, IDS)
-  keys = np.concatenate([jax.random.key_data(k) for k in (points, patches)])
-  assert len(np.unique(keys, axis=0)) == 2 * len(IDS)
+def test_patches_and_points_do_not_depend_on_each_other():
+  ids = np.arange(3000, dtype=np.uint32)
+  patches = np.asarray(select('random', np.zeros((len(ids), 4)), 0, ids, 1))
+  points = draw(0, ids, (2, 2), (1, 1), 1)[:, 0, 0]
+  pairs = np.concatenate([patches, points], axis=1)
+  counts = collections.Counter(tuple(pair) for pair in pairs.tolist())
+  assert len(counts) == 16
+  assert chi_square(counts, 16) < 37.7  # 0.999 quantile, 15 degrees of freedom
 
 
 def test_one_compiled_function_scores_selects_and_draws():

@@ -77,8 +77,8 @@ def test_void_is_a_label_and_not_a_doubt(store):
   for labels in images.labels.values():
     labels[:] = 255
   oracle.answer(store, images, EXACT)
-  kinds = store._query('SELECT DISTINCT answer, label FROM answers')
-  assert kinds == [('label', 255)]
+  kinds = {(said.answer, said.label) for said in store.standing()}
+  assert kinds == {('label', 255)}
 
 
 def test_a_stopped_oracle_goes_on_where_it_was(store):
@@ -100,8 +100,8 @@ def test_people_s_answers_are_kept(store):
     oracle.answer(store, images, oracle.Annotator(19, name='simulated')) == 11
   )
   assert store.answered('a').labels[0] == 17
-  annotators = store._query('SELECT DISTINCT annotator FROM points ORDER BY 1')
-  assert annotators == [('ana',), ('simulated',)]
+  annotators = {entry.annotator for entry in store.holding().values()}
+  assert annotators == {'ana', 'simulated'}
 
 
 def test_an_image_that_is_no_longer_there_is_named(store):
@@ -157,5 +157,5 @@ def test_flaws_and_seconds_are_recorded(store):
     labels[:] = 4
   annotator = oracle.Annotator(19, 1.0, [[4, 7]], seconds=1.5)
   oracle.answer(store, images, annotator)
-  found = store._query('SELECT DISTINCT label, seconds, annotator FROM answers')
-  assert found == [(7, 1.5, 'ground_truth')]
+  found = {(x.label, x.seconds, x.annotator) for x in store.holding().values()}
+  assert found == {(7, 1.5, 'ground_truth')}

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import saying
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import schema
@@ -315,9 +316,10 @@ import os, signal
 from pointsup_jax.annotation import store
 s = store.Store({str(path)!r})
 s.answer('a-r1-c2', 4, 'ana')
-with s._transaction() as connection:
-  connection.execute("INSERT INTO images VALUES ('half', 0, 1, 1)")
+def requests():
   os.kill(os.getpid(), signal.SIGKILL)
+  yield
+s.add_image('half', (1, 1), 0.5, requests())
 """
   killed = subprocess.run([sys.executable, '-c', script], check=False)
   assert killed.returncode == -9
@@ -381,10 +383,9 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(
 ):
   make(path)
   before = path.read_bytes() if path.is_file() else None
-  with pytest.raises(errors.UserError, match=words) as caught:
-    store_lib.Store(path)
-  assert str(path) in str(caught.value)
-  assert '\n' not in str(caught.value)
+  text = saying.message(lambda: store_lib.Store(path))
+  assert words in text
+  assert str(path) in text
   assert before == (path.read_bytes() if path.is_file() else None)
 
 
@@ -401,12 +402,12 @@ def test_a_damaged_file_is_reported_in_one_line(path):
   content = bytearray(path.read_bytes())
   content[len(content) // 3 :] = b'\xff' * (len(content) - len(content) // 3)
   path.write_bytes(content)
-  with (
-    pytest.raises(errors.UserError, match=re.escape(str(path))) as caught,
-    store_lib.Store(path) as store,
-  ):
-    store.unanswered()
-  assert '\n' not in str(caught.value)
+
+  def read():
+    with store_lib.Store(path) as store:
+      store.unanswered()
+
+  assert str(path) in saying.message(read)
 
 
 def test_an_undo_takes_back_nobody_elses_answer(three):
@@ -472,15 +473,21 @@ def test_leases_outlive_the_process_and_can_be_renewed(three, path):
     assert set(again.leases()) == {one._replace(expires=200.5), two}
 
 
-def test_answers_wait_for_the_disk_after_leases_did_not(three):
-  three.lease([store_lib.Lease('a-r1-c2', 'ana', 100.5)])
-  assert three._query('PRAGMA synchronous') == [(2,)]  # FULL
+def test_answers_wait_for_the_disk_after_leases_did_not(three, path):
+  connection = schema.connect(path)
+  with store_lib.Store(path, connect=lambda _: connection) as store:
+    store.lease([store_lib.Lease('a-r1-c2', 'ana', 100.5)])
+    found = connection.execute('PRAGMA synchronous').fetchone()
+  assert found == (2,)  # FULL
 
 
-def test_what_is_said_of_one_point_is_found_without_reading_all_answers(three):
-  plan = three._query(
-    'EXPLAIN QUERY PLAN ' + schema.standing('WHERE request_id = ?'), 'a-r1-c2'
-  )
+def test_what_is_said_of_one_point_is_found_without_reading_all_answers(
+  store, path
+):
+  query = schema.standing("WHERE request_id = 'a-r1-c2'")
+  other = sqlite3.connect(path)
+  plan = other.execute(f'EXPLAIN QUERY PLAN {query}').fetchall()
+  other.close()
   of_answers = [step for *_, step in plan if ' answers ' in step]
   assert of_answers
   assert all(step.startswith('SEARCH') for step in of_answers), plan

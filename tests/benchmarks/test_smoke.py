@@ -82,7 +82,10 @@ def test_memory(tmp_path):
 
 def test_convolutions(tmp_path):
   # It compares the results of all ways itself.
-  run('convolutions', tmp_path / 'conv.json', '--divide=16', '--repeats=1')
+  _, found = run(
+    'convolutions', tmp_path / 'conv.json', '--divide=16', '--repeats=1'
+  )
+  assert len(found) == 1 + 6  # the device, and the layers
 
 
 def test_host_work_and_that_nothing_is_compiled_twice(tmp_path):

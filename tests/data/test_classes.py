@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import saying
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes
@@ -108,10 +109,7 @@ GREY = [[128, 128, 128]]
 def test_a_malformed_file_is_named_in_one_line(tmp_path, content, expected):
   path = tmp_path / 'classes.json'
   path.write_text(content if isinstance(content, str) else json.dumps(content))
-  with pytest.raises(errors.UserError) as caught:
-    classes.load(path)
-  message = str(caught.value)
-  assert '\n' not in message
+  message = saying.message(lambda: classes.load(path))
   assert message.startswith(str(path))
   assert expected in message
 

@@ -2,6 +2,7 @@ import concurrent.futures
 
 import numpy as np
 import pytest
+import saying
 from PIL import Image
 
 from pointsup_jax import errors
@@ -110,12 +111,8 @@ def open_source(dataset, **options):
   ],
 )
 def test_an_unknown_data_set_comes_with_the_nearest(name, near):
-  with pytest.raises(errors.UsageError) as caught:
-    open_source(name)
-  assert f"unknown data set '{name}': did you mean '{near}'?" in str(
-    caught.value
-  )
-  assert '\n' not in str(caught.value)
+  message = saying.usage(lambda: open_source(name))
+  assert f"unknown data set '{name}': did you mean '{near}'?" in message
 
 
 def test_an_image_folder_opens(tmp_path):

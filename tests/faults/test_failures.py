@@ -6,7 +6,15 @@ import subprocess
 import time
 
 import pytest
-from launching import REPOSITORY, STREETS, TINY, assert_refused, command, launch
+from launching import (
+  REPOSITORY,
+  STREETS,
+  TINY,
+  assert_refused,
+  command,
+  launch,
+  succeed,
+)
 
 
 def test_the_second_run_in_a_workdir_is_refused(tmp_path):
@@ -35,13 +43,9 @@ def test_the_second_run_in_a_workdir_is_refused(tmp_path):
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path):
   args = (STREETS, *TINY, f'--workdir={tmp_path / "run"}', '--stage=uda')
   hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-  done = subprocess.run(
-    command(*args, '--compilation_cache='),
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    timeout=600,
-    check=False,
+  done = launch(
+    *args,
+    '--compilation_cache=',
     # Files of 100 kB at most stand for the disk; a checkpoint has a larger one.
     preexec_fn=lambda: resource.setrlimit(
       resource.RLIMIT_FSIZE, (100_000, hard)
@@ -53,8 +57,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path):
   assert [line for line in done.stderr.splitlines() if 'Error' in line] == [], (
     done.stderr
   )
-  done = launch(*args)
-  assert done.returncode == 0, done.stderr
+  succeed(*args)
 
 
 def test_a_workdir_that_cannot_be_written_is_one_line(tmp_path):

@@ -55,7 +55,7 @@ def test_a_process_that_was_killed_is_not_in_the_way(tmp_path, holder):
 
 def test_it_is_free_again_after_the_block(tmp_path):
   hold(tmp_path / 'a.lock')
-  hold(tmp_path / 'a.lock')
+  assert not saying.refusal(lambda: hold(tmp_path / 'a.lock'))
 
 
 def test_a_file_system_without_locks_is_said_so(tmp_path, monkeypatch, capsys):

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 STREETS = '--config=configs/streets_active.py'
@@ -38,8 +39,10 @@ def environment(devices: int = 1) -> dict[str, str]:
   }
 
 
-def launch(*args: object, program: str = 'main') -> subprocess.CompletedProcess:
-  """Runs it to its end."""
+def launch(
+  *args: object, program: str = 'main', **options: Any
+) -> subprocess.CompletedProcess:
+  """Runs it to its end; `options` are of subprocess.run."""
   return subprocess.run(
     command(*args, program=program),
     cwd=REPOSITORY,
@@ -47,7 +50,17 @@ def launch(*args: object, program: str = 'main') -> subprocess.CompletedProcess:
     text=True,
     timeout=600,
     check=False,
+    **options,
   )
+
+
+def succeed(
+  *args: object, program: str = 'main', **options: Any
+) -> subprocess.CompletedProcess:
+  """Runs it to its end, which has to be a good one."""
+  done = launch(*args, program=program, **options)
+  assert done.returncode == 0, done.stderr
+  return done
 
 
 def assert_refused(

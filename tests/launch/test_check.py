@@ -1,10 +1,8 @@
 """Faults planted in data, each found and named."""
 
-import pathlib
 import shutil
-import subprocess
-import sys
 
+import launching
 import numpy as np
 import pytest
 import trees
@@ -16,11 +14,9 @@ SIZE = (64, 128)
 
 
 def check(config, root, tmp_path, *args):
-  return subprocess.run(
-    [sys.executable, '-m', 'launch.check', f'--config={config}',
-     f'--config.data.root={root}', f'--sheet={tmp_path / "sheet.png"}', *args],
-    cwd=pathlib.Path(__file__).parents[2], capture_output=True, text=True,
-    check=False,
+  return launching.launch(
+    f'--config={config}', f'--config.data.root={root}',
+    f'--sheet={tmp_path / "sheet.png"}', *args, program='check',
   )  # fmt: skip
 
 

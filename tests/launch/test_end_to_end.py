@@ -11,7 +11,15 @@ import time
 
 import numpy as np
 import pytest
-from launching import REPOSITORY, STREETS, TINY, assert_refused, command, launch
+from launching import (
+  REPOSITORY,
+  STREETS,
+  TINY,
+  assert_refused,
+  command,
+  launch,
+  succeed,
+)
 from PIL import Image
 
 from pointsup_jax.training import metrics_log
@@ -21,8 +29,7 @@ from pointsup_jax.training import metrics_log
 def finished(tmp_path_factory):
   """The workdir of a whole run, and what the run printed."""
   workdir = tmp_path_factory.mktemp('run') / 'a'
-  done = launch(STREETS, *TINY, f'--workdir={workdir}')
-  assert done.returncode == 0, done.stderr
+  done = succeed(STREETS, *TINY, f'--workdir={workdir}')
   return workdir, done
 
 
@@ -96,8 +103,7 @@ def test_the_report_tells_of_the_whole_run(finished):
 def test_every_checkpoint_that_was_kept_is_scored_on_request(finished):
   workdir, first = finished
   args = (STREETS, *TINY, f'--workdir={workdir}', '--stage=evaluate')
-  done = launch(*args, '--config.evaluate.all_kept')
-  assert done.returncode == 0, done.stderr
+  done = succeed(*args, '--config.evaluate.all_kept')
   assert done.stdout.startswith(first.stdout)
   last_word = done.stdout.splitlines()[-1]
   assert last_word == 'best: chosen by the labels that it is scored on'
@@ -118,8 +124,7 @@ def test_every_checkpoint_that_was_kept_is_scored_on_request(finished):
   assert float(rows[5]['mIoU']) == pytest.approx(
     100 * scores['adapt', 4]['miou'], abs=1e-3
   )
-  done = launch(STREETS, *TINY, f'--workdir={workdir}', '--stage=report')
-  assert done.returncode == 0, done.stderr
+  done = succeed(STREETS, *TINY, f'--workdir={workdir}', '--stage=report')
   page = (workdir / 'report/index.html').read_text()
   assert 'At the checkpoints that were kept' in page
   assert len(re.findall('>last(, best)?</td>', page)) == 3
@@ -136,8 +141,7 @@ def test_a_model_that_is_trained_anew_is_scored_anew(finished, tmp_path):
   before = (workdir / 'evaluate/uda-test.json').stat().st_mtime_ns
   shutil.rmtree(workdir / 'adapt')
   args = (STREETS, *TINY, f'--workdir={workdir}')
-  done = launch(*args, '--config.adapt.answer_weight=0.01')
-  assert done.returncode == 0, done.stderr
+  succeed(*args, '--config.adapt.answer_weight=0.01')
   new = json.loads((workdir / 'evaluate/adapt-test.json').read_text())
   assert new['step'] == json.loads(old)['step']
   assert new['confusion'] != json.loads(old)['confusion']
@@ -154,14 +158,12 @@ def test_scores_that_a_power_cut_has_left_are_found_again(finished, tmp_path):
   shutil.rmtree(workdir / 'adapt')
   (workdir / 'adapt/checkpoints').mkdir(parents=True)
   args = (STREETS, *TINY, f'--workdir={workdir}')
-  done = launch(*args, '--stage=report')
-  assert done.returncode == 0, done.stderr
+  done = succeed(*args, '--stage=report')
   assert (
     'Images with points'
     not in ((workdir / 'report/index.html').read_text().split('<section')[0])
   )
-  done = launch(*args, '--stage=evaluate')
-  assert done.returncode == 0, done.stderr
+  done = succeed(*args, '--stage=evaluate')
   assert path.read_text() == whole
   assert 'points' not in done.stdout
 
@@ -232,8 +234,7 @@ def test_a_stopped_run_ends_as_if_nothing_had_happened(
   assert 'Traceback' not in stderr, stderr
   if number == signal.SIGINT:
     assert process.returncode in (0, 130)
-  done = launch(*args)
-  assert done.returncode == 0, done.stderr
+  done = succeed(*args)
   assert done.stdout == finished[1].stdout
   # The last step is bitwise the same, so every step before it was.
   for phase in ('uda', 'uda/source_only', 'adapt'):

@@ -1,19 +1,16 @@
 """The command that sends points out and takes answers in, as a user runs it."""
 
 import json
-import re
-import subprocess
-import sys
 
+import launching
 import people
 import pytest
-from launching import REPOSITORY, assert_refused
+import saying
 from PIL import Image
 
 from configs import streets_active
-from pointsup_jax import errors
+from launch import exchange
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.exchange import job
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.run import config_file
 from pointsup_jax.run import workdir as workdir_lib
@@ -22,14 +19,14 @@ SIZE = (96, 192)
 NAMES = ['a', 'b/c']
 
 
-def command(workdir, *args):
-  return subprocess.run(
-    [
-      sys.executable, '-m', 'launch.exchange',
-      f'--workdir={workdir}', *map(str, args),
-    ],
-    cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
-  )  # fmt: skip
+def command(run, *args, execute=launching.succeed):
+  return execute(f'--workdir={run.root}', *args, program='exchange')
+
+
+def assert_refused(run, args, code, *words):
+  done = command(run, *args, execute=launching.launch)
+  launching.assert_refused(done, code, *words)
+  return done
 
 
 @pytest.fixture
@@ -66,8 +63,7 @@ def test_points_go_out_and_answers_come_in(run, images, tmp_path, format_name):
   args = [f'--format={format_name}', f'--export={path}', f'--images={images}']
   if format_name == 'label_studio_points':
     args.append(f'--crops={tmp_path / "crops"}')
-  done = command(run.root, *args)
-  assert done.returncode == 0, done.stderr
+  done = command(run, *args)
   assert '12 points in 2 images' in done.stderr
   if format_name == 'label_studio_points':
     assert len(list((tmp_path / 'crops').rglob('*.png'))) == 12
@@ -80,24 +76,22 @@ def test_points_go_out_and_answers_come_in(run, images, tmp_path, format_name):
     said = {request.id: 'car' for request in store.requests()[:7]}
   path.write_text(people.answer(path.read_text(), format_name, said))
   done = command(
-    run.root, f'--format={format_name}', f'--import={path}', '--annotator=eve'
+    run, f'--format={format_name}', f'--import={path}', '--annotator=eve'
   )
-  assert done.returncode == 0, done.stderr
   assert '7 answers recorded' in done.stderr
   assert '5 of 12 points are still open' in done.stderr
   with store_lib.Store(run.annotations) as store:
-    people_ = {x for (x,) in store._query('SELECT annotator FROM answers')}
+    people_ = {said.annotator for said in store.standing()}
     assert store.counts().answered == 7
   assert people_ == ({'eve'} if format_name == 'cvat' else {'ana'})
 
 
 def test_labelme_files_lie_as_the_images_do(run, images, tmp_path):
   folder = tmp_path / 'out'
-  done = command(
-    run.root, '--format=labelme', f'--export={folder}', f'--images={images}',
+  command(
+    run, '--format=labelme', f'--export={folder}', f'--images={images}',
     '--points=all',
   )  # fmt: skip
-  assert done.returncode == 0, done.stderr
   one = json.loads((folder / 'b' / 'c_leftImg8bit.json').read_text())
   assert one['imagePath'] == 'c_leftImg8bit.png'
   assert (one['imageHeight'], one['imageWidth']) == (192, 384)
@@ -107,8 +101,7 @@ def test_labelme_files_lie_as_the_images_do(run, images, tmp_path):
 
 def test_the_most_valuable_points_can_be_sent_first(run, tmp_path):
   path = tmp_path / 'a.csv'
-  done = command(run.root, '--format=csv', f'--export={path}', '--limit=5')
-  assert done.returncode == 0, done.stderr
+  command(run, '--format=csv', f'--export={path}', '--limit=5')
   with store_lib.Store(run.annotations) as store:
     best = [request.id for request in store.unanswered()[:5]]
   assert [x.split(',')[0] for x in path.read_text().splitlines()[1:]] == best
@@ -117,8 +110,8 @@ def test_the_most_valuable_points_can_be_sent_first(run, tmp_path):
 def test_nothing_is_written_over(run, tmp_path):
   for name in ('a.xml', 'a.xml.labels.json'):
     (tmp_path / name).write_text('work of days')
-    done = command(run.root, '--format=cvat', f'--export={tmp_path / "a.xml"}')
-    assert_refused(done, 2, name, 'exists')
+    args = ['--format=cvat', f'--export={tmp_path / "a.xml"}']
+    assert_refused(run, args, 2, name, 'exists')
     assert (tmp_path / name).read_text() == 'work of days'
     (tmp_path / name).unlink()
   assert not (tmp_path / 'a.xml').exists()
@@ -132,12 +125,10 @@ def test_faults_are_listed_and_skipped_only_on_request(run, tmp_path):
     f'id,label,annotator\n{ids[0]},road,ana\n{ids[1]},raod,ana\nx,car,ana\n'
   )
   args = ['--format=csv', f'--import={path}']
-  done = command(run.root, *args)
-  assert_refused(done, 1, '2 faults', 'skip_faulty')
+  done = assert_refused(run, args, 1, '2 faults', 'skip_faulty')
   assert done.stderr.count('faulty: ') == 2
   assert answered(run) == 0
-  done = command(run.root, *args, '--skip_faulty')
-  assert done.returncode == 0, done.stderr
+  done = command(run, *args, '--skip_faulty')
   assert done.stderr.count('skipped: ') == 2
   assert answered(run) == 1
 
@@ -161,15 +152,13 @@ def test_faults_are_listed_and_skipped_only_on_request(run, tmp_path):
   ids=lambda x: ' '.join(map(str, x)) if isinstance(x, list) else str(x),
 )
 def test_what_is_wrong_is_said_in_one_line(run, args, code, words):
-  assert_refused(command(run.root, *args), code, *words)
-  assert not (REPOSITORY / 'a').exists()
+  assert_refused(run, args, code, *words)
+  assert not (launching.REPOSITORY / 'a').exists()
 
 
 def test_a_folder_that_holds_no_run_is_refused(tmp_path):
   def refused(folder, words):
-    with pytest.raises(errors.UsageError, match=re.escape(words)) as caught:
-      job.open_workdir(folder)
-    assert '\n' not in str(caught.value)
+    assert words in saying.usage(lambda: exchange.asked_by(str(folder)))
 
   refused(tmp_path / 'none', 'holds no run')
   config = tmp_path / 'config.json'
@@ -185,7 +174,7 @@ def test_a_folder_that_holds_no_run_is_refused(tmp_path):
 
 
 def test_it_finds_what_the_stages_wrote(run):
-  store, size, words = job.open_workdir(run.root)
+  store, size, words = exchange.asked_by(str(run.root))
   assert store == run.annotations
   assert size == SIZE
   assert words.classes.names == classes_lib.CITYSCAPES.names

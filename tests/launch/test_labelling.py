@@ -7,11 +7,18 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import urllib.parse
 
 import pytest
-from launching import REPOSITORY, STREETS, TINY, assert_refused, command, launch
+from launching import (
+  REPOSITORY,
+  STREETS,
+  TINY,
+  assert_refused,
+  command,
+  launch,
+  succeed,
+)
 
 from pointsup_jax.annotation import store as store_lib
 
@@ -40,13 +47,9 @@ def answer_all(workdir, but=0):
 
 def exchange(workdir, *args):
   """Runs the command that exchanges points with other tools, for CSV."""
-  return subprocess.run(
-    [
-      sys.executable, '-m', 'launch.exchange',
-      f'--workdir={workdir}', '--format=csv', *args,
-    ],
-    cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False,
-  )  # fmt: skip
+  return launch(
+    f'--workdir={workdir}', '--format=csv', *args, program='exchange'
+  )
 
 
 def export_answers(workdir, file):
@@ -107,14 +110,12 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
 
   answer_all(workdir, but=30)
   assert_refused(launch(*args), 3, '30 of 200')
-  done = launch(*args, '--stage=adapt', '--config.adapt.allow_partial')
-  assert done.returncode == 0, done.stderr
+  done = succeed(*args, '--stage=adapt', '--config.adapt.allow_partial')
   assert '30 labels are missing' in done.stderr
   assert not (workdir / 'annotate' / 'DONE').exists()
 
   answer_all(workdir)
-  done = launch(*args)
-  assert done.returncode == 0, done.stderr
+  done = succeed(*args)
   assert 'all points are answered' in done.stderr
   assert 'started with fewer labels' in done.stderr
   assert (workdir / 'annotate' / 'DONE').exists()

@@ -150,10 +150,10 @@ def test_requests_are_the_same(
   workdir = tmp_path / 'run'
   shutil.copytree(adapted, workdir)
   run(workdir, *flags, '--stage=acquire', devices=devices, processes=processes)
-  check_requests(workdir, whole)
+  assert_same_requests(workdir, whole)
 
 
-def check_requests(workdir, whole):
+def assert_same_requests(workdir, whole):
   found, expected = requests(workdir), requests(whole)
   assert len(found) == 6 * 10 * 5
   # Scores may differ in their last bits: batches of other sizes are added up
@@ -176,7 +176,7 @@ def test_a_run_goes_on_elsewhere_to_the_same_end(
   workdir = tmp_path / 'run'
   shutil.copytree(adapted, workdir)
   run(workdir, devices=devices, processes=processes)
-  check_requests(workdir, whole)
+  assert_same_requests(workdir, whole)
   assert confusion(workdir, 'uda') == confusion(whole, 'uda')
   one, other = parameters(whole, 'adapt'), parameters(workdir, 'adapt')
   assert np.linalg.norm(other - one) < 1e-5 * np.linalg.norm(one)
@@ -201,7 +201,7 @@ def test_rows_belong_to_names_where_processes_interleave(
         **topology,
       )
     assert confusion(workdir, 'uda') == confusion(whole, 'uda')
-    check_requests(workdir, whole)
+    assert_same_requests(workdir, whole)
     predictions[name] = {
       path.name: np.asarray(Image.open(path))
       for path in (workdir / 'evaluate/uda-test').rglob('*.png')

@@ -8,7 +8,14 @@ import subprocess
 
 import harness
 import pytest
-from launching import REPOSITORY, STREETS, TINY, assert_refused, command
+from launching import (
+  REPOSITORY,
+  STREETS,
+  TINY,
+  assert_refused,
+  command,
+  succeed,
+)
 from stores import Bucket, serving
 
 pytest.importorskip('gcsfs', reason='pip install gcsfs: object stores')
@@ -32,14 +39,7 @@ def bucket():
 def local(tmp_path_factory) -> pathlib.Path:
   """The same run in a local folder."""
   folder = tmp_path_factory.mktemp('local') / 'run'
-  done = subprocess.run(
-    command(STREETS, *TINY, f'--workdir={folder}'),
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert done.returncode == 0, done.stderr
+  succeed(STREETS, *TINY, f'--workdir={folder}')
   return folder
 
 

@@ -2,13 +2,11 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import trees
-from launching import REPOSITORY, launch
+from launching import succeed
 from PIL import Image
 
 SIZES = (
@@ -58,22 +56,15 @@ def test_every_builder_can_be_trained_on(tmp_path, config, make, extra):
   args = (
     f'--config=configs/{config}.py', f'--config.data.root={root}', *SIZES
   )  # fmt: skip
-  command = [sys.executable, '-m', 'launch.prepare', *args]
-  done = subprocess.run(
-    [*command, f'--config.data.prepared={built}'],
-    cwd=REPOSITORY, capture_output=True, text=True, check=False,
-  )  # fmt: skip
-  assert done.returncode == 0, done.stderr
+  succeed(*args, f'--config.data.prepared={built}', program='prepare')
   args = (*args, *SMALL, *extra)
-  direct = launch(*args, f'--workdir={tmp_path / "direct"}')
-  assert direct.returncode == 0, direct.stderr
+  direct = succeed(*args, f'--workdir={tmp_path / "direct"}')
   for path in root.rglob('*.png'):
     path.unlink()
-  prepared = launch(
+  prepared = succeed(
     *args, f'--workdir={tmp_path / "prepared"}',
     f'--config.data.prepared={built}',
   )  # fmt: skip
-  assert prepared.returncode == 0, prepared.stderr
   assert prepared.stdout == direct.stdout
   one, two = (
     next((tmp_path / way / 'evaluate').glob('adapt-*.json')).read_text()

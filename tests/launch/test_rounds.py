@@ -5,7 +5,7 @@ import sqlite3
 
 import numpy as np
 import pytest
-from launching import STREETS, TINY, assert_refused, launch
+from launching import STREETS, TINY, assert_refused, launch, succeed
 from PIL import Image
 
 ROUNDS = (
@@ -23,8 +23,7 @@ ROUNDS = (
 def finished(tmp_path_factory):
   """The workdir of a run of two rounds, and what it printed."""
   workdir = tmp_path_factory.mktemp('rounds') / 'run'
-  done = launch(*ROUNDS, f'--workdir={workdir}')
-  assert done.returncode == 0, done.stderr
+  done = succeed(*ROUNDS, f'--workdir={workdir}')
   return workdir, done
 
 
@@ -116,8 +115,7 @@ def test_the_annotator_errs_as_told(finished):
 
 def test_again_does_nothing_and_other_rounds_are_refused(finished):
   workdir, first = finished
-  done = launch(*ROUNDS, f'--workdir={workdir}')
-  assert done.returncode == 0, done.stderr
+  done = succeed(*ROUNDS, f'--workdir={workdir}')
   assert done.stdout == first.stdout
   assert 'acquire, round 1: done before' in done.stderr
   assert 'adapt, round 2: done before' in done.stderr

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import using
-from launching import assert_refused, launch
+from launching import assert_refused, launch, succeed
 from PIL import Image
 from saying import message
 
@@ -24,10 +24,9 @@ from pointsup_jax.prediction import (
 def predicted(workdir, images, tmp_path_factory):
   """The predictions for the evaluation images, and what was said."""
   out = tmp_path_factory.mktemp('predicted') / 'out'
-  done = launch(
+  done = succeed(
     images, f'--workdir={workdir}', f'--out={out}', program='predict'
   )
-  assert done.returncode == 0, done.stderr
   return out, done
 
 
@@ -130,8 +129,7 @@ def test_again_does_what_is_left_and_replaces_nothing(
   shutil.copy(images / 'a/3.png', there / 'a/0.png')
   first = using.pixels(predicted[0] / 'labels/a/3.png')
   times = {i: (out / f'labels/a/{i}.png').stat().st_mtime_ns for i in range(5)}
-  done = launch(there, *where, program='predict')
-  assert done.returncode == 0, done.stderr
+  done = succeed(there, *where, program='predict')
   assert '2 images: done before' in done.stderr
   for i, before in times.items():
     path = out / f'labels/a/{i}.png'

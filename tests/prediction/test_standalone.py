@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 import using
-from launching import assert_refused, launch
+from launching import assert_refused, launch, succeed
 from using import enlarged
 
 from pointsup_jax.data import transforms
@@ -42,8 +42,7 @@ np.savez('found.npz', **{
 @pytest.fixture(scope='module')
 def exported(workdir, tmp_path_factory):
   out = tmp_path_factory.mktemp('exported') / 'files'
-  done = launch(f'--workdir={workdir}', f'--out={out}', program='export')
-  assert done.returncode == 0, done.stderr
+  succeed(f'--workdir={workdir}', f'--out={out}', program='export')
   return out
 
 

@@ -4,7 +4,7 @@ import json
 import pathlib
 
 import numpy as np
-from launching import STREETS, TINY, launch
+from launching import STREETS, TINY, succeed
 from PIL import Image
 
 from pointsup_jax.data import classes
@@ -48,8 +48,7 @@ def train(folder: pathlib.Path) -> pathlib.Path:
     '--config.uda.steps=10',
   )  # fmt: skip
   for stage in ('uda', 'evaluate'):
-    done = launch(*args, f'--stage={stage}')
-    assert done.returncode == 0, done.stderr
+    succeed(*args, f'--stage={stage}')
   return folder / 'run'
 
 

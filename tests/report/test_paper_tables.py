@@ -5,7 +5,12 @@ import io
 
 import numpy as np
 
-from pointsup_jax.report import click_statistics, comparison, paper_tables
+from pointsup_jax.report import (
+  click_statistics,
+  comparison,
+  paper_tables,
+  table_formats,
+)
 
 NAMES = ('road', 'a_b & 50%', 'train')
 
@@ -41,7 +46,7 @@ def test_latex_has_the_best_in_bold_and_prints_every_name():
   assert lines[6].startswith(r'points & \textbf{75.0} & \textbf{25.6} & --')
   columns = lines[3].count('&') - lines[3].count(r'\&')
   assert columns == lines[6].count('&') == 5
-  assert paper_tables.latex('\\{~^$#}') == (
+  assert table_formats.escaped('\\{~^$#}') == (
     r'\textbackslash{}\{\textasciitilde{}\textasciicircum{}\$\#\}'
   )
 

@@ -106,7 +106,7 @@ def test_the_last_checkpoint_comes_first_and_the_best_is_named():
       'best: chosen by the labels that it is scored on',
     ]
   )
-  assert paper_tables.kept_csv(models) == (
+  assert paper_tables.checkpoints_csv(models) == (
     'model,step,mIoU\nUDA,100,20.0000\nUDA,200,30.0000\nUDA,300,25.0000\n'
     'points,100,\n'
   )

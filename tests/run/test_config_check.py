@@ -1,6 +1,7 @@
 """What is wrong with a config is said in one line, before anything starts."""
 
 import pytest
+import saying
 
 from configs import camvid_dusk, streets_active
 from pointsup_jax import config as config_lib
@@ -8,9 +9,13 @@ from pointsup_jax import errors
 from pointsup_jax.run import config_check
 
 
+def refusal(config):
+  return saying.refusal(lambda: config_check.check(config), errors.UsageError)
+
+
 @pytest.mark.parametrize('config', [config_lib, streets_active, camvid_dusk])
 def test_our_own_configs_are_right(config):
-  config_check.check(config.get_config())
+  assert refusal(config.get_config()) == ''
 
 
 @pytest.mark.parametrize(
@@ -57,10 +62,8 @@ def test_a_wrong_field_is_named_with_what_is_right(field, value, words):
   config.acquire.k, config.acquire.n = 10, 5
   with config.unlocked():
     config.update_from_flattened_dict({field: value})
-  with pytest.raises(errors.UsageError) as caught:
-    config_check.check(config)
-  message = str(caught.value)
-  assert '\n' not in message
+  message = refusal(config)
+  assert message
   for word in (field, *words):
     assert word in message or word == 'uda.steps', message
 
@@ -82,7 +85,7 @@ def test_every_round_of_a_budget_buys_a_patch():
   with pytest.raises(errors.UsageError, match='at least 25'):
     config_check.check(config)
   config.acquire.rounds = 4
-  config_check.check(config)
+  assert refusal(config) == ''
 
 
 def test_confusable_classes_are_classes():
@@ -114,4 +117,4 @@ def test_stage_3_without_any_label_of_the_target_is_refused(fields, words):
   with pytest.raises(errors.UsageError, match=words):
     config_check.check(config)
   config.adapt.pseudo_labels, config.adapt.guess_weight = 'points', 1.0
-  config_check.check(config)
+  assert refusal(config) == ''

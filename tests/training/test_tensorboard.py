@@ -1,5 +1,6 @@
 """TensorBoard's events hold what metrics.jsonl holds, once and in order."""
 
+import importlib
 import struct
 import sys
 
@@ -9,10 +10,10 @@ from pointsup_jax.training import metrics_log, tensorboard
 
 
 @pytest.fixture(autouse=True)
-def _forget():
-  tensorboard._library.cache_clear()
+def _as_in_a_new_process():
+  importlib.reload(tensorboard)
   yield
-  tensorboard._library.cache_clear()
+  importlib.reload(tensorboard)
 
 
 def events(folder):
@@ -69,7 +70,7 @@ def test_it_may_be_installed_after_the_start(tmp_path, monkeypatch):
     without.setitem(sys.modules, 'tensorboardX', None)
     write(path, [10], 0, factor=1.0).close()
   assert not (tmp_path / 'tensorboard').exists()
-  tensorboard._library.cache_clear()
+  importlib.reload(tensorboard)
   write(path, [20], 10, factor=1.0).close()
   steps = {step for step, _, _ in scalars(tmp_path / 'tensorboard')}
   assert steps == {10, 20}

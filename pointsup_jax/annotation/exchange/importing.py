@@ -8,7 +8,7 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import recording, verifying
 from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import words as words_lib
-from pointsup_jax.annotation.exchange.formats.exchanged import Claim
+from pointsup_jax.annotation.exchange.formats.exchanged import FileAnswer
 from pointsup_jax.hosts import progress
 
 _LINE = 400  # characters of a line about one answer
@@ -67,8 +67,8 @@ def import_file(
     errors.UserError: the file cannot be read, or some answers are wrong;
       nothing was recorded.
   """
-  claims = read(path, format_name, annotator)
-  verdict = verifying.check(claims, store.requests(), size, words)
+  file_answers = read(path, format_name, annotator)
+  verdict = verifying.check(file_answers, store.requests(), size, words)
   faults = [_printable(line) for line in verdict.faults]
   for line in verdict.notes:
     progress.say(f'note: {_printable(line)}')
@@ -76,7 +76,7 @@ def import_file(
     progress.say(f'{"skipped" if skip_faulty else "faulty"}: {line}')
   if faults and not skip_faulty:
     raise errors.UserError(
-      f'{path}: {len(faults)} faults among {len(claims)} points, the '
+      f'{path}: {len(faults)} faults among {len(file_answers)} points, the '
       f'first: {faults[0]}; nothing was recorded; mend them, or record '
       'the others with python -m launch.exchange --skip_faulty'
     )
@@ -94,7 +94,7 @@ def import_file(
 
 def read(
   path: pathlib.Path, format_name: str, annotator: str = ''
-) -> list[Claim]:
+) -> list[FileAnswer]:
   """The answers in a file, unchecked.
 
   Raises:

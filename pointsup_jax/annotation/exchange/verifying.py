@@ -8,7 +8,10 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import recording
 from pointsup_jax.annotation.exchange.formats import exchanged, pixels
 from pointsup_jax.annotation.exchange.formats import words as words_lib
-from pointsup_jax.annotation.exchange.formats.exchanged import Answer, Claim
+from pointsup_jax.annotation.exchange.formats.exchanged import (
+  Answer,
+  FileAnswer,
+)
 
 
 class Verdict(NamedTuple):
@@ -21,7 +24,7 @@ class Verdict(NamedTuple):
 
 
 def check(
-  claims: Sequence[Claim],
+  file_answers: Sequence[FileAnswer],
   requests: Sequence[store_lib.Request],
   size: tuple[int, int],
   words: words_lib.Words,
@@ -32,33 +35,35 @@ def check(
   gave different answers to a point, none is.
 
   Args:
-    claims: what a file says.
+    file_answers: what a file says.
     requests: all of the store.
     size: (height, width) in which they count.
     words: what the answers can be.
   """
   asked = {request.id: request for request in requests}
-  ours, faults = _of_these_requests(claims, requests, size)
-  usable: dict[str, list[tuple[Claim, Answer]]] = collections.defaultdict(list)
+  ours, faults = _of_these_requests(file_answers, requests, size)
+  usable: dict[str, list[tuple[FileAnswer, Answer]]] = collections.defaultdict(
+    list
+  )
   notes, untouched = [], 0
-  for claim in ours:
-    fault = _unusable(claim, asked)
-    if not fault and words.is_open(claim.word):
+  for entry in ours:
+    fault = _unusable(entry, asked)
+    if not fault and words.is_open(entry.word):
       untouched += 1
       continue
     try:
-      label = None if fault else words.label(claim.word)
+      label = None if fault else words.label(entry.word)
     except KeyError as error:
       fault = error.args[0]
     if fault:
-      faults.append(f'{claim.where}: {claim.point or "a point"}: {fault}')
+      faults.append(f'{entry.where}: {entry.point or "a point"}: {fault}')
       continue
-    answer = Answer(label, claim.annotator, claim.seconds)
-    usable[claim.point].append((claim, answer))
-    distance = _moved(claim, asked[claim.point], size)
+    answer = Answer(label, entry.annotator, entry.seconds)
+    usable[entry.point].append((entry, answer))
+    distance = _moved(entry, asked[entry.point], size)
     if distance:
       notes.append(
-        f'{claim.where}: {claim.point} was moved by {distance:.1f} pixels; its '
+        f'{entry.where}: {entry.point} was moved by {distance:.1f} pixels; its '
         'answer counts where it was asked'
       )
   accepted = []
@@ -70,12 +75,12 @@ def check(
 
 
 def _of_these_requests(
-  claims: Sequence[Claim],
+  file_answers: Sequence[FileAnswer],
   requests: Sequence[store_lib.Request],
   size: tuple[int, int],
-) -> tuple[list[Claim], list[str]]:
+) -> tuple[list[FileAnswer], list[str]]:
   """Leaves out answers to requests of another store, a line for each store."""
-  counts = collections.Counter(claim.digest for claim in claims)
+  counts = collections.Counter(entry.digest for entry in file_answers)
   ours: dict[str | None, bool] = {None: True}  # None: the file does not say
   faults = []
   for digest, count in counts.items():
@@ -86,41 +91,41 @@ def _of_these_requests(
       requests, size, int(last)
     )
     if not ours[digest]:
-      first = next(claim for claim in claims if claim.digest == digest)
+      first = next(entry for entry in file_answers if entry.digest == digest)
       faults.append(
         f'{first.where} and on: {count} points of the requests {digest}, which '
         f'are not those of this workdir ({exchanged.digest(requests, size)})'
       )
-  return [claim for claim in claims if ours[claim.digest]], faults
+  return [entry for entry in file_answers if ours[entry.digest]], faults
 
 
-def _unusable(claim: Claim, asked: dict[str, store_lib.Request]) -> str:
-  """What is wrong with a claim, apart from its class; '' for nothing."""
-  if claim.fault:
-    return claim.fault
-  if claim.point in asked:
+def _unusable(entry: FileAnswer, asked: dict[str, store_lib.Request]) -> str:
+  """What is wrong with it, apart from its class; '' for nothing."""
+  if entry.fault:
+    return entry.fault
+  if entry.point in asked:
     return ''
-  if exchanged.is_point_id(claim.point):
+  if exchanged.is_point_id(entry.point):
     return 'was never asked'
   return 'was added by hand, it has not the id of a point that was asked'
 
 
 def _moved(
-  claim: Claim, request: store_lib.Request, size: tuple[int, int]
+  entry: FileAnswer, request: store_lib.Request, size: tuple[int, int]
 ) -> float:
-  if claim.position is None:
+  if entry.position is None:
     return 0.0
-  return pixels.moved(claim.position, (request.row, request.col), size)
+  return pixels.moved(entry.position, (request.row, request.col), size)
 
 
 def _reconcile(
-  point: str, given: Sequence[tuple[Claim, Answer]], words: words_lib.Words
+  point: str, given: Sequence[tuple[FileAnswer, Answer]], words: words_lib.Words
 ) -> tuple[list[Answer], list[str]]:
   """One answer of each person, if they all say the same; and what is odd."""
   faults = []
-  people: dict[str, list[tuple[Claim, Answer]]] = {}
-  for claim, answer in given:
-    people.setdefault(answer.annotator, []).append((claim, answer))
+  people: dict[str, list[tuple[FileAnswer, Answer]]] = {}
+  for entry, answer in given:
+    people.setdefault(answer.annotator, []).append((entry, answer))
   for person, answers in people.items():
     if len(answers) > 1:
       said = list(dict.fromkeys(words.of(x.label) for _, x in answers))

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 
 import uvicorn
+from starlette import types as asgi
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import store
-from pointsup_jax.annotation.web import access, pictures, site, store_thread
+from pointsup_jax.annotation.web import access, pictures, store_thread
+from pointsup_jax.annotation.web import site as site_lib
 from pointsup_jax.hosts import progress, stopping
 
 # After the last answer: time to see that it is done, or to take it back.
@@ -64,10 +66,10 @@ def serve(
   folder.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
     stack.enter_context(store.sole_writer(path))
-    work = store_thread.Desk(path, len(names), options.overlap)
-    stack.callback(work.close)
+    thread = store_thread.StoreThread(path, len(names), options.overlap)
+    stack.callback(thread.close)
     shown = pictures.Pictures(images)
-    sizes = work.sizes()
+    sizes = thread.sizes()
     missing = sizes.keys() - shown.number.keys()
     if missing:
       raise errors.UserError(
@@ -77,30 +79,20 @@ def serve(
       )
     listener = stack.enter_context(_listen(options))
     port = listener.getsockname()[1]
-    doors = access.open_secret(folder / 'secret')
-    whole = site.Site(work, doors, shown, sizes, names, palette, grid, port)
+    entry = access.open_secret(folder / 'secret')
+    site = site_lib.Site(
+      thread, entry, shown, sizes, names, palette, grid, port
+    )
     hosts = {'127.0.0.1', 'localhost', options.host.lower()}
     if options.allow_remote:
       hosts |= {socket.gethostname().lower(), socket.getfqdn().lower()}
-    server = _Server(
-      uvicorn.Config(
-        whole.app(hosts, options.allow_remote),
-        http='h11',
-        ws='none',
-        lifespan='off',
-        access_log=False,
-        log_config=None,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=3,
-      )
-    )
+    server = _server(site.app(hosts, options.allow_remote))
     name = options.host if options.host != '0.0.0.0' else socket.gethostname()
-    progress.say(f'label points at http://{name}:{port}/?token={doors.token}')
+    progress.say(f'label points at http://{name}:{port}/?token={entry.token}')
     progress.say(
       'Ctrl-C stops; whatever was answered is saved, and the link stays valid'
     )
-    asyncio.run(_until_done(server, listener, work))
+    asyncio.run(_until_done(server, listener, thread))
 
 
 class _Server(uvicorn.Server):
@@ -112,14 +104,32 @@ class _Server(uvicorn.Server):
     yield
 
 
+def _server(app: asgi.ASGIApp) -> _Server:
+  return _Server(
+    uvicorn.Config(
+      app,
+      http='h11',
+      ws='none',
+      lifespan='off',
+      access_log=False,
+      log_config=None,
+      proxy_headers=False,
+      server_header=False,
+      timeout_graceful_shutdown=3,
+    )
+  )
+
+
 async def _until_done(
-  server: uvicorn.Server, listener: socket.socket, work: store_thread.Desk
+  server: uvicorn.Server,
+  listener: socket.socket,
+  thread: store_thread.StoreThread,
 ) -> None:
   serving = asyncio.create_task(server.serve(sockets=[listener]))
   complete_since: float | None = None
   while not serving.done():
     now = time.monotonic()
-    if not await work.do(lambda queue: queue.complete):
+    if not await thread.do(lambda queue: queue.complete):
       complete_since = None
     elif complete_since is None:
       complete_since = now

@@ -13,7 +13,7 @@ from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.web import access as access_lib
 from pointsup_jax.annotation.web import fields, guard, keys, pictures
-from pointsup_jax.annotation.web import store_thread as desk_lib
+from pointsup_jax.annotation.web import store_thread as thread_lib
 
 _STATIC = pathlib.Path(__file__).parent / 'static'
 _FILES = {'app.js': 'text/javascript', 'app.css': 'text/css'}
@@ -34,7 +34,7 @@ class Site:
   """Everything that the routes need.
 
   Attributes:
-    desk: with the store.
+    store_thread: has the store open.
     access: who may come in.
     pictures: the images of all requests.
     sizes: height and width in which the requests of an image count.
@@ -46,7 +46,7 @@ class Site:
       would be handed the same points.
   """
 
-  desk: desk_lib.Desk
+  store_thread: thread_lib.StoreThread
   access: access_lib.Access
   pictures: pictures.Pictures
   sizes: Mapping[str, tuple[int, int]]
@@ -145,7 +145,7 @@ class Site:
     """How far annotators agree."""
     if not self._admitted(request):
       return _refused(403, 'no key')
-    found = await self.desk.do(lambda queue: queue.agreement())
+    found = await self.store_thread.do(lambda queue: queue.agreement())
     pairs = [
       pair._asdict() | {'annotators': list(pair.annotators)}
       for pair in found.pairs
@@ -159,7 +159,7 @@ class Site:
     if not self._admitted(request):
       return _refused(403, 'no key')
     annotator = self._annotator(request)
-    plan = await self.desk.do(lambda queue: queue.plan(annotator))
+    plan = await self.store_thread.do(lambda queue: queue.plan(annotator))
     rows = [
       row.budget._asdict() | {'left': row.left, 'hours': row.hours}
       for row in plan.rows
@@ -183,7 +183,9 @@ class Site:
     """Hands out points; the window that asks becomes the annotator's."""
     annotator, want = self._named(request), fields.want(body)
     self.windows[annotator] = fields.text(body, 'window', 64)
-    return await self.desk.do(lambda queue: self._state(queue, annotator, want))
+    return await self.store_thread.do(
+      lambda queue: self._state(queue, annotator, want)
+    )
 
   async def answer(
     self, request: requests.Request, body: dict[str, Any]
@@ -200,7 +202,7 @@ class Site:
       return self._state(queue, annotator, want)
 
     try:
-      return await self.desk.do(work)
+      return await self.store_thread.do(work)
     except queue_lib.Taken as error:
       raise _Refused(409, 'taken') from error
 
@@ -218,7 +220,7 @@ class Site:
         points.append(self._point(queue.request(one)) | {'said': said})
       return {'points': points}
 
-    return await self.desk.do(work)
+    return await self.store_thread.do(work)
 
   def _state(
     self, queue: queue_lib.Queue, annotator: str, want: int

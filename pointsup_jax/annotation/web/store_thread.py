@@ -12,7 +12,7 @@ from pointsup_jax.annotation import store as store_lib
 T = TypeVar('T')
 
 
-class Desk:
+class StoreThread:
   """Does one thing after the other; answers of two people never interleave."""
 
   def __init__(
@@ -35,10 +35,6 @@ class Desk:
     """Runs something with the queue."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(self._thread, work, self._queue)
-
-  def do_now(self, work: Callable[[queue_lib.Queue], T]) -> T:
-    """As `do`, for callers outside the event loop."""
-    return self._thread.submit(work, self._queue).result()
 
   def sizes(self) -> dict[str, tuple[int, int]]:
     """Of all images; see `store.Store.sizes`."""

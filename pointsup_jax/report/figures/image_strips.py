@@ -57,7 +57,6 @@ def draw(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> bytes:
     classes: whose colours the labels get; those that occur are explained.
   """
   kinds = list(dict.fromkeys(kind for strip in strips for kind in strip.tiles))
-  used = _used(strips)
   columns = max(len(strips), 2)  # one alone would be enormous
   room = (style.WIDTH - _LEFT - _BAR) / columns - _GAP
   height, width = _array(next(iter(strips[0].tiles.values()))).shape[:2]
@@ -65,7 +64,7 @@ def draw(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> bytes:
   tile_width = tile_height * width / height
   fig_width = _LEFT + columns * (tile_width + _GAP) + _BAR
   across = max(int(fig_width / _LEGEND), 1)
-  handles = _legend(strips, used, classes)
+  handles = _legend(strips, classes)
   bottom = _LINE * -(-len(handles) // across) + 2 * _GAP
   fig_height = bottom + len(kinds) * (tile_height + _GAP) + _TOP
   with style.look():
@@ -89,10 +88,7 @@ def draw(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> bytes:
         ax.set_yticks([])
         ax.spines[:].set_visible(False)
         if row == 0:
-          length = int(tile_width * 16)  # characters that fit above
-          # Names of images differ at their ends.
-          name = style.short(strip.name[::-1], length)[::-1]
-          ax.set_title(f'{strip.title}\n{name}', fontsize=7)
+          ax.set_title(_title(strip, tile_width), fontsize=7)
         if column == 0:
           ax.set_ylabel(kind, fontsize=7)
         if kind in strip.tiles:
@@ -113,6 +109,13 @@ def draw(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> bytes:
       borderaxespad=0.2,
     )
     return style.png(fig)
+
+
+def _title(strip: Strip, width: float) -> str:
+  """What stands above a strip; `width` in inches."""
+  length = int(width * 16)  # characters that fit
+  # Names of images differ at their ends.
+  return f'{strip.title}\n{style.short(strip.name[::-1], length)[::-1]}'
 
 
 def _draw_tile(
@@ -191,9 +194,7 @@ def _used(strips: Sequence[Strip]) -> list[int]:
   return sorted(seen)
 
 
-def _legend(
-  strips: Sequence[Strip], used: Sequence[int], classes: classes_lib.ClassSet
-) -> list:
+def _legend(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> list:
   handles: list = [
     patches.Patch(
       facecolor=_color(label, classes),
@@ -203,7 +204,7 @@ def _legend(
       if label == IGNORE
       else style.short(classes.names[label], 18),
     )
-    for label in used
+    for label in _used(strips)
   ]
   if any(tile.dots for strip in strips for tile in strip.tiles.values()):
     handles += [

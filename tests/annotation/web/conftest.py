@@ -15,7 +15,7 @@ def path(tmp_path):
 def site(path):
   site = pages.open_site(path)
   yield site
-  site.desk.close()
+  site.store_thread.close()
 
 
 @pytest.fixture

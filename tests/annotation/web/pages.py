@@ -51,13 +51,13 @@ def fill(path, images=2, per_image=6):
 
 
 def open_site(path, overlap=0.0, images=2):
-  """The site of a store that `fill` made; close its desk."""
-  work = store_thread.Desk(path, len(NAMES), overlap)
+  """The site of a store that `fill` made; close its thread."""
+  thread = store_thread.StoreThread(path, len(NAMES), overlap)
   return site.Site(
-    desk=work,
+    store_thread=thread,
     access=access.Access('s' * 64),
     pictures=pictures.Pictures(Images(images)),
-    sizes=work.sizes(),
+    sizes=thread.sizes(),
     names=NAMES,
     palette=PALETTE,
     grid=GRID,

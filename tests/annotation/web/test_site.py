@@ -104,12 +104,12 @@ def test_all_is_there_after_the_server_was_started_again(path):
   page = pages.Page(site)
   one, two, three = page.points()
   page.answer(one)
-  site.desk.close()
+  site.store_thread.close()
   site = pages.open_site(path)
   page = pages.Page(site)
   assert page.points()[:2] == [two, three]
   assert page.answer(two).json()['progress']['given'] == 2
-  site.desk.close()
+  site.store_thread.close()
 
 
 def test_the_end_is_said(page):
@@ -169,7 +169,7 @@ def test_the_plan_is_told_at_the_pace_of_who_asks(tmp_path):
   }
   assert ben.client.get('/api/plan').json()['pace']['annotator'] is None
   assert pages.Page(site, name=None).client.get('/api/plan').status_code == 200
-  site.desk.close()
+  site.store_thread.close()
 
 
 def test_disputes_are_told_and_settled(tmp_path):
@@ -195,6 +195,6 @@ def test_disputes_are_told_and_settled(tmp_path):
   assert dispute['said'] == {'ana': 1, 'ben': 2}
   eva.answer(first, label=1, mode='adjudicate')
   assert eva.post('disputes', want=9).json()['points'] == []
-  site.desk.close()
+  site.store_thread.close()
   with store_lib.Store(path) as store:
     assert store.answered('town/000').labels.tolist() == [1, 0, 0, 0, 0, 0]

@@ -12,7 +12,10 @@ from pointsup_jax.annotation.exchange.formats import (
   label_studio_points,
   labelme,
 )
-from pointsup_jax.annotation.exchange.formats.exchanged import Claim, Export
+from pointsup_jax.annotation.exchange.formats.exchanged import (
+  Export,
+  FileAnswer,
+)
 
 
 class Format(NamedTuple):
@@ -24,7 +27,7 @@ class Format(NamedTuple):
   # From the text of a file, and whom to name where it names nobody, the
   # answers; errors.UserError says what is wrong with the text. None: written
   # only.
-  read: Callable[[str, str], list[Claim]] | None = None
+  read: Callable[[str, str], list[FileAnswer]] | None = None
   many: bool = False
 
 

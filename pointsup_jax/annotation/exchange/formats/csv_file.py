@@ -5,7 +5,10 @@ import io
 from collections.abc import Iterator
 
 from pointsup_jax import errors
-from pointsup_jax.annotation.exchange.formats.exchanged import Claim, Export
+from pointsup_jax.annotation.exchange.formats.exchanged import (
+  Export,
+  FileAnswer,
+)
 
 # The first two are needed, in any order.
 _COLUMNS = ('id', 'label', 'annotator', 'seconds', 'requests')
@@ -27,7 +30,7 @@ def write(export: Export) -> Iterator[tuple[str, str]]:
   yield '', text.getvalue()
 
 
-def read(text: str, annotator: str) -> list[Claim]:
+def read(text: str, annotator: str) -> list[FileAnswer]:
   """Reads the answers; see `formats.table.Format.read`."""
   first = text.partition('\n')[0]
   separator = max(_SEPARATORS, key=first.count)
@@ -44,15 +47,17 @@ def read(text: str, annotator: str) -> list[Claim]:
         f'{",".join(_COLUMNS[:3])}'
       )
     return [
-      _claim(row, header, reader.line_num, annotator) for row in reader if row
+      _file_answer(row, header, reader.line_num, annotator)
+      for row in reader
+      if row
     ]
   except csv.Error as error:
     raise errors.UserError(f'line {reader.line_num}: {error}') from error
 
 
-def _claim(
+def _file_answer(
   row: list[str], header: list[str], line: int, annotator: str
-) -> Claim:
+) -> FileAnswer:
   cells = dict(zip(header, row, strict=False))
   fault = ''
   if len(row) > len(header):
@@ -62,7 +67,7 @@ def _claim(
     seconds = float(cells.get('seconds') or 'nan')
   except ValueError:
     fault = f'seconds {cells["seconds"]!r} is no number'
-  return Claim(
+  return FileAnswer(
     where=f'line {line}',
     point=cells.get('id', '').rstrip(),
     word=cells.get('label', '').strip(),

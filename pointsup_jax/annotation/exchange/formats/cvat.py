@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 from pointsup_jax import errors
 from pointsup_jax.annotation.exchange.formats import words
 from pointsup_jax.annotation.exchange.formats.exchanged import (
-  Claim,
   Export,
+  FileAnswer,
   Point,
 )
 
@@ -42,7 +42,7 @@ def write(export: Export) -> Iterator[tuple[str, str]]:
   yield '.labels.json', json.dumps(_constructor(export), indent=1)
 
 
-def read(text: str, annotator: str) -> list[Claim]:
+def read(text: str, annotator: str) -> list[FileAnswer]:
   """Reads the answers; see `formats.table.Format.read`."""
   if _DECLARATION.search(text):
     raise errors.UserError(
@@ -57,7 +57,7 @@ def read(text: str, annotator: str) -> list[Claim]:
       f'is not what CVAT writes for images (<{root.tag}>); {_EXPORT}'
     )
   return [
-    _claim(shape, image, annotator)
+    _file_answer(shape, image, annotator)
     for image in root.iter('image')
     for shape in image.iter('points')
   ]
@@ -123,7 +123,9 @@ def _shape(image: ET.Element, export: Export, point: Point) -> None:
     ET.SubElement(shape, 'attribute', name=name).text = value
 
 
-def _claim(shape: ET.Element, image: ET.Element, annotator: str) -> Claim:
+def _file_answer(
+  shape: ET.Element, image: ET.Element, annotator: str
+) -> FileAnswer:
   attributes = {
     attribute.get('name'): (attribute.text or '').rstrip()
     for attribute in shape.iter('attribute')
@@ -133,7 +135,7 @@ def _claim(shape: ET.Element, image: ET.Element, annotator: str) -> Claim:
     position = _position(shape, image)
   except ValueError:
     fault = f'has the points {shape.get("points")!r}; there must be one'
-  return Claim(
+  return FileAnswer(
     where=f'image {image.get("name")}',
     point=attributes.get('point_id', ''),
     word=attributes.get('class', ''),

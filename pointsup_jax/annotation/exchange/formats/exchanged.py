@@ -78,7 +78,7 @@ class Export:
     return self.words.of(point.answer.label)
 
 
-class Claim(NamedTuple):
+class FileAnswer(NamedTuple):
   """One answer as it stands in a file, not yet checked against anything."""
 
   where: str  # in the file

@@ -7,12 +7,12 @@ from typing import Any
 
 from pointsup_jax import errors
 from pointsup_jax.annotation.exchange.formats import label_studio
-from pointsup_jax.annotation.exchange.formats.exchanged import Claim
+from pointsup_jax.annotation.exchange.formats.exchanged import FileAnswer
 
 _EXPORT = "export the project as 'JSON' (not JSON-MIN, CSV or COCO)"
 
 
-def read(text: str, annotator: str) -> list[Claim]:
+def read(text: str, annotator: str) -> list[FileAnswer]:
   """Reads the answers; see `formats.table.Format.read`.
 
   Drafts, predictions and skipped tasks hold no answers. What has a position is
@@ -25,19 +25,21 @@ def read(text: str, annotator: str) -> list[Claim]:
     raise errors.UserError(f'is not JSON: {error}') from error
   if not isinstance(tasks, list):
     raise errors.UserError(f'is not a list of tasks; {_EXPORT}')
-  claims: list[Claim] = []
+  file_answers: list[FileAnswer] = []
   for number, task in enumerate(tasks, start=1):
     try:
-      claims += _claims_of_task(task, number, annotator)
+      file_answers += _answers_of_task(task, number, annotator)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
       raise errors.UserError(
         f'task {number} is not as Label Studio writes it '
         f'({type(error).__name__}: {error}); {_EXPORT}'
       ) from error
-  return claims
+  return file_answers
 
 
-def _claims_of_task(task: Any, number: int, annotator: str) -> Iterator[Claim]:
+def _answers_of_task(
+  task: Any, number: int, annotator: str
+) -> Iterator[FileAnswer]:
   name = f'task {task.get("id", number)}'
   if 'annotations' not in task:
     raise ValueError("no 'annotations'")
@@ -53,7 +55,7 @@ def _claims_of_task(task: Any, number: int, annotator: str) -> Iterator[Claim]:
     ]
     seconds = _number(annotation.get('lead_time'))
     for result in results:
-      yield _claim(
+      yield _file_answer(
         result,
         task['data'],
         where=name,
@@ -63,14 +65,14 @@ def _claims_of_task(task: Any, number: int, annotator: str) -> Iterator[Claim]:
       )
 
 
-def _claim(
+def _file_answer(
   result: dict,
   data: dict,
   *,
   where: str,
   annotator: str,
   seconds: float | None,
-) -> Claim:
+) -> FileAnswer:
   value, kind = result['value'], _kind(result)
   chosen = value.get(kind) or []
   position = None
@@ -82,7 +84,7 @@ def _claim(
     if x is not None and y is not None:
       position = (y / 100, x / 100)
   digest = data.get('requests')
-  return Claim(
+  return FileAnswer(
     where=f'{where}, region {result.get("id")}',
     point=point,
     word=str(chosen[0]) if chosen else '',

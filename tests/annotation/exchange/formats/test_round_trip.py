@@ -100,11 +100,11 @@ def test_every_column_and_row_is_shown_where_it_was_asked(
   text = people.export(store, format_name, size, shown=shown)
   text = people.answer(text, format_name, {})
   found = {
-    claim.point: tuple(
+    given.point: tuple(
       min(int(share * n), n - 1)
-      for share, n in zip(claim.position, size, strict=True)
+      for share, n in zip(given.position, size, strict=True)
     )
-    for claim in people.read(text, format_name)
+    for given in people.read(text, format_name)
   }
   assert found == {r.id: (r.row, r.col) for r in requests}
 
