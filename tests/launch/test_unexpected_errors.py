@@ -58,7 +58,7 @@ def test_without_a_workdir_the_traceback_is_printed(capsys):
 
 def test_where_it_cannot_be_written_the_traceback_is_printed(tmp_path, capsys):
   with (
-    pytest.raises(errors.UserError, match='^KeyError'),
+    pytest.raises(errors.UserError, match=r'^KeyError'),
     command.explained(tmp_path / 'gone/error.txt'),
   ):
     raise KeyError('a bug')
