@@ -17,7 +17,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import processes
+from pointsup_jax.hosts import processes, wording
 
 CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The experiment, such as configs/streets_active.py.'
@@ -120,7 +120,7 @@ def parse_flags(argv: list[str]) -> list[str]:
   try:
     return flags.FLAGS(argv)
   except flags.Error as error:
-    fail(errors.UsageError(str(error).splitlines()[0]))
+    fail(errors.UsageError(wording.first_line(error)))
   except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
     typo = unknown_field(list(values), flatten(known))
     fail(errors.UsageError(typo or f'--config: {error}'))

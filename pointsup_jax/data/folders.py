@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 from pointsup_jax import errors
+from pointsup_jax.hosts import wording
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -35,7 +36,7 @@ def find_images(root: pathlib.Path, split: str) -> dict[str, str]:
   if not folder.is_dir():
     raise errors.UserError(
       f'{root} has no split {split!r}: neither splits/{split}.txt nor '
-      f'images/{split}/ exists; it has {few(_splits(root)) or "none"}'
+      f'images/{split}/ exists; it has {wording.few(_splits(root)) or "none"}'
     )
   images = _images_below(root, folder)
   if not images:
@@ -64,14 +65,14 @@ def _listed(root: pathlib.Path, listing: pathlib.Path) -> dict[str, str]:
   twice = [name for name, n in collections.Counter(names).items() if n > 1]
   if twice:
     raise errors.UserError(
-      f'{listing} has {len(twice)} names more than once: {few(twice)}'
+      f'{listing} has {len(twice)} names more than once: {wording.few(twice)}'
     )
   images = _images_below(root, root / 'images')
   missing = [name for name in names if name not in images]
   if missing:
     raise errors.UserError(
       f'{listing}: {len(missing)} of {len(names)} names have no image: '
-      f'{few(missing)}; names are paths in images/ without suffix'
+      f'{wording.few(missing)}; names are paths in images/ without suffix'
     )
   return {name: images[name] for name in names}
 
@@ -129,9 +130,3 @@ def images_below(
           and path.is_file()  # a pipe, for example, is none
         ):
           yield path
-
-
-def few(items: Sequence[str]) -> str:
-  """The first three, and how many more there are."""
-  more = f' and {len(items) - 3} more' if len(items) > 3 else ''
-  return ', '.join(items[:3]) + more

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pointsup_jax import errors
+from pointsup_jax.hosts import wording
 from pointsup_jax.types import Array
 
 # What Pillow raises on files that are cut off or damaged.
@@ -178,7 +179,7 @@ def read_labels(path: pathlib.Path) -> np.ndarray:
 def _unreadable(
   root: pathlib.Path, path: str, error: Exception
 ) -> errors.UserError:
-  reason = str(error).splitlines()[0] if str(error) else type(error).__name__
   return errors.UserError(
-    f'{path} cannot be read, it is damaged or no image: {reason} (in {root})'
+    f'{path} cannot be read, it is damaged or no image: '
+    f'{wording.first_line(error)} (in {root})'
   )

@@ -14,14 +14,13 @@ from pointsup_jax.data import (
   contact_sheet,
   domains,
   findings,
-  folders,
   image_files,
   image_folder,
   official,
   sources,
 )
 from pointsup_jax.data.paired_files import Labelling, Pair
-from pointsup_jax.hosts import progress
+from pointsup_jax.hosts import progress, wording
 from pointsup_jax.types import Example
 
 _EXAMPLES = 4  # of each domain, on the sheet
@@ -160,12 +159,12 @@ def describe(
   if summary.unreadable:
     wrong.append(
       f'{name} has {len(summary.unreadable)} examples with a file that is '
-      f'missing or cannot be read: {folders.few(summary.unreadable)}'
+      f'missing or cannot be read: {wording.few(summary.unreadable)}'
     )
   if summary.mismatched:
     text = (
       f'{len(summary.mismatched)} labels of another size than their image: '
-      f'{folders.few(summary.mismatched)}'
+      f'{wording.few(summary.mismatched)}'
     )
     everything = len(summary.mismatched) == summary.examples
     if domain.leaves_out and not everything:
@@ -173,9 +172,9 @@ def describe(
     else:
       wrong.append(f'{name} has {text}')
   if summary.constant:
-    lines.append(f'  of one colour: {folders.few(summary.constant)}')
+    lines.append(f'  of one colour: {wording.few(summary.constant)}')
   if summary.twins:
-    lines.append(f'  the same image twice: {folders.few(summary.twins)}')
+    lines.append(f'  the same image twice: {wording.few(summary.twins)}')
   if domain.labelling is not None:
     more, faults = describe_labels(domain, summary, classes)
     lines, wrong = lines + more, wrong + faults
@@ -209,7 +208,7 @@ def describe_labels(
   if unknown:
     listed = [f'{i} (first in {summary.first_with[i]})' for i in unknown]
     wrong.append(
-      f'{domain.name} has label ids of no class: {folders.few(listed)}; valid '
+      f'{domain.name} has label ids of no class: {wording.few(listed)}; valid '
       f'are {labelling.valid}'
     )
   return lines, wrong
@@ -227,7 +226,7 @@ def overlaps(
     if not shared:
       continue
     names = sorted(summaries[one].names[digest] for digest in shared)
-    text = f'{one} and {two} share {len(shared)} images: {folders.few(names)}'
+    text = f'{one} and {two} share {len(shared)} images: {wording.few(names)}'
     if two == 'evaluation':
       wrong.append(text)
     else:

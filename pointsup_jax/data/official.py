@@ -13,7 +13,7 @@ from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import folders, image_files, paired_files
 from pointsup_jax.data.paired_files import Labelling, Pair
-from pointsup_jax.hosts import progress
+from pointsup_jax.hosts import progress, wording
 
 
 class Layout(NamedTuple):
@@ -111,7 +111,7 @@ def open_split(
   if wrong:
     progress.say(
       f'{root}: {len(wrong)} of {len(pairs)} pairs are left out: '
-      f'{folders.few(list(wrong.values()))}'
+      f'{wording.few(list(wrong.values()))}'
     )
   kept = {name: pair for name, pair in pairs.items() if name not in wrong}
   return paired_files.PairedFiles(root, kept, labelling, size)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pointsup_jax import errors
-from pointsup_jax.data import folders, image_files, transforms
+from pointsup_jax.data import image_files, transforms
+from pointsup_jax.hosts import wording
 from pointsup_jax.types import IGNORE, Example
 
 
@@ -81,7 +82,7 @@ class PairedFiles:
     if labels.min() < 0:
       unknown = [str(one) for one in np.unique(ids[labels < 0])]
       raise errors.UserError(
-        f'{path} has the id {folders.few(unknown)}; valid are '
+        f'{path} has the id {wording.few(unknown)}; valid are '
         f'{labelling.valid} (in {self._root})'
       )
     return labels.astype(np.uint8)
@@ -103,7 +104,7 @@ def refuse(root: pathlib.Path, wrong: list[str]) -> None:
   if wrong:
     count = f'; {len(wrong)} such pairs' if len(wrong) > 1 else ''
     raise errors.UserError(
-      f'{folders.few(wrong)}; both must match (in {root}{count})'
+      f'{wording.few(wrong)}; both must match (in {root}{count})'
     )
 
 
@@ -117,7 +118,7 @@ def require_labels(root: pathlib.Path, pairs: Mapping[str, Pair]) -> None:
   if missing:
     raise errors.UserError(
       f'{root}: {len(missing)} of {len(pairs)} images have no label: '
-      f'no {folders.few(missing)}'
+      f'no {wording.few(missing)}'
     )
 
 

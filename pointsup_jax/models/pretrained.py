@@ -13,7 +13,7 @@ import numpy as np
 from flax import traverse_util
 
 from pointsup_jax import errors, types
-from pointsup_jax.hosts import progress
+from pointsup_jax.hosts import progress, wording
 from pointsup_jax.models import deeplab, weight_files
 
 # Our module and torch's; what is in braces is the same on both sides.
@@ -105,7 +105,7 @@ def complete(
   }
   if any(problems.values()):
     listed = '; '.join(
-      f'{len(names)} {kind}: {_few(sorted(names))}'
+      f'{len(names)} {kind}: {wording.few(sorted(names))}'
       for kind, names in problems.items()
       if names
     )
@@ -146,7 +146,7 @@ def from_torch(state_dict: Mapping[str, np.ndarray]) -> types.Variables:
   if unknown:
     raise _UnknownNamesError(
       f'{len(unknown)} of {len(state_dict)} tensors are none of a DeepLab-v2 '
-      f'with two heads: {_few(unknown)}; expected names like '
+      f'with two heads: {wording.few(unknown)}; expected names like '
       "'layer1.0.conv1.weight' or 'layer6.conv2d_list.0.bias'"
     )
   return traverse_util.unflatten_dict(flat, sep='/')
@@ -242,8 +242,3 @@ def _other_head(
     and one.shape[1:] == other.shape[1:]
     for one, other in zip(have, want, strict=True)
   )
-
-
-def _few(names: Sequence[str]) -> str:
-  more = f' and {len(names) - 5} more' if len(names) > 5 else ''
-  return ', '.join(names[:5]) + more

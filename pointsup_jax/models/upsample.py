@@ -106,9 +106,22 @@ def interpolate(x: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
   return jnp.einsum('Hh,bhwc->bHwc', rows, x, precision='highest')
 
 
-def weights(old: int, new: int) -> np.ndarray:
-  """The matrix [new, old] that interpolates a line of old pixels at new."""
-  # A single output pixel lies on the first input pixel, as in PyTorch.
-  positions = np.linspace(0, old - 1, new) if new > 1 else np.zeros(1)
-  distances = np.abs(positions[:, None] - np.arange(old))
-  return np.maximum(0.0, 1.0 - distances)
+def weights(old: int, new, numbers: Any = np):
+  """The matrix [new, old] that interpolates a line of old pixels at new.
+
+  Args:
+    old: pixels of a line.
+    new: pixels of the resized line.
+    numbers: numpy; or jax.numpy for a matrix that is made in the program, where
+      `new` may be unknown while it is traced.
+  """
+  # Pixel i lies at i * (old - 1) / (new - 1), or at 0 if it is the only one, as
+  # in PyTorch. The integer part is exact: float32 would not be in large images.
+  steps = numbers.maximum(new - 1, 1)
+  positions = numbers.arange(new) * (old - 1)
+  below = (positions // steps)[:, None]
+  share = ((positions % steps) / steps)[:, None]
+  pixels = numbers.arange(old)
+  return numbers.where(pixels == below, 1 - share, 0.0) + numbers.where(
+    pixels == below + 1, share, 0.0
+  )

@@ -10,6 +10,7 @@ import numpy as np
 import safetensors.numpy
 
 from pointsup_jax import errors
+from pointsup_jax.hosts import wording
 
 SUFFIXES = ('.pth', '.safetensors', '.npz')
 # What published files wrap their tensors in.
@@ -145,8 +146,7 @@ def _torch(path: pathlib.Path) -> Any:
 
 
 def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
-  reason = str(error).strip().splitlines() or [type(error).__name__]
   return errors.UserError(
     f'{path} cannot be read as weights: it is damaged, something else, or '
-    f'holds code, which is never run ({reason[0][:120]})'
+    f'holds code, which is never run ({wording.first_line(error)[:120]})'
   )

@@ -3,7 +3,7 @@
 Everything that a user could get wrong is in it: the resizing to the network's
 size, the order of the channels, the mean, and the way back. Batch, height and
 width may be unknown while it is traced, so the matrices that resize are made in
-the program, from integers: float32 holds no exact positions in large images.
+the program.
 """
 
 from typing import TypeAlias
@@ -41,8 +41,8 @@ def segment(
   small = inference.small_logits(segmenter, variables, resize(images, size))
   logits = upsample.interpolate(
     small,
-    linear_weights(small.shape[1], height),
-    linear_weights(small.shape[2], width),
+    upsample.weights(small.shape[1], height, jnp),
+    upsample.weights(small.shape[2], width, jnp),
   )
   return segmenting.judge(logits)
 
@@ -101,20 +101,3 @@ def cubic_weights(old: Pixels, new: Pixels) -> jax.Array:
   far = ((-0.5 * x + 2.5) * x - 4) * x + 2
   weights = jnp.where(x < 1, near, jnp.where(x < 2, far, 0.0))
   return weights / jnp.sum(weights, axis=1, keepdims=True)
-
-
-def linear_weights(old: int, new: Pixels) -> jax.Array:
-  """`models.upsample.weights` where `new` may be unknown.
-
-  Returns:
-    [new, old] float32.
-  """
-  # Pixel i lies at i * (old - 1) / (new - 1); the integer part is exact.
-  steps = jnp.maximum(new - 1, 1)
-  positions = jnp.arange(new) * (old - 1)
-  below = (positions // steps)[:, None]
-  share = ((positions % steps) / steps).astype(jnp.float32)[:, None]
-  pixels = jnp.arange(old)
-  return jnp.where(pixels == below, 1 - share, 0.0) + jnp.where(
-    pixels == below + 1, share, 0.0
-  )

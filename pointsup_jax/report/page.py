@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jinja2
 import numpy as np
 
+from pointsup_jax.hosts import wording
 from pointsup_jax.report import click_statistics as clicks_lib
 from pointsup_jax.report import comparison as scores_lib
 from pointsup_jax.report import contents as contents_lib
@@ -56,7 +57,7 @@ def render(
   environment.filters |= {
     'percent': percent,
     'points': points,
-    'duration': duration,
+    'duration': wording.duration,
     'whole': lambda number: f'{number:,}',
     'hex': lambda color: '#{:02x}{:02x}{:02x}'.format(*color),
   }
@@ -87,12 +88,3 @@ def percent(share: float | None, decimals: int = 1) -> str:
 def points(difference: float) -> str:
   """A difference of shares in points, with its sign."""
   return '–' if np.isnan(difference) else f'{100 * difference:+z.1f}'
-
-
-def duration(seconds: float) -> str:
-  """Seconds as people say them."""
-  if seconds < 100:
-    return f'{seconds:.0f} s'
-  if seconds < 6000:
-    return f'{seconds / 60:.0f} min'
-  return f'{seconds / 3600:.1f} h'

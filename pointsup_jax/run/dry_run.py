@@ -15,6 +15,7 @@ from pointsup_jax.annotation import planning, schema
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import sources
+from pointsup_jax.hosts import wording
 from pointsup_jax.run import (
   config_check,
   config_file,
@@ -200,7 +201,8 @@ def _effort(answers: int, pace: planning.Pace, *, people: bool) -> str:
     if pace.answers
     else f'assumed until {planning.ENOUGH} were timed'
   )
-  time = f'{_clock(planning.hours(answers, pace))} at {pace.seconds:.1f} s'
+  seconds = 3600 * planning.hours(answers, pace)
+  time = f'{wording.duration(seconds)} at {pace.seconds:.1f} s'
   if people:
     return f'about {time} an answer ({how})'
   return f'from the label files; people would take {time} an answer ({how})'
@@ -216,7 +218,7 @@ def _table(plan: planning.Plan) -> Iterator[str]:
     yield (
       f'{kept.percent:5}% {kept.points:10,} {kept.images:8,} '
       f'{kept.patches:8,} {kept.worth:14.0%}  '
-      f'{_clock(hours) if left else "done"}{here}'
+      f'{wording.duration(3600 * hours) if left else "done"}{here}'
     )
 
 
@@ -244,12 +246,3 @@ def _look(run: run_lib.Run) -> store_lib.Store:
   return store_lib.Store(
     run.workdir.annotations, connect=schema.connect_to_copy
   )
-
-
-def _clock(hours: float) -> str:
-  minutes = round(hours * 60)
-  if hours >= 10:
-    return f'{hours:,.0f} h'
-  if minutes >= 60:
-    return f'{minutes // 60} h {minutes % 60} min'
-  return f'{minutes} min' if minutes else 'less than a minute'

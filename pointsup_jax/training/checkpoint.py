@@ -15,7 +15,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import processes, progress
+from pointsup_jax.hosts import processes, progress, wording
 from pointsup_jax.training import checksums, learner
 from pointsup_jax.types import Variables
 
@@ -335,7 +335,7 @@ def _wait_unless_failed(*, key: str, timeout_ms: int) -> None:
 
 
 def _first_line(error: Exception) -> str:
-  line = str(error).splitlines()[0] if str(error) else type(error).__name__
+  line = wording.first_line(error)
   # TensorStore names the file several times before it comes to the point.
   point = re.search(r'([^:]+) \[os_error_code=', line)
   return point[1].strip() if point else line

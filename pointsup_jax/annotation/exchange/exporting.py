@@ -16,6 +16,7 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
   Point,
 )
 from pointsup_jax.data import folders, image_files
+from pointsup_jax.hosts import wording
 
 WHICH = ('open', 'answered', 'all')
 # Names of Cityscapes leave this out.
@@ -109,7 +110,7 @@ def find_images(
   if missing:
     raise errors.UserError(
       f'{root} has no file for {len(missing)} of the images: '
-      f'{folders.few(missing)}; --images must be the folder below which these '
+      f'{wording.few(missing)}; --images must be the folder below which these '
       'are paths without .png or .jpg'
     )
   return found
