@@ -1,5 +1,8 @@
 """The errors that reach a user as one line, without a traceback."""
 
+import contextlib
+from collections.abc import Iterator
+
 
 class UserError(Exception):
   """Something the user can mend: the message says what, where and how."""
@@ -43,3 +46,22 @@ class LostProcess(Exception):
       f'{reason}: another process was probably lost, see its messages; start '
       'the same command again on all hosts, it continues'
     )
+
+
+@contextlib.contextmanager
+def needs(extra: str, what: str) -> Iterator[None]:
+  """Says which command installs what an import in the block lacks.
+
+  Args:
+    extra: its file in requirements/, and its name among the package's extras.
+    what: needs it, to begin the sentence.
+
+  Raises:
+    UsageError: a package is missing.
+  """
+  try:
+    yield
+  except ModuleNotFoundError as error:
+    raise UsageError(
+      f'{what} needs {error.name}: pip install -r requirements/{extra}.txt'
+    ) from error

@@ -102,9 +102,10 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
     errors.UserError: an example is not as it should be, or the disk is full.
   """
   # Not before here: they take seconds to import.
-  import tensorflow_datasets as tfds
+  with errors.needs('prepare', 'launch.prepare'):
+    import tensorflow_datasets as tfds
 
-  from pointsup_jax.data import builders
+    from pointsup_jax.data import builders
 
   part = builders.Part(
     name=order.folder.parent.name,

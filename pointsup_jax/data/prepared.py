@@ -86,7 +86,8 @@ def open_build(path: pathlib.Path, *, labelled: bool) -> Prepared:
   Raises:
     errors.UserError: there is none, or it has no labels.
   """
-  import tensorflow_datasets as tfds
+  with errors.needs('prepare', 'data.prepared'):
+    import tensorflow_datasets as tfds
 
   if not (path / 'dataset_info.json').is_file():
     raise errors.UserError(

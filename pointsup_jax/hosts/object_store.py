@@ -80,7 +80,9 @@ class Mirror:
       errors.UsageError: it is no such folder, or of another kind of store.
       errors.UserError: it cannot be read.
     """
-    import fsspec
+    with errors.needs('gcs', f'--workdir={remote}'):
+      import fsspec
+      import gcsfs  # noqa: F401  # fsspec looks for it by itself
 
     # Other processes, and TensorStore in this one, write there too. No option
     # of this instance: Orbax makes one of its own, by epath.
@@ -91,12 +93,7 @@ class Mirror:
         f'{_SCHEME}BUCKET/NAME; on other stores its checkpoints would not be '
         'whole or absent'
       )
-    try:
-      self._store, self._root = fsspec.url_to_fs(remote.rstrip('/'))
-    except ImportError as error:
-      raise errors.UsageError(
-        f'--workdir={remote} needs: pip install gcsfs'
-      ) from error
+    self._store, self._root = fsspec.url_to_fs(remote.rstrip('/'))
     self.remote = epath.Path(remote)
     self._mark = mark
     self._lock = contextlib.ExitStack()

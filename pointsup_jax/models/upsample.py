@@ -106,7 +106,7 @@ def interpolate(x: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
   return jnp.einsum('Hh,bhwc->bHwc', rows, x, precision='highest')
 
 
-def weights(old: int, new, numbers: Any = np):
+def weights(old: int, new: Any, numbers: Any = np) -> Any:
   """The matrix [new, old] that interpolates a line of old pixels at new.
 
   Args:

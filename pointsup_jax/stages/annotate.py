@@ -9,7 +9,6 @@ from pointsup_jax.annotation import oracle
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.annotation.exchange.formats import words
-from pointsup_jax.annotation.web import server
 from pointsup_jax.hosts import object_store, progress, stopping
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import trained_models, waiting
@@ -108,6 +107,8 @@ def serve(run: run_lib.Run) -> None:
       f'no page is served from {run.workdir}: its answers would be on no disk; '
       + object_store.to_label(run.workdir)
     )
+  with errors.needs('annotate', 'the page'):
+    from pointsup_jax.annotation.web import server
   server.serve(
     path=run.workdir.annotations,
     folder=run.workdir.annotate,

@@ -39,12 +39,8 @@ def write(run: run_lib.Run, predict: predictions.Predict) -> None:
       '--stage=all'
     )
   # Drawing libraries take long to import; a run that trains needs none.
-  try:
+  with errors.needs('report', 'the report'):
     from pointsup_jax.report import drawings, page
-  except ImportError as error:
-    raise errors.UserError(
-      f'the report needs {error.name}: pip install -r requirements.txt'
-    ) from error
   pictures, missing = drawings.draw(run, contents, predict)
   text = page.render(
     contents,

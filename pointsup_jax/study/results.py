@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from pointsup_jax import errors
 from pointsup_jax.data import domains
 from pointsup_jax.hosts import progress
 from pointsup_jax.report import comparison, paper_tables
 from pointsup_jax.run import workdir as workdir_lib
-from pointsup_jax.study import curve
 from pointsup_jax.study import rows as rows_lib
 from pointsup_jax.study import table as table_lib
 
@@ -46,6 +46,8 @@ def write(
     {'seeds': list(seeds), 'rows': [row._asdict() for row in rows]},
   )
   if any(row.series for row in rows):
+    with errors.needs('report', 'the curve'):
+      from pointsup_jax.study import curve
     (out / 'curve.png').write_bytes(curve.draw(table, seeds))
   print(text)
   progress.say(f'study: {", ".join(files)} and more in {out}')

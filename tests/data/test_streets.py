@@ -84,7 +84,7 @@ def test_source():
   assert len(streets) == len(set(streets.names)) == 3
   example = streets[2]
   assert example.name == streets.names[2]
-  assert same(example[1:], render('camera', 'val', 2, 5))
+  assert same(example[1:3], render('camera', 'val', 2, 5))
   with pytest.raises(IndexError):
     streets[3]
 
