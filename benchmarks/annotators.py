@@ -187,7 +187,7 @@ def check(
 ) -> list[str]:
   """What is wrong with the store, in words."""
   with store_lib.Store(path) as store:
-    stored = [(x.request, x.label) for x in store.standing()]
+    stored = [(x.request, x.label) for x in store.answers_by_person()]
     requests = {request.id for request in store.requests()}
   told = [pair for held, _ in reports for pair in held.items()]
   wrong = []

@@ -24,17 +24,17 @@ class Agreement(NamedTuple):
   disputed: list[str]  # ids of points with different labels, none settled
 
 
-def measure(standing: Iterable[store_lib.Standing]) -> Agreement:
+def measure(given: Iterable[store_lib.PersonAnswer]) -> Agreement:
   """Compares labels; who was unsure or skipped a point is left out.
 
   255, 'none of the classes', is a label like the others.
 
   Args:
-    standing: what annotators say, in any order.
+    given: what annotators say, in any order.
   """
   labels: dict[str, dict[str, int]] = collections.defaultdict(dict)
   settled = set()
-  for said in standing:
+  for said in given:
     if said.mode == 'adjudicate':
       settled.add(said.request)
     elif said.answer == 'label' and said.label is not None:

@@ -70,7 +70,7 @@ class Plan(NamedTuple):
 
 
 def pace(
-  standing: Iterable[store_lib.Standing], annotator: str | None = None
+  given: Iterable[store_lib.PersonAnswer], annotator: str | None = None
 ) -> Pace | None:
   """The median time of the answers that were timed.
 
@@ -78,7 +78,7 @@ def pace(
   time. Simulated times are nobody's pace, and skips are no answers.
 
   Args:
-    standing: what is said.
+    given: what is said.
     annotator: who says all of it; None: several do.
 
   Returns:
@@ -86,7 +86,7 @@ def pace(
   """
   times = [
     time
-    for said in standing
+    for said in given
     if said.answer != 'skip'
     and said.annotator != oracle.NAME
     and (time := said.active_seconds or said.seconds)

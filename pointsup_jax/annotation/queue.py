@@ -77,10 +77,10 @@ class Queue:
     self._budgets = planning.budgets(self._order, [*self._needed.values()])
     # What stands, by point and annotator and by annotator and point, each
     # annotator's oldest answer first.
-    self._said: dict[str, dict[str, store_lib.Standing]] = {}
-    self._by: dict[str, dict[str, store_lib.Standing]] = {}
-    for standing in store.standing():
-      self._keep(standing)
+    self._said: dict[str, dict[str, store_lib.PersonAnswer]] = {}
+    self._by: dict[str, dict[str, store_lib.PersonAnswer]] = {}
+    for given in store.answers_by_person():
+      self._keep(given)
     self._leases: dict[str, dict[str, float]] = {}
     for lease in store.leases():
       mine = self._said.get(lease.request, {}).get(lease.annotator)
@@ -168,12 +168,12 @@ class Queue:
       self._follow(request, annotator, now, reopened=answer.answer == 'undo')
     return new
 
-  def history(self, annotator: str, count: int) -> list[store_lib.Standing]:
+  def history(self, annotator: str, count: int) -> list[store_lib.PersonAnswer]:
     """An annotator's last answers, the latest first."""
     mine = self._by.get(annotator, {})
     return [mine[key] for key in itertools.islice(reversed(mine), count)]
 
-  def said(self, request: str) -> list[store_lib.Standing]:
+  def said(self, request: str) -> list[store_lib.PersonAnswer]:
     """What everybody says of a point."""
     return list(self._said.get(request, {}).values())
 
@@ -233,9 +233,9 @@ class Queue:
     self._given -= self._count(request)
     self._said.get(request, {}).pop(annotator, None)
     self._by.get(annotator, {}).pop(request, None)
-    for standing in self._store.standing(request):
-      if standing.annotator == annotator:
-        self._keep(standing)
+    for given in self._store.answers_by_person(request):
+      if given.annotator == annotator:
+        self._keep(given)
         if reopened:  # an older answer stands again; it is not the latest
           mine = self._by[annotator].items()
           self._by[annotator] = dict(sorted(mine, key=lambda item: item[1].seq))
@@ -248,14 +248,14 @@ class Queue:
     if held is not None and self._wants(request):  # it is anybody's again
       self._store.lease([store_lib.Lease(request, annotator, 0.0)])
 
-  def _keep(self, standing: store_lib.Standing) -> None:
-    self._said.setdefault(standing.request, {})[standing.annotator] = standing
-    self._by.setdefault(standing.annotator, {})[standing.request] = standing
+  def _keep(self, given: store_lib.PersonAnswer) -> None:
+    self._said.setdefault(given.request, {})[given.annotator] = given
+    self._by.setdefault(given.annotator, {})[given.request] = given
 
   def _answers(self, request: str) -> int:
     """How many annotators have answered a point."""
     said = self._said.get(request, {})
-    return sum(standing.answer != 'skip' for standing in said.values())
+    return sum(given.answer != 'skip' for given in said.values())
 
   def _count(self, request: str) -> int:
     return min(self._answers(request), self._needed[request])

@@ -12,7 +12,7 @@ _TABLES = {'images', 'requests', 'answers'}
 _BUSY_SECONDS = 30.0
 
 
-def standing(where: str = '') -> str:
+def answers_by_person(where: str = '') -> str:
   """The query for what each annotator says of each point.
 
   Each undo takes back its annotator's answer before it. Read backwards, an undo
@@ -88,14 +88,14 @@ _SCHEMA = (
     expires REAL NOT NULL,    -- seconds since 1970, UTC
     PRIMARY KEY (request_id, annotator)
   ) WITHOUT ROWID""",
-  f'CREATE VIEW standing AS {standing()}',
+  f'CREATE VIEW answers_by_person AS {answers_by_person()}',
   # Of the answers that stand one holds: a skipped point may be answered by
   # somebody else, a settled dispute is settled, otherwise the latest counts.
   f"""CREATE VIEW state AS
     SELECT requests.rowid AS position, requests.*, images.score AS image_score,
       answer, label, annotator, seconds, time
     FROM requests JOIN images USING (image) LEFT JOIN answers ON seq = (
-      SELECT seq FROM ({standing('WHERE request_id = requests.id')})
+      SELECT seq FROM ({answers_by_person('WHERE request_id = requests.id')})
       ORDER BY answer = 'skip', mode IS NOT 'adjudicate', seq DESC
       LIMIT 1)""",
   """CREATE VIEW points AS

@@ -65,7 +65,7 @@ class Counts(NamedTuple):
   answered: int  # labelled or unsure; skipped ones are still open
 
 
-class Standing(NamedTuple):
+class PersonAnswer(NamedTuple):
   """What an annotator says of a point."""
 
   seq: int  # a later answer has a higher one
@@ -271,15 +271,15 @@ class Store:
     rows = self._query('SELECT image, height, width FROM images')
     return {image: (height, width) for image, height, width in rows}
 
-  def standing(self, request: str | None = None) -> list[Standing]:
+  def answers_by_person(self, request: str | None = None) -> list[PersonAnswer]:
     """What every annotator says, of all requests or one; the oldest first."""
     where = '' if request is None else 'WHERE request_id = ?'
     rows = self._query(
       'SELECT seq, request_id, annotator, answer, label, active_seconds, mode,'
-      f' seconds FROM ({schema.standing(where)}) ORDER BY seq',
+      f' seconds FROM ({schema.answers_by_person(where)}) ORDER BY seq',
       *(() if request is None else (request,)),
     )
-    return [Standing(*row) for row in rows]
+    return [PersonAnswer(*row) for row in rows]
 
   def has_key(self, key: str) -> bool:
     """Whether an answer with this key was recorded."""
@@ -380,13 +380,14 @@ class Store:
     Those given on the page count whatever name they were given under.
     """
     ((count,),) = self._query(
-      "SELECT count(*) FROM standing WHERE answer IN ('label', 'unsure')"
+      'SELECT count(*) FROM answers_by_person'
+      " WHERE answer IN ('label', 'unsure')"
       ' AND (annotator != ? OR mode IS NOT NULL)',
       annotator,
     )
     return count
 
-  def holding(self) -> dict[str, Entry]:
+  def current_answers(self) -> dict[str, Entry]:
     """The answer that holds for each answered request, by its id."""
     rows = self._query(
       'SELECT id, answer, label, annotator, seconds FROM state'
@@ -466,7 +467,7 @@ class Store:
     if not self._query('SELECT 1 FROM requests WHERE id = ?', request):
       raise ValueError(f'{self.path} has no request {request!r}')
     if answer == 'undo' and not any(
-      standing.annotator == annotator for standing in self.standing(request)
+      given.annotator == annotator for given in self.answers_by_person(request)
     ):
       raise ValueError(f'{annotator} has no answer to undo at {request}')
 

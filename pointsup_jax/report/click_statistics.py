@@ -53,7 +53,7 @@ class Correction(NamedTuple):
 
 def count(
   requests: Sequence[store_lib.Request],
-  holding: Mapping[str, store_lib.Entry],
+  current: Mapping[str, store_lib.Entry],
   num_classes: int,
   grid: tuple[int, int],
 ) -> Clicks:
@@ -61,7 +61,7 @@ def count(
 
   Args:
     requests: all points.
-    holding: the answer that holds, by the request's id.
+    current: the answer that holds, by the request's id.
     num_classes: C.
     grid: rows and columns of patches.
   """
@@ -74,7 +74,7 @@ def count(
     answers = rounds.setdefault(
       request.round, np.zeros((num_classes, num_classes + 1), np.int64)
     )
-    entry = holding.get(request.id)
+    entry = current.get(request.id)
     if entry is None:
       open_ += 1
     elif entry.label is None:

@@ -1,7 +1,7 @@
 """What the answers cost the people who gave them."""
 
 import collections
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,40 +26,33 @@ class Effort(NamedTuple):
     return self.unsure / self.answers if self.answers else 0.0
 
 
-def measure(
-  standing: Sequence[store_lib.Standing],
-  holding: Mapping[str, store_lib.Entry],
-) -> list[Effort]:
+def measure(given: Sequence[store_lib.PersonAnswer]) -> list[Effort]:
   """The effort of every annotator; with several, everybody's comes last.
 
-  Times are without pauses where the page measured them. Other tools give one
-  time for an answer, which is in `holding`.
+  Times are without pauses where the page measured them.
 
   Args:
-    standing: what each annotator says.
-    holding: the answer that holds, by the request's id.
+    given: what each annotator says.
   """
-  answers: dict[str, list[store_lib.Standing]] = collections.defaultdict(list)
-  for said in standing:
+  answers: dict[str, list[store_lib.PersonAnswer]] = collections.defaultdict(
+    list
+  )
+  for said in given:
     if said.answer != 'skip':
       answers[said.annotator].append(said)
-  found = [_of(who, answers[who], holding) for who in sorted(answers)]
+  found = [_of(who, answers[who]) for who in sorted(answers)]
   if len(found) > 1:
     everything = [said for who in sorted(answers) for said in answers[who]]
-    found.append(_of('all', everything, holding))
+    found.append(_of('all', everything))
   return found
 
 
-def _of(
-  annotator: str,
-  answers: Sequence[store_lib.Standing],
-  holding: Mapping[str, store_lib.Entry],
-) -> Effort:
-  times = [
-    seconds
+def _of(annotator: str, answers: Sequence[store_lib.PersonAnswer]) -> Effort:
+  known = (
+    said.seconds if said.active_seconds is None else said.active_seconds
     for said in answers
-    if (seconds := _seconds(said, holding.get(said.request))) is not None
-  ]
+  )
+  times = [seconds for seconds in known if seconds is not None]
   return Effort(
     annotator=annotator,
     answers=len(answers),
@@ -69,13 +62,3 @@ def _of(
     p90=float(np.quantile(times, 0.9)) if times else None,
     hours=sum(times) / 3600 if times else None,
   )
-
-
-def _seconds(
-  said: store_lib.Standing, holds: store_lib.Entry | None
-) -> float | None:
-  if said.active_seconds is not None:
-    return said.active_seconds
-  if holds is not None and holds.annotator == said.annotator:
-    return holds.seconds
-  return None

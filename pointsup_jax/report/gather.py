@@ -131,21 +131,21 @@ def _labelling(run: run_lib.Run) -> contents_lib.Labelling | None:
   if not run.workdir.annotations.exists():
     return None
   with store_lib.Store(run.workdir.annotations) as store:
-    requests, holding = store.requests(), store.holding()
-    standing, sizes = store.standing(), store.sizes()
+    requests, current = store.requests(), store.current_answers()
+    given, sizes = store.answers_by_person(), store.sizes()
   if not requests:
     return None
   return contents_lib.Labelling(
     clicks=click_statistics.count(
       requests,
-      holding,
+      current,
       run.classes.num_classes,
       tuple(run.config.acquire.grid),
     ),
     pixels=sum(height * width for height, width in sizes.values()),
     target_images=len(sizes),
-    effort=effort.measure(standing, holding),
-    agreement=agreement.measure(standing).pairs,
+    effort=effort.measure(given),
+    agreement=agreement.measure(given).pairs,
     simulated=not waiting.from_people(run),
   )
 

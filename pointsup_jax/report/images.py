@@ -68,7 +68,7 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   with store_lib.Store(run.workdir.annotations) as store:
     chosen = _by_uncertainty(store)
     requests = {title: store.requests(name) for title, name in chosen.items()}
-    holding = store.holding()
+    current = store.current_answers()
     rounds = [request.round for request in store.requests()]
   if not chosen:
     return Strips([], [])
@@ -94,7 +94,7 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   for title, example in examples.items():
     tiles = shown[title].tiles
     tiles['patches, points'] = with_points(
-      example.image, grid, requests[title], holding
+      example.image, grid, requests[title], current
     )
     path = run.workdir.pseudo_label(example.name)
     if path.exists():
@@ -130,14 +130,14 @@ def with_points(
   image: np.ndarray,
   grid: tuple[int, int],
   requests: Sequence[store_lib.Request],
-  holding: Mapping[str, store_lib.Entry],
+  current: Mapping[str, store_lib.Entry],
 ) -> image_strips.Tile:
   """An image [H, W, 3] with its asked patches and points over it."""
   rows, cols = grid
   height, width = image.shape[0] // rows, image.shape[1] // cols
   dots = []
   for request in requests:
-    entry = holding.get(request.id)
+    entry = current.get(request.id)
     answer = None if entry is None else entry.label
     agrees = answer in (None, IGNORE, request.pseudo_label)
     dots.append(image_strips.Dot(request.row, request.col, answer, agrees))

@@ -42,7 +42,7 @@ def ask(run: run_lib.Run) -> None:
     if store is None:
       return
     if run.config.acquire.budget:
-      spend(run, source, store, step)
+      ask_within_budget(run, source, store, step)
     counts = store.counts()
   which = f', round {run.workdir.round}' if run.workdir.rounds > 1 else ''
   progress.say(
@@ -270,7 +270,7 @@ def requests_of(
   ]
 
 
-def spend(
+def ask_within_budget(
   run: run_lib.Run, source: sources.Source, store: store_lib.Store, step: int
 ) -> None:
   """Asks about the best patches of all images together, once all are scored."""

@@ -55,7 +55,7 @@ class PointLabelled:
     self._run, self._images = run, images
     self.names = images.names
     self._points = drawn_points.draw_all(run, images.names)
-    asked, answers = said(run, images.names)
+    asked, answers = read_answers(run, images.names)
     self._asked, self._answers = asked, answers
     # Where each image's answers begin.
     self._begin = np.searchsorted(answers[:, 0], np.arange(len(images) + 1))
@@ -80,7 +80,7 @@ class PointLabelled:
     return example._replace(labels=labels, answered=answered)
 
 
-def said(
+def read_answers(
   run: run_lib.Run, names: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
   """What the first process reads of the store, for all processes.

@@ -127,7 +127,7 @@ def series(setting: runs.Setting) -> str:
 def cost(folder: pathlib.Path) -> tuple[int, float]:
   """Answered points of a run, and the seconds they took."""
   with store_lib.Store(workdir_lib.Workdir(folder).annotations) as store:
-    answers = store.holding().values()
+    answers = store.current_answers().values()
   return len(answers), sum(answer.seconds or 0.0 for answer in answers)
 
 

@@ -8,7 +8,7 @@ from pointsup_jax.annotation import store as store_lib
 
 
 def said(point, who, label, answer='label', mode='blind'):
-  return store_lib.Standing(0, point, who, answer, label, 1.0, mode)
+  return store_lib.PersonAnswer(0, point, who, answer, label, 1.0, mode)
 
 
 def test_kappa_of_a_table_of_two_by_two():

@@ -77,7 +77,7 @@ def test_void_is_a_label_and_not_a_doubt(store):
   for labels in images.labels.values():
     labels[:] = 255
   oracle.answer(store, images, EXACT)
-  kinds = {(said.answer, said.label) for said in store.standing()}
+  kinds = {(said.answer, said.label) for said in store.answers_by_person()}
   assert kinds == {('label', 255)}
 
 
@@ -100,7 +100,7 @@ def test_people_s_answers_are_kept(store):
     oracle.answer(store, images, oracle.Annotator(19, name='simulated')) == 11
   )
   assert store.answered('a').labels[0] == 17
-  annotators = {entry.annotator for entry in store.holding().values()}
+  annotators = {entry.annotator for entry in store.current_answers().values()}
   assert annotators == {'ana', 'simulated'}
 
 
@@ -157,5 +157,7 @@ def test_flaws_and_seconds_are_recorded(store):
     labels[:] = 4
   annotator = oracle.Annotator(19, 1.0, [[4, 7]], seconds=1.5)
   oracle.answer(store, images, annotator)
-  found = {(x.label, x.seconds, x.annotator) for x in store.holding().values()}
+  found = {
+    (x.label, x.seconds, x.annotator) for x in store.current_answers().values()
+  }
   assert found == {(7, 1.5, 'ground_truth')}

@@ -451,12 +451,12 @@ def test_all_that_stands_is_told_the_oldest_first(three):
   three.answer('a-r1-c2', 4, 'ana', 2.0, store_lib.How(1.5, 'confirm'))
   three.mark('b-r0-c0', 'unsure', 'ben')
   three.answer('a-r1-c2', 5, 'ben')
-  assert [standing[1:] for standing in three.standing()] == [
+  assert [answer[1:] for answer in three.answers_by_person()] == [
     ('a-r1-c2', 'ana', 'label', 4, 1.5, 'confirm', 2.0),
     ('b-r0-c0', 'ben', 'unsure', None, None, None, None),
     ('a-r1-c2', 'ben', 'label', 5, None, None, None),
   ]
-  assert three.standing('b-r0-c0') == three.standing()[1:2]
+  assert three.answers_by_person('b-r0-c0') == three.answers_by_person()[1:2]
 
 
 def test_requests_in_order_are_the_unanswered_ones_of_a_new_store(three):
@@ -484,7 +484,7 @@ def test_answers_wait_for_the_disk_after_leases_did_not(three, path):
 def test_what_is_said_of_one_point_is_found_without_reading_all_answers(
   store, path
 ):
-  query = schema.standing("WHERE request_id = 'a-r1-c2'")
+  query = schema.answers_by_person("WHERE request_id = 'a-r1-c2'")
   other = sqlite3.connect(path)
   plan = other.execute(f'EXPLAIN QUERY PLAN {query}').fetchall()
   other.close()

@@ -81,7 +81,7 @@ def test_points_go_out_and_answers_come_in(run, images, tmp_path, format_name):
   assert '7 answers recorded' in done.stderr
   assert '5 of 12 points are still open' in done.stderr
   with store_lib.Store(run.annotations) as store:
-    people_ = {said.annotator for said in store.standing()}
+    people_ = {said.annotator for said in store.answers_by_person()}
     assert store.counts().answered == 7
   assert people_ == ({'eve'} if format_name == 'cvat' else {'ana'})
 

@@ -29,14 +29,14 @@ def counted():
     request(4, 1, image='b', round_=2),
     request(5, 2, image='b', round_=2),
   ]
-  holding = {
+  current = {
     '0': label(0, 0),  # confirmed
     '1': label(1, 1),  # corrected
     '2': label(2, 255),  # none of the classes
     '3': unsure(3),
     '4': label(4, 0),  # corrected; 5 is open
   }
-  return click_statistics.count(requests, holding, num_classes=3, grid=(2, 2))
+  return click_statistics.count(requests, current, num_classes=3, grid=(2, 2))
 
 
 def test_every_point_is_counted_once():

@@ -6,16 +6,17 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.report import effort
 
 
-def said(point, who, answer='label', active=None):
-  return store_lib.Standing(
-    0, point, who, answer, 1 if answer == 'label' else None, active, 'blind'
+def said(point, who, answer='label', active=None, seconds=None):
+  label = 1 if answer == 'label' else None
+  return store_lib.PersonAnswer(
+    0, point, who, answer, label, active, 'blind', seconds
   )
 
 
 def test_times_are_told_by_annotator_and_of_all():
-  standing = [said(str(i), 'ana', active=float(i)) for i in range(1, 11)]
-  standing += [said('11', 'bo', 'unsure', 20.0), said('12', 'bo', 'skip', 9.0)]
-  ana, bo, everybody = effort.measure(standing, {})
+  given = [said(str(i), 'ana', active=float(i)) for i in range(1, 11)]
+  given += [said('11', 'bo', 'unsure', 20.0), said('12', 'bo', 'skip', 9.0)]
+  ana, bo, everybody = effort.measure(given)
   assert (ana.annotator, ana.answers, ana.unsure) == ('ana', 10, 0)
   assert ana.median == 5.5
   assert ana.p90 == pytest.approx(9.1)
@@ -26,16 +27,18 @@ def test_times_are_told_by_annotator_and_of_all():
 
 
 def test_one_annotator_has_no_sum():
-  assert len(effort.measure([said('1', 'ana')], {})) == 1
-  assert effort.measure([], {}) == []
+  assert len(effort.measure([said('1', 'ana')])) == 1
+  assert effort.measure([]) == []
 
 
 def test_other_tools_give_the_time_of_an_answer():
-  standing = [said('1', 'ana'), said('2', 'ana'), said('1', 'bo')]
-  holding = {
-    '1': store_lib.Entry('1', 'label', 1, 'ana', 4.0),
-    '2': store_lib.Entry('2', 'label', 1, 'ana', None),
-  }
-  ana, bo, _ = effort.measure(standing, holding)
-  assert (ana.timed, ana.median) == (1, 4.0)
-  assert (bo.timed, bo.median, bo.hours) == (0, None, None)  # ana's, not bo's
+  given = [
+    said('1', 'ana', seconds=10.0),
+    said('2', 'ana'),
+    said('1', 'bo', seconds=20.0),
+    said('3', 'bo', active=2.0, seconds=90.0),  # with a pause
+  ]
+  ana, bo, everybody = effort.measure(given)
+  assert (ana.timed, ana.median) == (1, 10.0)
+  assert (bo.timed, bo.median) == (2, 11.0)
+  assert everybody.hours == pytest.approx(32 / 3600)

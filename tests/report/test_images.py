@@ -10,13 +10,13 @@ def test_patches_and_points_lie_where_they_were_asked():
   requests = [
     store_lib.Request(str(i), 'a', 9, 20 + i, 6, 0.5, 1, 1, 1) for i in range(5)
   ]
-  holding = {
+  current = {
     str(i): store_lib.Entry(str(i), 'label', label, 'ana', None)
     for i, label in enumerate((1, 2, 255))
   }
-  holding['3'] = store_lib.Entry('3', 'unsure', None, 'ana', None)
+  current['3'] = store_lib.Entry('3', 'unsure', None, 'ana', None)
   image = np.zeros((16, 32, 3), np.uint8)
-  tile = images.with_points(image, (2, 4), requests, holding)
+  tile = images.with_points(image, (2, 4), requests, current)
   assert tile.asked == [(8, 16, 8, 8)]  # patch 6: second row, third column
   assert [(dot.row, dot.col) for dot in tile.dots] == [
     (9, 20 + i) for i in range(5)

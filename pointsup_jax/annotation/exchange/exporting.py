@@ -33,7 +33,7 @@ def select(
     which: one of `WHICH`.
     limit: how many at most.
   """
-  current = recording.said(store).current
+  current = recording.recorded(store).current
   chosen = []
   if which in ('open', 'all'):
     chosen += [Point(request, None) for request in store.unanswered()]

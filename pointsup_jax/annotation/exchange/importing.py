@@ -80,8 +80,8 @@ def import_file(
       f'first: {faults[0]}; nothing was recorded; mend them, or record '
       'the others with python -m launch.exchange --skip_faulty'
     )
-  said = recording.said(store)
-  new = [x for x in verdict.accepted if not recording.is_known(said, x)]
+  known = recording.recorded(store)
+  new = [x for x in verdict.accepted if not recording.is_known(known, x)]
   recording.record(store, new)
   return Imported(
     recorded=len(new),

@@ -14,31 +14,31 @@ class Answered(NamedTuple):
   answer: Answer
 
 
-class Said(NamedTuple):
+class Recorded(NamedTuple):
   """Everything a store was told."""
 
   current: dict[str, Answer]  # id -> the answer that holds
-  standing: set[tuple[str, int | None, str]]  # id, label, annotator
+  by_person: set[tuple[str, int | None, str]]  # id, label, annotator
 
 
-def said(store: store_lib.Store) -> Said:
+def recorded(store: store_lib.Store) -> Recorded:
   """Reads the answers that hold, and what each person says."""
   current = {
     name: Answer(entry.label, entry.annotator, entry.seconds)
-    for name, entry in store.holding().items()
+    for name, entry in store.current_answers().items()
   }
-  standing = {
+  by_person = {
     (x.request, x.label, x.annotator)
-    for x in store.standing()
+    for x in store.answers_by_person()
     if x.answer in ('label', 'unsure')
   }
-  return Said(current, standing)
+  return Recorded(current, by_person)
 
 
-def is_known(said: Said, answered: Answered) -> bool:
+def is_known(known: Recorded, answered: Answered) -> bool:
   """Whether this person says so already."""
   request, answer = answered
-  return (request, answer.label, answer.annotator) in said.standing
+  return (request, answer.label, answer.annotator) in known.by_person
 
 
 def record(store: store_lib.Store, answers: Sequence[Answered]) -> None:

@@ -69,7 +69,7 @@ class Server:
   def answers(self):
     """(point, label) of all that stands, in order; None: unsure."""
     with store_lib.Store(self.folder / 'annotations.sqlite') as store:
-      return [(x.request, x.label) for x in store.standing()]
+      return [(x.request, x.label) for x in store.answers_by_person()]
 
 
 @pytest.fixture
@@ -232,7 +232,11 @@ def test_search_confirm_and_skip_by_keys_alone(browser, server):
   wait(lambda: len(server.answers()) == 3)
   assert server.answers() == [(first, 2), (second, 1), (third, None)]
   with store_lib.Store(server.folder / 'annotations.sqlite') as store:
-    assert [x.mode for x in store.standing()] == ['blind', 'confirm', 'confirm']
+    assert [x.mode for x in store.answers_by_person()] == [
+      'blind',
+      'confirm',
+      'confirm',
+    ]
 
 
 def test_the_help_sheet_opens_and_closes_by_keys(browser, server):
@@ -283,7 +287,7 @@ def test_a_pause_of_more_than_30_seconds_is_not_counted(browser, server):
   label(browser, '1')
   wait(lambda: server.answers())
   with store_lib.Store(server.folder / 'annotations.sqlite') as store:
-    (said,) = store.standing()
+    (said,) = store.answers_by_person()
   assert 100 < said.seconds < 110
   assert 29.9 < said.active_seconds < 40
 
@@ -337,7 +341,7 @@ def test_disputes_are_settled_on_the_page(browser, server):
   wait(lambda: shown(browser) == first)  # back to what is open
   wait(lambda: server.answers()[-1] == (disputed, 0))
   with store_lib.Store(path) as store:
-    assert store.standing()[-1].mode == 'adjudicate'
+    assert store.answers_by_person()[-1].mode == 'adjudicate'
   label(browser, '2')
   wait(lambda: server.answers()[-1] == (first, 1))
 

@@ -22,7 +22,7 @@ def unchanged(path):
 
   def content():
     with store_lib.Store(path) as store:
-      return store.requests(), store.standing(), store.counts()
+      return store.requests(), store.answers_by_person(), store.counts()
 
   before = content()
   yield

@@ -132,7 +132,7 @@ def test_csv_brings_back_people_and_times_too(open_store):
   verdict = people.check(other, text, 'csv', (64, 128))
   assert verdict.faults == []
   recording.record(other, verdict.accepted)
-  assert recording.said(other) == recording.said(store)
+  assert recording.recorded(other) == recording.recorded(store)
   assert other.counts().answered == len(store.requests()) - 5
 
 
