@@ -206,7 +206,7 @@ def again(stage: str) -> str:
 
 def fail(error: errors.UserError | errors.LostProcess) -> NoReturn:
   """One line, and the exit code."""
-  print(f'error: {error}', file=sys.stderr, flush=True)
+  sys.stderr.write(f'error: {error}\n')  # at once: other threads write there
   if isinstance(error, errors.LostProcess):
     processes.leave_behind(error.exit_code)
   processes.leave(error.exit_code)

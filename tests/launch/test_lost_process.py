@@ -127,9 +127,10 @@ def test_where_one_cannot_save_all_end(tmp_path, victim, then):
   does[victim] = f'save_full{then}'
   running = start(*does, folder=tmp_path / 'checkpoints')
   failing = running.pop(victim)
-  line = error_of(('', ends(failing)))
-  assert 'could not be written' in line
-  assert 'File too large' in line
+  said = ends(failing)  # with what Orbax leaves behind, from other threads
+  assert 'error: checkpoint' in said
+  assert 'could not be written' in said
+  assert 'File too large' in said
   ends(running[0])
 
 
