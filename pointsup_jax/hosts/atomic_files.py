@@ -6,7 +6,7 @@ import pathlib
 
 def part_of(path: pathlib.Path) -> pathlib.Path:
   """What a file is called until it is whole; a killed process leaves it."""
-  return path.with_suffix('.part')
+  return path.with_name(f'{path.name}.part')
 
 
 def write(path: pathlib.Path, content: bytes) -> None:

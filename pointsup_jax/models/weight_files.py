@@ -1,6 +1,7 @@
 """Files of named tensors: .pth (PyTorch), .safetensors and .npz."""
 
 import importlib
+import io
 import os
 import pathlib
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ import numpy as np
 import safetensors.numpy
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import wording
+from pointsup_jax.hosts import atomic_files, wording
 
 SUFFIXES = ('.pth', '.safetensors', '.npz')
 # What published files wrap their tensors in.
@@ -59,21 +60,21 @@ def write(
     errors.UserError: the suffix is another, or its package not installed.
   """
   path = pathlib.Path(path)
-  suffix = _suffix(path)
-  part = path.with_name(f'.{path.name}.part{suffix}')
+  content = io.BytesIO()
   arrays = {name: np.ascontiguousarray(x) for name, x in tensors.items()}
-  match suffix:
+  match _suffix(path):
     case '.pth':
       torch = _torch(path)
       torch.save(
-        {name: torch.from_numpy(x.copy()) for name, x in arrays.items()}, part
+        {name: torch.from_numpy(x.copy()) for name, x in arrays.items()},
+        content,
       )
     case '.safetensors':
       # Not its save_file, whose files nobody else may read.
-      part.write_bytes(safetensors.numpy.save(arrays))
+      content.write(safetensors.numpy.save(arrays))
     case _:
-      np.savez(part, allow_pickle=False, **arrays)  # type: ignore[arg-type]
-  os.replace(part, path)
+      np.savez(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+  atomic_files.write(path, content.getvalue())
 
 
 def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:

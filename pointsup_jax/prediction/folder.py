@@ -6,7 +6,6 @@ legend.png       the same, to look at
 images.jsonl     a line for each image that is finished
 """
 
-import json
 import pathlib
 import shutil
 from typing import Any
@@ -17,7 +16,7 @@ from PIL import Image
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import contact_sheet, image_files
-from pointsup_jax.hosts import atomic_files, progress
+from pointsup_jax.hosts import json_files, progress
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction
 
@@ -49,14 +48,14 @@ class Folder:
     self._log = root / 'images.jsonl'
     made_by = root / 'model.json'
     if made_by.exists():
-      _require_same(root, json.loads(made_by.read_text()), about)
+      _require_same(root, json_files.read(made_by), about)
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
       raise errors.UsageError(
         f'--out: {root} is not empty and holds no predictions; choose another'
       )
     root.mkdir(parents=True, exist_ok=True)
-    _write_json(made_by, about)
-    _write_json(
+    json_files.write(made_by, about)
+    json_files.write(
       root / 'classes.json',
       {
         'classes': list(classes.names),
@@ -64,7 +63,9 @@ class Folder:
       },
     )
     Image.fromarray(contact_sheet.legend(classes)).save(root / 'legend.png')
-    self._finished = _read_log(self._log)
+    lines = json_files.read_lines(self._log)
+    # A later line takes the place of an earlier one.
+    self._finished = {line['name']: line for line in lines}
 
   def left_to_do(self, pictures: list[Picture]) -> list[Picture]:
     """The images that have not been predicted as they are now.
@@ -119,8 +120,7 @@ class Folder:
       'size': list(prediction.labels.shape),
       'mean_entropy': round(float(prediction.entropy.mean()), 6),
     }
-    with self._log.open('a') as file:
-      file.write(json.dumps(line) + '\n')
+    json_files.append(self._log, line)
 
   def _path(self, tree: str, name: str) -> pathlib.Path:
     return self.root / tree / f'{name}.png'
@@ -171,19 +171,3 @@ def _state(path: pathlib.Path) -> list[int]:
   """Bytes and time of the last change in nanoseconds."""
   status = path.stat()
   return [status.st_size, status.st_mtime_ns]
-
-
-def _read_log(path: pathlib.Path) -> dict[str, dict]:
-  """The finished images by name; a later line takes the place of an earlier."""
-  if not path.exists():
-    return {}
-  lines = path.read_bytes().splitlines(keepends=True)
-  if lines and not lines[-1].endswith(b'\n'):  # of a killed command
-    path.write_bytes(b''.join(lines[:-1]))
-    lines.pop()
-  finished = (json.loads(line) for line in lines)
-  return {line['name']: line for line in finished}
-
-
-def _write_json(path: pathlib.Path, value: dict) -> None:
-  atomic_files.write(path, (json.dumps(value, indent=1) + '\n').encode())

@@ -2,7 +2,6 @@
 
 import functools
 import importlib.metadata
-import json
 import pathlib
 from typing import Any
 
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 from jax import export
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import atomic_files
+from pointsup_jax.hosts import atomic_files, json_files
 from pointsup_jax.models import pretrained, weight_files
 from pointsup_jax.prediction import image_program
 from pointsup_jax.prediction import loaded_model as model_lib
@@ -47,8 +46,7 @@ def write(
   weights = pretrained.to_torch(jax.device_get(model.variables))
   weight_files.write(out / 'weights.safetensors', weights)
   atomic_files.write(out / 'model.stablehlo', serialize(model, size))
-  about = json.dumps(describe(model, size), indent=1) + '\n'
-  atomic_files.write(out / 'model.json', about.encode())
+  json_files.write(out / 'model.json', describe(model, size))
 
 
 def serialize(model: model_lib.Model, size: tuple[int, int]) -> bytes:
@@ -109,7 +107,7 @@ def scores(model: model_lib.Model) -> list[dict[str, Any]]:
   found = []
   folder = model.run.workdir.stage('evaluate')
   for path in sorted(folder.glob(f'{model.phase}-*.json')):
-    known = json.loads(path.read_text())
+    known = json_files.read(path)
     if known.get('step') == model.step:
       fields = ('dataset', 'split', 'size', 'images', 'miou')
       found.append({field: known.get(field) for field in fields})

@@ -9,6 +9,7 @@ from pointsup_jax import command, uda
 from pointsup_jax import config as config_lib
 from pointsup_jax.annotation import agreement
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.hosts import json_files
 from pointsup_jax.report import (
   click_statistics,
   comparison,
@@ -75,7 +76,7 @@ def _evaluated(
   found = []
   for model in trained_models.of(run.workdir):
     path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
-    known = workdir_lib.read_json(path)
+    known = json_files.read_if_there(path)
     if known is not None:
       found.append((model, comparison.from_json(model.column, known)))
   return found
@@ -89,7 +90,7 @@ def _checkpoints(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
     earlier = []
     for step in checkpoint.steps_in(model.phase.checkpoints):
       path = run.workdir.evaluation(model.name, split, step)
-      known = workdir_lib.read_json(path)
+      known = json_files.read_if_there(path)
       if known is not None and step < last.step:
         earlier.append((step, known['miou']))
     if earlier:
@@ -151,7 +152,7 @@ def _labelling(run: run_lib.Run) -> contents_lib.Labelling | None:
 
 
 def _provenance(run: run_lib.Run) -> contents_lib.Provenance:
-  known = json.loads(run.workdir.config.read_text())
+  known = json_files.read(run.workdir.config)
   sessions = [x for x in history.read(run.workdir) if x.stage != 'report']
   seconds: dict[str, list[float]] = collections.defaultdict(list)
   for session in sessions:

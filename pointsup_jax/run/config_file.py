@@ -16,7 +16,13 @@ from pointsup_jax import command, errors
 from pointsup_jax.annotation import oracle, schema
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.hosts import atomic_files, lock, processes, progress
+from pointsup_jax.hosts import (
+  atomic_files,
+  json_files,
+  lock,
+  processes,
+  progress,
+)
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir as workdir_lib
 
@@ -102,7 +108,7 @@ def claim(
 ) -> None:
   """Makes the workdir this config's, or refuses; see `require_same`."""
   fields = require_same(workdir, config, classes)
-  workdir_lib.write_json(
+  json_files.write(
     workdir.config,
     {
       'version': VERSION,

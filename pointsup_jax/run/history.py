@@ -2,13 +2,12 @@
 
 import contextlib
 import datetime
-import json
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pointsup_jax import command
-from pointsup_jax.hosts import processes
+from pointsup_jax.hosts import json_files, processes
 from pointsup_jax.run import workdir as workdir_lib
 
 
@@ -39,8 +38,7 @@ def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
       command=command.given(),
     )
     if processes.is_first():
-      with workdir.history.open('a', encoding='utf-8') as file:
-        file.write(json.dumps(session._asdict()) + '\n')
+      json_files.append(workdir.history, session._asdict())
 
   try:
     yield
@@ -53,11 +51,4 @@ def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
 
 def read(workdir: workdir_lib.Workdir) -> list[Session]:
   """All sessions, oldest first; none where no history was kept."""
-  if not workdir.history.exists():
-    return []
-  sessions = []
-  for line in workdir.history.read_text(encoding='utf-8').splitlines():
-    # The disk may have been full in the middle of a line.
-    with contextlib.suppress(json.JSONDecodeError, TypeError):
-      sessions.append(Session(**json.loads(line)))
-  return sessions
+  return [Session(**line) for line in json_files.read_lines(workdir.history)]

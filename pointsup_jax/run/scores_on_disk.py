@@ -2,8 +2,8 @@
 
 import json
 
+from pointsup_jax.hosts import json_files
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import workdir as workdir_lib
 
 
 def known(
@@ -11,7 +11,7 @@ def known(
 ) -> dict | None:
   """The scores of a model at a step, its last or an earlier one, if known."""
   split = run.config.data.evaluation.split
-  known = workdir_lib.read_json(
+  known = json_files.read_if_there(
     run.workdir.evaluation(name, split, None if is_last else step)
   )
   if known is None:

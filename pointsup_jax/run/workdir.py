@@ -1,14 +1,13 @@
 """Every path below a workdir, named once."""
 
 import dataclasses
-import json
 import os
 import pathlib
 
 from etils import epath
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import atomic_files, object_store, processes
+from pointsup_jax.hosts import object_store, processes
 
 # The stages that every round of questions repeats.
 REPEATED = ('acquire', 'annotate', 'adapt')
@@ -242,18 +241,3 @@ def named(folder: str | os.PathLike[str], rounds: int = 1) -> Workdir:
     mirror = object_store.Mirror(os.fspath(folder), mark='config.json')
     return Workdir(mirror.local, rounds, mirror=mirror)
   return Workdir(pathlib.Path(folder), rounds)
-
-
-def read_json(path: pathlib.Path) -> dict | None:
-  """What a file says that can be made again; None if it is not whole."""
-  try:
-    known = json.loads(path.read_text())
-  except (FileNotFoundError, ValueError):
-    return None
-  return known if isinstance(known, dict) else None
-
-
-def write_json(path: pathlib.Path, value: dict) -> None:
-  """Writes a file that is either whole or not there."""
-  path.parent.mkdir(parents=True, exist_ok=True)
-  atomic_files.write(path, json.dumps(value, indent=1).encode())

@@ -12,7 +12,7 @@ from pointsup_jax import errors
 from pointsup_jax.acquisition import scores
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import inference
-from pointsup_jax.hosts import processes, progress, stopping
+from pointsup_jax.hosts import json_files, processes, progress, stopping
 from pointsup_jax.models import deeplab
 from pointsup_jax.run import batches
 from pointsup_jax.run import context as run_lib
@@ -41,12 +41,12 @@ def split(
     model: the phase whose last model ranks and labels them.
   """
   path = run.workdir.split
-  known = functools.partial(workdir_lib.read_json, path)
+  known = functools.partial(json_files.read_if_there, path)
   parts = processes.decided(known, 'easy and hard images')
   if parts is None:
     found = rank(run, target, model)
     if processes.is_first():
-      workdir_lib.write_json(path, found)
+      json_files.write(path, found)
     run.workdir.share('split')
     parts = processes.decided(known, 'easy and hard images')
   index = {name: i for i, name in enumerate(target.names)}

@@ -9,12 +9,17 @@ import numpy as np
 from pointsup_jax import errors
 from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, inference
-from pointsup_jax.hosts import atomic_files, processes, progress, stopping
+from pointsup_jax.hosts import (
+  atomic_files,
+  json_files,
+  processes,
+  progress,
+  stopping,
+)
 from pointsup_jax.models import deeplab
 from pointsup_jax.report import paper_tables, screen_table
 from pointsup_jax.run import batches, scores_on_disk, trained_models
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint
 from pointsup_jax.types import Array, Batch, Variables
 
@@ -118,9 +123,7 @@ def scores_of(
   }
   if processes.is_first():
     split = run.config.data.evaluation.split
-    workdir_lib.write_json(
-      run.workdir.evaluation(model.name, split, step), found
-    )
+    json_files.write(run.workdir.evaluation(model.name, split, step), found)
   return found
 
 

@@ -9,14 +9,12 @@ it: a run that was killed at any moment leaves out the same ones.
 """
 
 import functools
-import json
 import pathlib
 
 from etils import epath
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import processes, progress
-from pointsup_jax.run import workdir
+from pointsup_jax.hosts import json_files, processes, progress
 from pointsup_jax.training import loop
 
 LIMIT = 3  # steps in a row; a model that breaks at every batch is broken itself
@@ -75,7 +73,7 @@ class Rollback:
       )
     self.skipped.add(error.step)
     if processes.is_first():
-      workdir.write_json(self._path, {'steps': sorted(self.skipped)})
+      json_files.write(self._path, {'steps': sorted(self.skipped)})
     progress.say(
       f'not finite after the batch of step {error.step}: {error.what}; goes '
       f'back to step {last} and leaves it out ({self._kept})'
@@ -87,7 +85,7 @@ def _read(path: pathlib.Path, kept: object) -> list[int]:
   if not path.exists():
     return []
   try:
-    return [int(step) for step in json.loads(path.read_text())['steps']]
+    return [int(step) for step in json_files.read(path)['steps']]
   except (ValueError, KeyError, TypeError) as error:
     raise errors.UserError(
       f'{kept} is damaged ({error}); it names the steps to be left out: '

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from pointsup_jax import errors
 from pointsup_jax.data import domains
-from pointsup_jax.hosts import progress
+from pointsup_jax.hosts import json_files, progress
 from pointsup_jax.report import comparison, paper_tables
-from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.study import rows as rows_lib
 from pointsup_jax.study import table as table_lib
 
@@ -41,7 +40,7 @@ def write(
   }
   for name, content in files.items():
     (out / name).write_text(content)
-  workdir_lib.write_json(
+  json_files.write(
     out / 'study.json',
     {'seeds': list(seeds), 'rows': [row._asdict() for row in rows]},
   )

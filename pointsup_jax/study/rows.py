@@ -1,6 +1,5 @@
 """The rows of a study's tables: what each model of its runs scored and cost."""
 
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,6 +8,7 @@ import ml_collections
 
 from pointsup_jax import command
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.hosts import json_files
 from pointsup_jax.report import comparison as scores_lib
 from pointsup_jax.run import trained_models as models_lib
 from pointsup_jax.run import workdir as workdir_lib
@@ -45,8 +45,7 @@ def scored(
   """Reads the scores of a model in each of some workdirs."""
   paths = [workdir_lib.Workdir(x).evaluation(model, split) for x in folders]
   seeds = [
-    scores_lib.from_json(row.title, json.loads(path.read_text()))
-    for path in paths
+    scores_lib.from_json(row.title, json_files.read(path)) for path in paths
   ]
   miou = tuple(100 * scores.means['mIoU'] for scores in seeds)
   return Scored(row._replace(miou=miou), seeds)

@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from pointsup_jax.hosts import atomic_files, processes
+from pointsup_jax.hosts import json_files, processes
 from pointsup_jax.training import tensorboard
 
 
@@ -21,8 +21,7 @@ class MetricsLog:
       return
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = [r for r in read(path) if r['step'] <= start_step]
-    lines = ''.join(json.dumps(record) + '\n' for record in kept)
-    atomic_files.write(path, lines.encode())
+    json_files.write_lines(path, kept)
     self._file = path.open('a')
     self._events = tensorboard.Events(path.parent / 'tensorboard', kept)
 
@@ -44,12 +43,4 @@ class MetricsLog:
 
 def read(path: pathlib.Path) -> list[dict]:
   """All complete records of a log; none where there is no file."""
-  if not path.exists():
-    return []
-  records = []
-  for line in path.read_text().splitlines():
-    try:
-      records.append(json.loads(line))
-    except json.JSONDecodeError:  # the last line of a killed run
-      break
-  return records
+  return json_files.read_lines(path)

@@ -15,6 +15,7 @@ from pointsup_jax import errors
 from pointsup_jax.annotation import oracle
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.hosts import atomic_files
 from pointsup_jax.run import config_file, workdir
 
 
@@ -143,7 +144,7 @@ def test_classes_of_the_same_file_but_of_other_content_are_refused(claimed):
 
 def test_a_start_or_a_deletion_that_was_killed_is_no_obstacle(tmp_path):
   folder = workdir.Workdir(tmp_path)
-  folder.config.with_suffix('.part').write_text('{')
+  atomic_files.part_of(folder.config).write_text('{')
   claim(folder, streets_active.get_config())
   start(folder, 'uda')
   config_file.clear(folder)

@@ -10,6 +10,7 @@ import saying
 from configs import gta_active, streets_active
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.hosts import json_files
 from pointsup_jax.run import config_file, dry_run, scores_on_disk, workdir
 from pointsup_jax.run import context as run_lib
 
@@ -137,7 +138,7 @@ def test_kept_checkpoints_are_to_be_scored_on_request(run, capsys):
   path = run.workdir.evaluation('uda', 'test', 400)
   assert '  uda at step 400: to do' in said(run, capsys)
   known = scores_on_disk.about(run, 400)
-  workdir.write_json(path, known)
+  json_files.write(path, known)
   assert '  uda at step 400: scored before' in said(run, capsys)
   assert '  uda: to do' in said(run, capsys)
 

@@ -29,6 +29,9 @@ def test_half_a_line_of_a_full_disk_is_passed_over(tmp_path):
   with folder.history.open('a') as file:
     file.write('{"stage": "ada')
   assert len(history.read(folder)) == 1
+  with history.recorded(folder, 'adapt'):
+    pass
+  assert [session.stage for session in history.read(folder)] == ['uda', 'adapt']
 
 
 def test_a_full_disk_does_not_hide_what_ended_the_stage(tmp_path):

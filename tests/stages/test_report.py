@@ -15,6 +15,7 @@ from PIL import Image
 from configs import camvid_dusk
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.hosts import json_files
 from pointsup_jax.report import gather
 from pointsup_jax.run import config_file, context, workdir
 from pointsup_jax.stages import report
@@ -78,7 +79,7 @@ def score(opened, model, scale=1):
   )
   true, all_ = np.diag(matrix), matrix.sum(0) + matrix.sum(1)
   iou = (true / (all_ - true)).tolist()
-  workdir.write_json(
+  json_files.write(
     opened.workdir.evaluation(model, 'dusk_test'),
     {
       'step': 2,

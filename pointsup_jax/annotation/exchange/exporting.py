@@ -1,6 +1,5 @@
 """What goes into an export, and writing it."""
 
-import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,7 +15,7 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
   Point,
 )
 from pointsup_jax.data import folders, image_files
-from pointsup_jax.hosts import wording
+from pointsup_jax.hosts import atomic_files, wording
 
 WHICH = ('open', 'answered', 'all')
 # Names of Cityscapes leave this out.
@@ -145,7 +144,5 @@ def write(
       )
   for file, text in texts.items():
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f'{file.name}.part')
-    part.write_text(text, encoding='utf-8')
-    os.replace(part, file)
+    atomic_files.write(file, text.encode())
   return list(texts)

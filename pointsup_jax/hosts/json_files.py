@@ -1,0 +1,77 @@
+"""JSON files, and files with a JSON object a line, that runs write and read.
+
+A file of the first kind is whole or not there. One of the second kind may end
+in half a line, which a killed process or a full disk leaves: it does not count.
+"""
+
+import json
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+from pointsup_jax import errors
+from pointsup_jax.hosts import atomic_files
+
+
+def write(path: pathlib.Path, value: dict[str, Any]) -> None:
+  """Writes an object, and makes the file's folder."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  atomic_files.write(path, (json.dumps(value, indent=1) + '\n').encode())
+
+
+def read(path: pathlib.Path) -> dict[str, Any]:
+  """Reads an object.
+
+  Raises:
+    errors.UserError: the file is damaged.
+  """
+  return _object(path.read_bytes(), str(path))
+
+
+def read_if_there(path: pathlib.Path) -> dict[str, Any] | None:
+  """Reads an object as `read` does; None where there is no file."""
+  return read(path) if path.exists() else None
+
+
+def write_lines(path: pathlib.Path, records: Iterable[dict[str, Any]]) -> None:
+  """Writes objects, one a line, in place of what is there."""
+  lines = ''.join(json.dumps(record) + '\n' for record in records)
+  atomic_files.write(path, lines.encode())
+
+
+def append(path: pathlib.Path, record: dict[str, Any]) -> None:
+  """Adds a line to a file, in place of half a line that it ends in."""
+  with path.open('ab+') as file:
+    if file.tell():
+      file.seek(-1, os.SEEK_END)
+      if file.read() != b'\n':
+        file.truncate(path.read_bytes().rfind(b'\n') + 1)
+    file.write(json.dumps(record).encode() + b'\n')
+
+
+def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
+  """Reads the whole lines; none where there is no file.
+
+  Raises:
+    errors.UserError: one of them is damaged.
+  """
+  if not path.exists():
+    return []
+  *lines, _ = path.read_bytes().split(b'\n')
+  return [
+    _object(line, f'{path}, line {number},')
+    for number, line in enumerate(lines, start=1)
+  ]
+
+
+def _object(content: bytes, where: str) -> dict[str, Any]:
+  try:
+    found = json.loads(content)
+    if not isinstance(found, dict):
+      raise ValueError('not an object')
+  except ValueError as error:
+    raise errors.UserError(
+      f'{where} is damaged ({error}); mend it, or delete it to do without'
+    ) from error
+  return found
