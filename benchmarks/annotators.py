@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -90,8 +91,8 @@ def fill(path: pathlib.Path, images: int) -> None:
     for i in range(images):
       name = f'image_{i:05}'
       requests = [
-        store_lib.Request(
-          store_lib.request_id(name, j, j), name, j, j, j % 10, 0.5, 0, 1, 1
+        records.Request(
+          records.request_id(name, j, j), name, j, j, j % 10, 0.5, 0, 1, 1
         )
         for j in range(PER_IMAGE)
       ]

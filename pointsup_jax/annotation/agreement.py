@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 
 
 class Pair(NamedTuple):
@@ -24,7 +24,7 @@ class Agreement(NamedTuple):
   disputed: list[str]  # ids of points with different labels, none settled
 
 
-def measure(given: Iterable[store_lib.PersonAnswer]) -> Agreement:
+def measure(given: Iterable[records.PersonAnswer]) -> Agreement:
   """Compares labels; who was unsure or skipped a point is left out.
 
   255, 'none of the classes', is a label like the others.

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointsup_jax.annotation import oracle
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import oracle, records
 
 PERCENTS = (10, 25, 50, 75, 100)
 # Until enough answers were timed. Studies of single clicks report 1.5 to 3 s.
@@ -70,7 +69,7 @@ class Plan(NamedTuple):
 
 
 def pace(
-  given: Iterable[store_lib.PersonAnswer], annotator: str | None = None
+  given: Iterable[records.PersonAnswer], annotator: str | None = None
 ) -> Pace | None:
   """The median time of the answers that were timed.
 
@@ -97,7 +96,7 @@ def pace(
 
 
 def budgets(
-  order: Sequence[store_lib.Request], answers: Sequence[int]
+  order: Sequence[records.Request], answers: Sequence[int]
 ) -> tuple[Budget, ...]:
   """What the first 10, 25, ... percent of the points hold.
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from pointsup_jax.annotation import agreement, planning
+from pointsup_jax.annotation import agreement, planning, records
 from pointsup_jax.annotation import store as store_lib
 
 LEASE_SECONDS = 600.0
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
   answer: str  # 'label', 'unsure', 'skip' or 'undo'
   label: int | None
   seconds: float
-  how: store_lib.How
+  how: records.How
 
 
 class Progress(NamedTuple):
@@ -77,8 +77,8 @@ class Queue:
     self._budgets = planning.budgets(self._order, [*self._needed.values()])
     # What stands, by point and annotator and by annotator and point, each
     # annotator's oldest answer first.
-    self._said: dict[str, dict[str, store_lib.PersonAnswer]] = {}
-    self._by: dict[str, dict[str, store_lib.PersonAnswer]] = {}
+    self._said: dict[str, dict[str, records.PersonAnswer]] = {}
+    self._by: dict[str, dict[str, records.PersonAnswer]] = {}
     for given in store.answers_by_person():
       self._keep(given)
     self._leases: dict[str, dict[str, float]] = {}
@@ -111,7 +111,7 @@ class Queue:
     """Whether nobody needs to answer anything any more."""
     return not self._open and not self._later
 
-  def hand_out(self, annotator: str, count: int) -> list[store_lib.Request]:
+  def hand_out(self, annotator: str, count: int) -> list[records.Request]:
     """Puts points in an annotator's hands, those worth most first.
 
     Args:
@@ -119,7 +119,7 @@ class Queue:
       count: how many, at most.
     """
     now = self._clock()
-    found: list[store_lib.Request] = []
+    found: list[records.Request] = []
     for place in self._waiting():
       if len(found) == count:
         break
@@ -168,16 +168,16 @@ class Queue:
       self._follow(request, annotator, now, reopened=answer.answer == 'undo')
     return new
 
-  def history(self, annotator: str, count: int) -> list[store_lib.PersonAnswer]:
+  def history(self, annotator: str, count: int) -> list[records.PersonAnswer]:
     """An annotator's last answers, the latest first."""
     mine = self._by.get(annotator, {})
     return [mine[key] for key in itertools.islice(reversed(mine), count)]
 
-  def said(self, request: str) -> list[store_lib.PersonAnswer]:
+  def said(self, request: str) -> list[records.PersonAnswer]:
     """What everybody says of a point."""
     return list(self._said.get(request, {}).values())
 
-  def request(self, request: str) -> store_lib.Request:
+  def request(self, request: str) -> records.Request:
     """A request by its id.
 
     Raises:
@@ -246,9 +246,9 @@ class Queue:
       return
     held = self._leases.get(request, {}).pop(annotator, None)
     if held is not None and self._wants(request):  # it is anybody's again
-      self._store.lease([store_lib.Lease(request, annotator, 0.0)])
+      self._store.lease([records.Lease(request, annotator, 0.0)])
 
-  def _keep(self, given: store_lib.PersonAnswer) -> None:
+  def _keep(self, given: records.PersonAnswer) -> None:
     self._said.setdefault(given.request, {})[given.annotator] = given
     self._by.setdefault(given.annotator, {})[given.request] = given
 
@@ -308,6 +308,6 @@ class Queue:
       held = self._leases.setdefault(request, {})
       if held.get(annotator, 0.0) < soon:
         held[annotator] = expires
-        leases.append(store_lib.Lease(request, annotator, expires))
+        leases.append(records.Lease(request, annotator, expires))
     if leases:
       self._store.lease(leases)

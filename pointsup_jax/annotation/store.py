@@ -11,13 +11,12 @@ import datetime
 import pathlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import schema
+from pointsup_jax.annotation import records, schema
 from pointsup_jax.hosts import lock
 from pointsup_jax.types import IGNORE
 
@@ -25,84 +24,7 @@ _FIELDS = 'id, image, row, col, patch, score, pseudo_label, round, model_step'
 _OF_REQUESTS = _FIELDS.replace('score', 'requests.score')
 
 
-class Request(NamedTuple):
-  """A point that somebody is to label."""
-
-  id: str  # see `request_id`
-  image: str
-  row: int
-  col: int
-  patch: int
-  score: float  # of the patch
-  pseudo_label: int
-  round: int
-  model_step: int  # of the model that asks
-
-
-class Answers(NamedTuple):
-  """The labelled points of an image."""
-
-  rows: np.ndarray  # [A] int32
-  cols: np.ndarray  # [A] int32
-  labels: np.ndarray  # [A] uint8; 255: void, or the annotator was unsure
-
-
-class Entry(NamedTuple):
-  """An answer as it is recorded."""
-
-  request: str  # id
-  answer: str  # 'label', 'unsure', 'skip' or 'undo'
-  label: int | None  # 0..C-1 or 255 with 'label', None with the others
-  annotator: str
-  seconds: float | None
-
-
-class Counts(NamedTuple):
-  """How far the work is."""
-
-  images: int
-  requests: int
-  answered: int  # labelled or unsure; skipped ones are still open
-
-
-class PersonAnswer(NamedTuple):
-  """What an annotator says of a point."""
-
-  seq: int  # a later answer has a higher one
-  request: str  # its id
-  annotator: str
-  answer: str  # 'label', 'unsure' or 'skip'
-  label: int | None
-  active_seconds: float | None
-  mode: str | None
-  seconds: float | None = None
-
-
-class How(NamedTuple):
-  """How an answer on the page came about; nothing of it changes what holds.
-
-  Except that an answer of mode 'adjudicate' holds over all others.
-  """
-
-  active_seconds: float | None = None  # without pauses
-  mode: str | None = None  # 'blind', 'confirm' or 'adjudicate'
-  key: str | None = None  # an answer with a key that is known changes nothing
-
-
-_UNSPECIFIED = How()
-
-
-class Lease(NamedTuple):
-  """A point that is in somebody's hands."""
-
-  request: str  # its id
-  annotator: str
-  expires: float  # seconds since 1970, UTC
-
-
-def request_id(image: str, row: int, col: int) -> str:
-  """The stable name of a point: its image, row and column."""
-  return f'{image}-r{row}-c{col}'
+_UNSPECIFIED = records.How()
 
 
 def sole_writer(
@@ -167,7 +89,7 @@ class Store:
     image: str,
     size: tuple[int, int],
     scores: np.typing.ArrayLike,
-    requests: Sequence[Request],
+    requests: Sequence[records.Request],
     round: int = 1,
   ) -> bool:
     """Records what a round thinks of an image, with all requests, or nothing.
@@ -203,7 +125,7 @@ class Store:
       _insert(connection, requests)
     return True
 
-  def add_round(self, round: int, requests: Sequence[Request]) -> None:
+  def add_round(self, round: int, requests: Sequence[records.Request]) -> None:
     """Records a round's requests, of images that are known, or nothing.
 
     A round that has requests keeps them: adding it again changes nothing.
@@ -236,15 +158,15 @@ class Store:
       found.setdefault(image, set()).add(patch)
     return found
 
-  def requests(self, image: str | None = None) -> list[Request]:
+  def requests(self, image: str | None = None) -> list[records.Request]:
     """All requests, or those of one image, in the order they were added."""
     where, values = ('', ()) if image is None else ('WHERE image = ?', (image,))
     rows = self._query(
       f'SELECT {_FIELDS} FROM requests {where} ORDER BY rowid', *values
     )
-    return [Request(*row) for row in rows]
+    return [records.Request(*row) for row in rows]
 
-  def unanswered(self) -> list[Request]:
+  def unanswered(self) -> list[records.Request]:
     """Requests without an answer, those worth most first.
 
     Images by mean score, patches by score, points from left to right; skipped
@@ -256,22 +178,24 @@ class Store:
       ' ORDER BY answer IS NOT NULL, image_score DESC, image,'
       ' score DESC, patch, col, row'
     )
-    return [Request(*row) for row in rows]
+    return [records.Request(*row) for row in rows]
 
-  def ordered(self) -> list[Request]:
+  def ordered(self) -> list[records.Request]:
     """All requests, answered or not, in the order of `unanswered`."""
     rows = self._query(
       f'SELECT {_OF_REQUESTS} FROM requests JOIN images USING (image)'
       ' ORDER BY images.score DESC, image, requests.score DESC, patch, col, row'
     )
-    return [Request(*row) for row in rows]
+    return [records.Request(*row) for row in rows]
 
   def sizes(self) -> dict[str, tuple[int, int]]:
     """Height and width in which the requests of each image count."""
     rows = self._query('SELECT image, height, width FROM images')
     return {image: (height, width) for image, height, width in rows}
 
-  def answers_by_person(self, request: str | None = None) -> list[PersonAnswer]:
+  def answers_by_person(
+    self, request: str | None = None
+  ) -> list[records.PersonAnswer]:
     """What every annotator says, of all requests or one; the oldest first."""
     where = '' if request is None else 'WHERE request_id = ?'
     rows = self._query(
@@ -279,18 +203,18 @@ class Store:
       f' seconds FROM ({schema.answers_by_person(where)}) ORDER BY seq',
       *(() if request is None else (request,)),
     )
-    return [PersonAnswer(*row) for row in rows]
+    return [records.PersonAnswer(*row) for row in rows]
 
   def has_key(self, key: str) -> bool:
     """Whether an answer with this key was recorded."""
     return bool(self._query('SELECT 1 FROM answers WHERE key = ?', key))
 
-  def leases(self) -> list[Lease]:
+  def leases(self) -> list[records.Lease]:
     """The points in somebody's hands, expired or not."""
     rows = self._query('SELECT request_id, annotator, expires FROM leases')
-    return [Lease(*row) for row in rows]
+    return [records.Lease(*row) for row in rows]
 
-  def lease(self, leases: Sequence[Lease]) -> None:
+  def lease(self, leases: Sequence[records.Lease]) -> None:
     """Puts points in somebody's hands, or keeps them there for longer.
 
     A power cut may lose this, unlike answers, and nothing with it: the point is
@@ -318,7 +242,7 @@ class Store:
     )
     return {patch for (patch,) in rows}
 
-  def answered(self, image: str, round: int | None = None) -> Answers:
+  def answered(self, image: str, round: int | None = None) -> records.Answers:
     """The current answers of an image, in the order of its requests.
 
     Args:
@@ -333,15 +257,17 @@ class Store:
       round,
     )
     table = np.array(rows, np.int32).reshape(-1, 3)
-    return Answers(table[:, 0], table[:, 1], table[:, 2].astype(np.uint8))
+    return records.Answers(
+      table[:, 0], table[:, 1], table[:, 2].astype(np.uint8)
+    )
 
-  def counts(self) -> Counts:
+  def counts(self) -> records.Counts:
     """The number of images, requests and answered requests."""
     (row,) = self._query(
       'SELECT (SELECT count(*) FROM images), (SELECT count(*) FROM requests),'
       " (SELECT count(*) FROM state WHERE answer IN ('label', 'unsure'))"
     )
-    return Counts(*row)
+    return records.Counts(*row)
 
   def answer(
     self,
@@ -349,7 +275,7 @@ class Store:
     label: int,
     annotator: str,
     seconds: float | None = None,
-    how: How = _UNSPECIFIED,
+    how: records.How = _UNSPECIFIED,
   ) -> bool:
     """Records a label; it replaces an earlier one.
 
@@ -370,7 +296,7 @@ class Store:
       [(request, 'label', int(label), annotator, seconds, how)]
     )
 
-  def record(self, entries: Sequence[Entry]) -> None:
+  def record(self, entries: Sequence[records.Entry]) -> None:
     """Records answers of any kind, all of them or none; see `answer`."""
     self._append([(*entry, _UNSPECIFIED) for entry in entries])
 
@@ -387,13 +313,13 @@ class Store:
     )
     return count
 
-  def current_answers(self) -> dict[str, Entry]:
+  def current_answers(self) -> dict[str, records.Entry]:
     """The answer that holds for each answered request, by its id."""
     rows = self._query(
       'SELECT id, answer, label, annotator, seconds FROM state'
       " WHERE answer IN ('label', 'unsure')"
     )
-    return {row[0]: Entry(*row) for row in rows}
+    return {row[0]: records.Entry(*row) for row in rows}
 
   def answer_many(
     self,
@@ -415,7 +341,7 @@ class Store:
     answer: str,
     annotator: str,
     seconds: float | None = None,
-    how: How = _UNSPECIFIED,
+    how: records.How = _UNSPECIFIED,
   ) -> bool:
     """Records an answer that is no label.
 
@@ -503,7 +429,7 @@ class Store:
 
 
 def _insert(
-  connection: sqlite3.Connection, requests: Sequence[Request]
+  connection: sqlite3.Connection, requests: Sequence[records.Request]
 ) -> None:
   connection.executemany(
     'INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -511,6 +437,6 @@ def _insert(
   )
 
 
-def _plain(request: Request) -> tuple:
+def _plain(request: records.Request) -> tuple:
   """NumPy's numbers as Python's: SQLite would store their bytes."""
   return tuple(x.item() if isinstance(x, np.generic) else x for x in request)

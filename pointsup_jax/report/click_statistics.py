@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 from pointsup_jax.types import IGNORE
 
 
@@ -52,8 +52,8 @@ class Correction(NamedTuple):
 
 
 def count(
-  requests: Sequence[store_lib.Request],
-  current: Mapping[str, store_lib.Entry],
+  requests: Sequence[records.Request],
+  current: Mapping[str, records.Entry],
   num_classes: int,
   grid: tuple[int, int],
 ) -> Clicks:

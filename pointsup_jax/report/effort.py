@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 
 
 class Effort(NamedTuple):
@@ -26,7 +26,7 @@ class Effort(NamedTuple):
     return self.unsure / self.answers if self.answers else 0.0
 
 
-def measure(given: Sequence[store_lib.PersonAnswer]) -> list[Effort]:
+def measure(given: Sequence[records.PersonAnswer]) -> list[Effort]:
   """The effort of every annotator; with several, everybody's comes last.
 
   Times are without pauses where the page measured them.
@@ -34,9 +34,7 @@ def measure(given: Sequence[store_lib.PersonAnswer]) -> list[Effort]:
   Args:
     given: what each annotator says.
   """
-  answers: dict[str, list[store_lib.PersonAnswer]] = collections.defaultdict(
-    list
-  )
+  answers: dict[str, list[records.PersonAnswer]] = collections.defaultdict(list)
   for said in given:
     if said.answer != 'skip':
       answers[said.annotator].append(said)
@@ -47,7 +45,7 @@ def measure(given: Sequence[store_lib.PersonAnswer]) -> list[Effort]:
   return found
 
 
-def _of(annotator: str, answers: Sequence[store_lib.PersonAnswer]) -> Effort:
+def _of(annotator: str, answers: Sequence[records.PersonAnswer]) -> Effort:
   known = (
     said.seconds if said.active_seconds is None else said.active_seconds
     for said in answers

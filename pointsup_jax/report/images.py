@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pointsup_jax import errors
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources, transforms
 from pointsup_jax.report import comparison, gather, predictions
@@ -129,8 +130,8 @@ def _by_uncertainty(store: store_lib.Store) -> dict[str, str]:
 def with_points(
   image: np.ndarray,
   grid: tuple[int, int],
-  requests: Sequence[store_lib.Request],
-  current: Mapping[str, store_lib.Entry],
+  requests: Sequence[records.Request],
+  current: Mapping[str, records.Entry],
 ) -> image_strips.Tile:
   """An image [H, W, 3] with its asked patches and points over it."""
   rows, cols = grid

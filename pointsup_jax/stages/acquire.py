@@ -10,6 +10,7 @@ import numpy as np
 
 from pointsup_jax import errors
 from pointsup_jax.acquisition import budget, grid, scores, selection
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import inference
@@ -252,11 +253,11 @@ def record(
 
 def requests_of(
   run: run_lib.Run, name: str, patch: int, found: Found, step: int
-) -> list[store_lib.Request]:
+) -> list[records.Request]:
   """The requests in a patch of an image."""
   return [
-    store_lib.Request(
-      id=store_lib.request_id(name, row, col),
+    records.Request(
+      id=records.request_id(name, row, col),
       image=name,
       row=int(row),
       col=int(col),

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from pointsup_jax.annotation import agreement
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import agreement, records
 
 
 def said(point, who, label, answer='label', mode='blind'):
-  return store_lib.PersonAnswer(0, point, who, answer, label, 1.0, mode)
+  return records.PersonAnswer(0, point, who, answer, label, 1.0, mode)
 
 
 def test_kappa_of_a_table_of_two_by_two():

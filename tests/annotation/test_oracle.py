@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import oracle
+from pointsup_jax.annotation import oracle, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.types import Example
 
@@ -41,8 +41,8 @@ def store(tmp_path):
   with store_lib.Store(tmp_path / 'annotations.sqlite', 19) as store:
     for i, name in enumerate(NAMES):
       requests = [
-        store_lib.Request(
-          store_lib.request_id(name, row, col), name, row, col, 0, 0.5, 1, 1, 9
+        records.Request(
+          records.request_id(name, row, col), name, row, col, 0, 0.5, 1, 1, 9
         )
         for row, col in POINTS
       ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointsup_jax.annotation import oracle, planning, schema
+from pointsup_jax.annotation import oracle, planning, records, schema
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 
@@ -14,8 +14,8 @@ def fill(store, images=8, patches=5):
   for i in range(images):
     name = f'image_{i}'
     requests = [
-      store_lib.Request(
-        store_lib.request_id(name, patch, j), name, patch, j, patch,
+      records.Request(
+        records.request_id(name, patch, j), name, patch, j, patch,
         (i + 1) * patch, 3, 1, 9,
       )
       for patch in range(patches)
@@ -33,7 +33,7 @@ def store(tmp_path):
 
 def answer(store, requests, annotator='ana', seconds=4.0, active=3.0):
   for request in requests:
-    how = store_lib.How(active, 'blind')
+    how = records.How(active, 'blind')
     store.answer(request.id, 1, annotator, seconds, how)
 
 
@@ -92,10 +92,10 @@ def test_simulated_answers_and_skips_have_no_pace(store):
   order = store.ordered()
   store.answer_many({r.id: 1 for r in order[:30]}, oracle.NAME, 2.5)
   for request in order[30:60]:
-    store.mark(request.id, 'skip', 'ana', 9.0, store_lib.How(9.0, 'blind'))
+    store.mark(request.id, 'skip', 'ana', 9.0, records.How(9.0, 'blind'))
   assert plan(store).pace == planning.ASSUMED
   for request in order[60:80]:
-    store.mark(request.id, 'unsure', 'ana', 5.0, store_lib.How(5.0, 'blind'))
+    store.mark(request.id, 'unsure', 'ana', 5.0, records.How(5.0, 'blind'))
   assert plan(store).pace == (5.0, 20, None)
 
 
@@ -142,7 +142,7 @@ def test_a_point_asked_twice_counts_twice(store, overlap):
 
 def test_the_plan_follows_the_answers_given_on_the_page(store):
   queue = queue_lib.Queue(store)
-  how = store_lib.How(1.0, 'blind')
+  how = records.How(1.0, 'blind')
   for request in queue.hand_out('ana', 60):
     queue.record('ana', queue_lib.Answer(request.id, 'label', 1, 1.0, how))
   assert queue.plan('ana') == plan(store, annotator='ana')

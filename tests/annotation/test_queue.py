@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pointsup_jax.annotation import queue as queue_lib
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 
 
@@ -15,8 +16,8 @@ class Time:
 
 
 def request(image, i):
-  return store_lib.Request(
-    store_lib.request_id(image, 0, i), image, 0, i, 0, 0.5, 3, 1, 9
+  return records.Request(
+    records.request_id(image, 0, i), image, 0, i, 0, 0.5, 3, 1, 9
   )
 
 
@@ -45,7 +46,7 @@ def ids(requests):
 
 def answer(point, kind='label', label=4, mode='blind', key=None):
   label = label if kind == 'label' else None
-  how = store_lib.How(1.0, mode, key)
+  how = records.How(1.0, mode, key)
   return queue_lib.Answer(point, kind, label, 2.0, how)
 
 

@@ -10,13 +10,13 @@ import pytest
 import saying
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import schema
+from pointsup_jax.annotation import records, schema
 from pointsup_jax.annotation import store as store_lib
 
 
 def request(image, row, col, patch=0, score=0.5, pseudo_label=3):
-  return store_lib.Request(
-    store_lib.request_id(image, row, col),
+  return records.Request(
+    records.request_id(image, row, col),
     image,
     row,
     col,
@@ -68,7 +68,7 @@ def test_gives_back_what_was_added(three):
   assert three.images() == {'a', 'b'}
   assert three.requests('a') == [request('a', 1, 2), request('a', 1, 3)]
   assert three.requests() == [*three.requests('a'), *three.requests('b')]
-  assert three.counts() == store_lib.Counts(images=2, requests=3, answered=0)
+  assert three.counts() == records.Counts(images=2, requests=3, answered=0)
 
 
 def test_an_image_without_requests_counts_as_done(store):
@@ -431,7 +431,7 @@ def test_a_skip_leaves_anothers_answer_in_force(three):
 
 def test_a_settled_dispute_stays_settled(three):
   three.answer('a-r1-c2', 4, 'ana')
-  three.answer('a-r1-c2', 5, 'eva', how=store_lib.How(mode='adjudicate'))
+  three.answer('a-r1-c2', 5, 'eva', how=records.How(mode='adjudicate'))
   three.answer('a-r1-c2', 6, 'ben')
   assert labels(three) == {(1, 2): 5}
   three.mark('a-r1-c2', 'undo', 'eva')
@@ -439,7 +439,7 @@ def test_a_settled_dispute_stays_settled(three):
 
 
 def test_an_answer_sent_twice_is_recorded_once(three):
-  how = store_lib.How(1.0, 'blind', 'key-1')
+  how = records.How(1.0, 'blind', 'key-1')
   assert three.answer('a-r1-c2', 4, 'ana', 2.0, how)
   assert not three.answer('a-r1-c2', 4, 'ana', 2.0, how)
   assert three.mark('a-r1-c2', 'undo', 'ana', how=how._replace(key='key-2'))
@@ -448,7 +448,7 @@ def test_an_answer_sent_twice_is_recorded_once(three):
 
 
 def test_all_that_stands_is_told_the_oldest_first(three):
-  three.answer('a-r1-c2', 4, 'ana', 2.0, store_lib.How(1.5, 'confirm'))
+  three.answer('a-r1-c2', 4, 'ana', 2.0, records.How(1.5, 'confirm'))
   three.mark('b-r0-c0', 'unsure', 'ben')
   three.answer('a-r1-c2', 5, 'ben')
   assert [answer[1:] for answer in three.answers_by_person()] == [
@@ -466,7 +466,7 @@ def test_requests_in_order_are_the_unanswered_ones_of_a_new_store(three):
 
 
 def test_leases_outlive_the_process_and_can_be_renewed(three, path):
-  one, two = (store_lib.Lease('a-r1-c2', who, 100.5) for who in ('ana', 'ben'))
+  one, two = (records.Lease('a-r1-c2', who, 100.5) for who in ('ana', 'ben'))
   three.lease([one, two])
   three.lease([one._replace(expires=200.5)])
   with store_lib.Store(path) as again:
@@ -476,7 +476,7 @@ def test_leases_outlive_the_process_and_can_be_renewed(three, path):
 def test_answers_wait_for_the_disk_after_leases_did_not(three, path):
   connection = schema.connect(path)
   with store_lib.Store(path, connect=lambda _: connection) as store:
-    store.lease([store_lib.Lease('a-r1-c2', 'ana', 100.5)])
+    store.lease([records.Lease('a-r1-c2', 'ana', 100.5)])
     found = connection.execute('PRAGMA synchronous').fetchone()
   assert found == (2,)  # FULL
 

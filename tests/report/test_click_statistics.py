@@ -2,22 +2,22 @@
 
 import numpy as np
 
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 from pointsup_jax.report import click_statistics
 
 
 def request(number, guess, patch=0, image='a', round_=1):
-  return store_lib.Request(
+  return records.Request(
     str(number), image, number, 0, patch, 0.5, guess, round_, 1
   )
 
 
 def label(number, answer):
-  return store_lib.Entry(str(number), 'label', answer, 'ana', None)
+  return records.Entry(str(number), 'label', answer, 'ana', None)
 
 
 def unsure(number):
-  return store_lib.Entry(str(number), 'unsure', None, 'ana', None)
+  return records.Entry(str(number), 'unsure', None, 'ana', None)
 
 
 def counted():

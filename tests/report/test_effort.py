@@ -2,13 +2,13 @@
 
 import pytest
 
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 from pointsup_jax.report import effort
 
 
 def said(point, who, answer='label', active=None, seconds=None):
   label = 1 if answer == 'label' else None
-  return store_lib.PersonAnswer(
+  return records.PersonAnswer(
     0, point, who, answer, label, active, 'blind', seconds
   )
 

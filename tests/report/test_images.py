@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 from pointsup_jax.report import images
 
 
 def test_patches_and_points_lie_where_they_were_asked():
   requests = [
-    store_lib.Request(str(i), 'a', 9, 20 + i, 6, 0.5, 1, 1, 1) for i in range(5)
+    records.Request(str(i), 'a', 9, 20 + i, 6, 0.5, 1, 1, 1) for i in range(5)
   ]
   current = {
-    str(i): store_lib.Entry(str(i), 'label', label, 'ana', None)
+    str(i): records.Entry(str(i), 'label', label, 'ana', None)
     for i, label in enumerate((1, 2, 255))
   }
-  current['3'] = store_lib.Entry('3', 'unsure', None, 'ana', None)
+  current['3'] = records.Entry('3', 'unsure', None, 'ana', None)
   image = np.zeros((16, 32, 3), np.uint8)
   tile = images.with_points(image, (2, 4), requests, current)
   assert tile.asked == [(8, 16, 8, 8)]  # patch 6: second row, third column

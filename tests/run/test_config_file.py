@@ -12,7 +12,7 @@ import saying
 
 from configs import streets_active
 from pointsup_jax import errors
-from pointsup_jax.annotation import oracle
+from pointsup_jax.annotation import oracle, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import atomic_files
@@ -221,7 +221,7 @@ def test_simulated_answers_may_be_deleted_but_not_those_of_a_namesake(claimed):
   ask(claimed)
   with store_lib.Store(claimed.annotations) as store:
     open_request = store.unanswered()[0]
-    how = store_lib.How(mode='blind')
+    how = records.How(mode='blind')
     store.answer(open_request.id, 2, oracle.NAME, how=how)
   text = saying.message(lambda: config_file.clear(claimed))
   assert '1 answers that people gave' in text

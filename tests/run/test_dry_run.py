@@ -8,6 +8,7 @@ import pytest
 import saying
 
 from configs import gta_active, streets_active
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import json_files
@@ -193,7 +194,7 @@ def test_after_acquisition_the_store_says_what_smaller_budgets_keep(
   acquired(run)
   with store_lib.Store(run.workdir.annotations) as store:
     for request in store.ordered()[:30]:
-      how = store_lib.How(3.6, 'blind')
+      how = records.How(3.6, 'blind')
       store.answer(request.id, 1, 'ana', 5.0, how)
   lines = said(run, capsys)
   assert '  200 points; 30 of 200 answered' in lines

@@ -14,6 +14,7 @@ from PIL import Image
 
 from configs import camvid_dusk
 from pointsup_jax import errors
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.hosts import json_files
 from pointsup_jax.report import gather
@@ -100,14 +101,14 @@ def ask(opened, answers=('label', 'unsure'), points=1):
   with store_lib.Store(path) as store:
     for i in range(4):
       name = f'{IMAGE}{i}'
-      point = store_lib.Request(
-        store_lib.request_id(name, i, i), name, i, i, 0, 0.5, 1, 1, 2
+      point = records.Request(
+        records.request_id(name, i, i), name, i, i, 0, 0.5, 1, 1, 2
       )
       store.add_image(name, SIZE, 0.1 * i, [point] * points)
       if not points:
         continue
       if i < len(answers) and answers[i] == 'label':
-        store.answer(point.id, 0, '<b>ana</b>', 2.0, store_lib.How(1.5))
+        store.answer(point.id, 0, '<b>ana</b>', 2.0, records.How(1.5))
       elif i < len(answers):
         store.mark(point.id, answers[i], '<b>ana</b>', 3.0)
 

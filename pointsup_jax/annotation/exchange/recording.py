@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import Answer
 
@@ -49,7 +50,7 @@ def record(store: store_lib.Store, answers: Sequence[Answered]) -> None:
   """
   store.record(
     [
-      store_lib.Entry(
+      records.Entry(
         request,
         'unsure' if answer.label is None else 'label',
         answer.label,

@@ -4,7 +4,7 @@ import collections
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation.exchange import recording
 from pointsup_jax.annotation.exchange.formats import exchanged, pixels
 from pointsup_jax.annotation.exchange.formats import words as words_lib
@@ -25,7 +25,7 @@ class Verdict(NamedTuple):
 
 def check(
   file_answers: Sequence[FileAnswer],
-  requests: Sequence[store_lib.Request],
+  requests: Sequence[records.Request],
   size: tuple[int, int],
   words: words_lib.Words,
 ) -> Verdict:
@@ -76,7 +76,7 @@ def check(
 
 def _of_these_requests(
   file_answers: Sequence[FileAnswer],
-  requests: Sequence[store_lib.Request],
+  requests: Sequence[records.Request],
   size: tuple[int, int],
 ) -> tuple[list[FileAnswer], list[str]]:
   """Leaves out answers to requests of another store, a line for each store."""
@@ -99,7 +99,7 @@ def _of_these_requests(
   return [entry for entry in file_answers if ours[entry.digest]], faults
 
 
-def _unusable(entry: FileAnswer, asked: dict[str, store_lib.Request]) -> str:
+def _unusable(entry: FileAnswer, asked: dict[str, records.Request]) -> str:
   """What is wrong with it, apart from its class; '' for nothing."""
   if entry.fault:
     return entry.fault
@@ -111,7 +111,7 @@ def _unusable(entry: FileAnswer, asked: dict[str, store_lib.Request]) -> str:
 
 
 def _moved(
-  entry: FileAnswer, request: store_lib.Request, size: tuple[int, int]
+  entry: FileAnswer, request: records.Request, size: tuple[int, int]
 ) -> float:
   if entry.position is None:
     return 0.0

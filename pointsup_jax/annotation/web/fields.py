@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from pointsup_jax.annotation import queue as queue_lib
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 
 _ANSWERS = ('label', 'unsure', 'skip', 'undo')
 _MODES = ('blind', 'confirm', 'adjudicate')
@@ -43,7 +43,7 @@ def answer(body: dict[str, Any]) -> queue_lib.Answer:
     answer=kind,
     label=label,
     seconds=seconds,
-    how=store_lib.How(
+    how=records.How(
       active_seconds=_number(body, 'active', seconds),
       mode=_one_of(body, 'mode', _MODES),
       key=text(body, 'key', 64),

@@ -10,7 +10,7 @@ from starlette import types as asgi
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import queue as queue_lib
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation.web import access as access_lib
 from pointsup_jax.annotation.web import fields, guard, keys, pictures
 from pointsup_jax.annotation.web import store_thread as thread_lib
@@ -238,7 +238,7 @@ class Site:
       'complete': queue.complete,
     }
 
-  def _point(self, request: store_lib.Request) -> dict[str, Any]:
+  def _point(self, request: records.Request) -> dict[str, Any]:
     """A request as the page draws it."""
     height, width = self.sizes[request.image]
     rows, cols = height // self.grid[0], width // self.grid[1]

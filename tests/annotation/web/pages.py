@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 from starlette import testclient
 
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.web import access, pictures, site, store_thread
 from pointsup_jax.types import Example
@@ -34,8 +35,8 @@ def fill(path, images=2, per_image=6):
   with store_lib.Store(path) as store:
     for i, name in enumerate(Images(images).names):
       requests = [
-        store_lib.Request(
-          id=store_lib.request_id(name, j, 2 * j),
+        records.Request(
+          id=records.request_id(name, j, 2 * j),
           image=name,
           row=j,
           col=2 * j,

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation.exchange.formats import pixels
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 
-# The names that `store.request_id` gives; other tools name what they add.
+# The names that `records.request_id` gives; other tools name what they add.
 _POINT_ID = re.compile(r'.+-r\d+-c\d+', re.DOTALL)
 
 
@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 class Point(NamedTuple):
   """A request, with the answer that holds."""
 
-  request: store_lib.Request
+  request: records.Request
   answer: Answer | None
 
 
@@ -98,7 +98,7 @@ def is_point_id(name: str) -> bool:
 
 
 def digest(
-  requests: Sequence[store_lib.Request],
+  requests: Sequence[records.Request],
   size: tuple[int, int],
   last_round: int | None = None,
 ) -> str:

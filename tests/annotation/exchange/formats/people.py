@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation.exchange import exporting, verifying
 from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import words as words_lib
@@ -28,8 +28,8 @@ def fill(store, size, images, points, seed=0):
   for image in images:
     flat = rng.choice(size[0] * size[1], points, replace=False)
     requests = [
-      store_lib.Request(
-        store_lib.request_id(image, row, col), image, row, col, patch=i,
+      records.Request(
+        records.request_id(image, row, col), image, row, col, patch=i,
         score=0.5, pseudo_label=1, round=1, model_step=9,
       )
       for i, (row, col) in enumerate(

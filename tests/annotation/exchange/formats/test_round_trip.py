@@ -7,6 +7,7 @@ import people
 import pytest
 
 from pointsup_jax.acquisition import targets
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import importing, recording
 from pointsup_jax.annotation.exchange.formats import words as words_lib
@@ -91,8 +92,8 @@ def test_every_column_and_row_is_shown_where_it_was_asked(
   size = (385, 1023)
   store = open_store()
   requests = [
-    store_lib.Request(
-      store_lib.request_id('a', i % 385, i), 'a', i % 385, i, 0, 0.5, 1, 1, 9
+    records.Request(
+      records.request_id('a', i % 385, i), 'a', i % 385, i, 0, 0.5, 1, 1, 9
     )
     for i in range(1023)
   ]
