@@ -24,7 +24,7 @@ class Progress:
       desc=title,
       total=total,
       initial=start,
-      unit=f' {unit}s',
+      unit=unit,
       disable=not processes.is_first() or start >= total,
       file=sys.stderr if sys.stderr.isatty() else _Lines(),
       mininterval=0.1 if sys.stderr.isatty() else _SECONDS_BETWEEN_LINES,
@@ -57,7 +57,7 @@ class _Lines:
   def write(self, text: str) -> None:
     line = text.strip('\r\n ')
     counted = line.partition(' [')[0]
-    if counted != self._counted:
+    if line and counted != self._counted:
       self._counted = counted
       print(line, file=sys.stderr, flush=True)
 
