@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import atomic_files
+from pointsup_jax.hosts import atomic_files, progress
 
 
 def write(path: pathlib.Path, value: dict[str, Any]) -> None:
@@ -29,9 +29,20 @@ def read(path: pathlib.Path) -> dict[str, Any]:
   return _object(path.read_bytes(), str(path))
 
 
-def read_if_there(path: pathlib.Path) -> dict[str, Any] | None:
-  """Reads an object as `read` does; None where there is no file."""
-  return read(path) if path.exists() else None
+def read_derived(path: pathlib.Path) -> dict[str, Any] | None:
+  """Reads an object that can be computed again.
+
+  Returns:
+    None where there is no file, or a damaged one: that is said, and no reason
+    to stop.
+  """
+  if not path.exists():
+    return None
+  try:
+    return read(path)
+  except errors.UserError as error:
+    progress.say(f'note: {error}')
+    return None
 
 
 def write_lines(path: pathlib.Path, records: Iterable[dict[str, Any]]) -> None:

@@ -76,7 +76,7 @@ def _evaluated(
   found = []
   for model in trained_models.of(run.workdir):
     path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
-    known = json_files.read_if_there(path)
+    known = json_files.read_derived(path)
     if known is not None:
       found.append((model, comparison.from_json(model.column, known)))
   return found
@@ -90,7 +90,7 @@ def _checkpoints(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
     earlier = []
     for step in checkpoint.steps_in(model.phase.checkpoints):
       path = run.workdir.evaluation(model.name, split, step)
-      known = json_files.read_if_there(path)
+      known = json_files.read_derived(path)
       if known is not None and step < last.step:
         earlier.append((step, known['miou']))
     if earlier:

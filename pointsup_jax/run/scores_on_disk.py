@@ -11,7 +11,7 @@ def known(
 ) -> dict | None:
   """The scores of a model at a step, its last or an earlier one, if known."""
   split = run.config.data.evaluation.split
-  known = json_files.read_if_there(
+  known = json_files.read_derived(
     run.workdir.evaluation(name, split, None if is_last else step)
   )
   if known is None:

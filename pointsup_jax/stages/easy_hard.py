@@ -41,7 +41,7 @@ def split(
     model: the phase whose last model ranks and labels them.
   """
   path = run.workdir.split
-  known = functools.partial(json_files.read_if_there, path)
+  known = functools.partial(json_files.read_derived, path)
   parts = processes.decided(known, 'easy and hard images')
   if parts is None:
     found = rank(run, target, model)

@@ -7,11 +7,15 @@ from pointsup_jax.hosts import json_files
 
 
 @pytest.mark.parametrize('content', ['', '{', '[]', '\xff'])
-def test_a_damaged_file_is_named(tmp_path, content):
+def test_a_damaged_file_is_named(tmp_path, content, capsys):
   path = tmp_path / 'a.json'
-  assert json_files.read_if_there(path) is None
+  assert json_files.read_derived(path) is None
+  assert not capsys.readouterr().err
   path.write_text(content, encoding='latin-1')
   assert f'{path} is damaged' in message(lambda: json_files.read(path))
+  # What can be computed again is no reason to stop.
+  assert json_files.read_derived(path) is None
+  assert f'note: {path} is damaged' in capsys.readouterr().err
 
 
 def test_half_a_line_at_the_end_does_not_count_and_gives_way(tmp_path):
