@@ -1,6 +1,9 @@
 """--multihost: the same command on every host becomes one run."""
 
+import concurrent.futures
 import functools
+import math
+import time
 from typing import Any
 
 import jax
@@ -11,6 +14,8 @@ from pointsup_jax.hosts import processes, stopping
 # Seconds until all processes have to have joined: hosts of a pod do not start
 # at the same moment, and a scheduler may take minutes between them.
 PATIENCE = 300.0
+# One that is asked to stop waits so long for the others, to tell them.
+_STOPPED_PATIENCE = 10.0
 # Seconds of silence after which a process counts as lost.
 SILENCE = 60.0
 
@@ -44,7 +49,7 @@ def start(value: str, silence: float) -> None:
     heartbeat_timeout_seconds=int(silence),
   )
   try:
-    processes.in_thread(join).result(PATIENCE)
+    _wait(processes.in_thread(join))
     processes.joined = True
     processes.wait('all')  # connects the devices
   except (RuntimeError, ValueError, OSError) as error:
@@ -56,6 +61,25 @@ def start(value: str, silence: float) -> None:
       "host, and is the first one's address reachable?"
     ) from error
   stopping.joined()
+
+
+def _wait(joining: concurrent.futures.Future[None]) -> None:
+  """Waits until all have joined.
+
+  Raises:
+    TimeoutError: they have not in time.
+    errors.Stopped: this process was asked to stop, and the others, who have to
+      be told, did not come.
+  """
+  began, asked = time.monotonic(), math.inf
+  while not concurrent.futures.wait([joining], 0.2).done:
+    now = time.monotonic()
+    asked = min(asked, now) if stopping.asked_alone() else math.inf
+    if now - asked > _STOPPED_PATIENCE:
+      raise errors.Stopped
+    if now - began > PATIENCE:
+      raise TimeoutError
+  joining.result()
 
 
 def parse(value: str) -> tuple[str, int, int]:

@@ -35,6 +35,11 @@ def install() -> None:
     signal.signal(number, handler)
 
 
+def asked_alone() -> bool:
+  """Whether this process was asked to stop before it joined the others."""
+  return _requested.is_set()
+
+
 def joined() -> None:
   """Tells all processes, through jax, if a stop was asked for before."""
   if _requested.is_set():
