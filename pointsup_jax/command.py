@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import itertools
 import json
 import os
 import pathlib
@@ -111,7 +112,7 @@ def parse_flags(argv: list[str]) -> list[str]:
   """absl's parser, with one line for what ml_collections raises raw."""
   # absl takes '--flag value' as well as '--flag=value'.
   values: dict[str, str] = {}
-  for arg, after in zip(argv[1:], [*argv[2:], ''], strict=True):
+  for arg, after in itertools.zip_longest(argv[1:], argv[2:], fillvalue=''):
     if arg.startswith('-'):
       name, equals, value = arg.lstrip('-').partition('=')
       values[name] = value if equals else after

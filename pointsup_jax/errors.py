@@ -57,11 +57,11 @@ def needs(extra: str, what: str) -> Iterator[None]:
     what: needs it, to begin the sentence.
 
   Raises:
-    UsageError: a package is missing.
+    UserError: a package is missing.
   """
   try:
     yield
   except ModuleNotFoundError as error:
-    raise UsageError(
+    raise UserError(
       f'{what} needs {error.name}: pip install -r requirements/{extra}.txt'
     ) from error

@@ -30,7 +30,7 @@ def test_a_command_starts_without_the_packages_of_extras(command):
 
 def test_what_is_missing_comes_with_the_command_that_installs_it():
   with (
-    pytest.raises(errors.UsageError) as caught,
+    pytest.raises(errors.UserError) as caught,
     errors.needs('annotate', 'the page'),
   ):
     import no_such_package  # noqa: F401

@@ -32,6 +32,20 @@ SLOWEST_SAVE = 1800
 _FAILED = (ValueError, KeyError, OSError)
 
 
+def _but_late_writes(hook: Callable) -> Callable:
+  """Shows what cannot be raised, except writes that end after a failed save.
+
+  TensorStore reports each of them to an event loop that Orbax has closed by
+  then. The save's own error says what was wrong.
+  """
+
+  def shown(unraisable: Any) -> None:
+    if str(unraisable.exc_value) != 'Event loop is closed':
+      hook(unraisable)
+
+  return shown
+
+
 class Checkpoints:
   """The steps in one folder. Saving is asynchronous and atomic.
 
@@ -71,6 +85,7 @@ class Checkpoints:
     self._failed = _FAILED if local else (Exception,)
     self._before_save = before_save
     self._saving: int | None = None
+    sys.unraisablehook = _but_late_writes(sys.__unraisablehook__)
     self._is_reported = False
     self._manager = _Manager(
       self._directory,

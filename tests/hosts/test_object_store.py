@@ -192,7 +192,7 @@ def test_other_stores_are_refused(name):
 def test_what_is_to_be_installed_is_said(monkeypatch):
   monkeypatch.setitem(sys.modules, 'gcsfs', None)
   with pytest.raises(
-    errors.UsageError, match=r'needs gcsfs: pip install -r requirements/gcs'
+    errors.UserError, match=r'needs gcsfs: pip install -r requirements/gcs'
   ):
     mirror()
 
