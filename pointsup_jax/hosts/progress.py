@@ -20,6 +20,7 @@ class Progress:
   """Counts towards a total; shows the rate, the time left and a few figures."""
 
   def __init__(self, title: str, total: int, *, start: int, unit: str) -> None:
+    self._title = title
     self._bar = tqdm.tqdm(
       desc=title,
       total=total,
@@ -45,7 +46,7 @@ class Progress:
 
   def note(self, text: str) -> None:
     """Says at once what happens where no unit finishes for a while."""
-    say(f'{self._bar.desc}: {text}')
+    say(f'{self._title}: {text}')
 
 
 class _Lines:
