@@ -14,6 +14,11 @@ def rgb(red: float, green: float, blue: float) -> np.ndarray:
   return np.array((red, green, blue), np.float32)
 
 
+def about(middle: float, half: float) -> tuple[float, float]:
+  """The ends of what reaches `half` to either side of its middle."""
+  return middle - half, middle + half
+
+
 @dataclasses.dataclass
 class Canvas:
   """What has been drawn so far, the far things first."""

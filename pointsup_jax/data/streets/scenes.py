@@ -78,9 +78,8 @@ class Street:
     low, high = np.float32(1.0), self.kit.color('sky')
     self.kit.canvas.image[:] = high + (low - high) * np.float32(0.6) * height**2
     if self.kit.chance(0.5):
-      self.kit.canvas.image += np.float32(0.03) * (
-        self.kit.noise[..., None] - 0.5
-      )
+      noise = self.kit.noise[..., None] - 0.5
+      self.kit.canvas.image += np.float32(0.03) * noise
 
   def draw_ground(self) -> None:
     """Road with its markings, sidewalks and verges."""
@@ -97,12 +96,9 @@ class Street:
     ground[away < self.road] = labels.ROAD
     ground[away > limit] = np.where(x < 0, *beyond)[away > limit]
     paint = np.zeros((19, 3), np.float32)
-    for label, name in (
-      (labels.ROAD, 'road'),
-      (labels.SIDEWALK, 'sidewalk'),
-      (labels.TERRAIN, 'terrain'),
-    ):
-      paint[label] = self.kit.color(name)
+    paint[labels.ROAD] = self.kit.color('road')
+    paint[labels.SIDEWALK] = self.kit.color('sidewalk')
+    paint[labels.TERRAIN] = self.kit.color('terrain')
     image = paint[ground]
     self.draw_markings(image, x, z)
     rough = 0.06 if not self.kit.look.is_camera else 0.16
@@ -149,20 +145,11 @@ class Street:
     x = -span
     while x < span:
       width = self.kit.uniform((10, 35))
+      name, label, highest = 'building', labels.BUILDING, 26
       if self.kit.chance(self.kit.look.greenery):
-        y = (0.0, self.kit.uniform((6, 12)))
-        canvas.front(
-          (x, x + width),
-          y,
-          150,
-          self.kit.color('vegetation'),
-          labels.VEGETATION,
-        )
-      else:
-        y = (0.0, self.kit.uniform((6, 26)))
-        canvas.front(
-          (x, x + width), y, 150, self.kit.color('building'), labels.BUILDING
-        )
+        name, label, highest = 'vegetation', labels.VEGETATION, 12
+      y = (0.0, self.kit.uniform((6, highest)))
+      canvas.front((x, x + width), y, 150, self.kit.color(name), label)
       x += width
 
   def draw_bonnet(self) -> None:
@@ -188,22 +175,17 @@ class Street:
     while z < _FAR:
       length = self.kit.uniform((9, 24))
       if self.kit.chance(0.82 - 0.3 * self.kit.look.greenery):
-        found.append(
-          things.house(
-            self.kit, side, line + self.kit.uniform((0, 2.5)), z, length
-          )
-        )
+        x = line + self.kit.uniform((0, 2.5))
+        found.append(things.house(self.kit, side, x, z, length))
       else:
         for _ in range(4):
           x = side * (line + self.kit.uniform((2, 9)))
-          found.append(
-            things.tree(self.kit, x, z + self.kit.uniform((1, length)), 1.3)
-          )
+          there = z + self.kit.uniform((1, length))
+          found.append(things.tree(self.kit, x, there, 1.3))
       if self.kit.chance(0.5):
         kind = ('wall', 'fence', 'hedge')[self.kit.rng.integers(3)]
-        found.append(
-          things.barrier(self.kit, kind, side * (line - 0.1), z, length)
-        )
+        x = side * (line - 0.1)
+        found.append(things.barrier(self.kit, kind, x, z, length))
       z += length
     return found
 
@@ -229,9 +211,8 @@ class Street:
     if self.kit.chance(0.3):
       x = side * (self.road + self.kit.uniform((0.4, 1.4)))
       kind = 'bicycle' if self.kit.chance(0.6) else 'motorcycle'
-      found.append(
-        things.two_wheeler(self.kit, kind, x, self.kit.uniform((5, 18)), False)
-      )
+      z = self.kit.uniform((5, 18))
+      found.append(things.two_wheeler(self.kit, kind, x, z, ridden=False))
     z = self.kit.uniform((5, 10))
     while z < 60:
       if self.kit.chance(self.kit.look.parked):
@@ -254,16 +235,16 @@ class Street:
         x = lane * self.road
         if kind == 'rider':
           cycle = 'motorcycle' if self.kit.chance(0.45) else 'bicycle'
-          found.append(things.two_wheeler(self.kit, cycle, x, min(z, 24), True))
+          found.append(
+            things.two_wheeler(self.kit, cycle, x, min(z, 24), ridden=True)
+          )
         elif kind != 'none':
           found.append(vehicles.vehicle(self.kit, str(kind), x, z))
         z += self.kit.uniform((12, 30))
     if self.kit.chance(0.22):
       side = self.kit.rng.choice([-1, 1])
-      x = side * (self.road - 1.6)
-      found.append(
-        vehicles.vehicle(self.kit, 'train', x, self.kit.uniform((6, 22)))
-      )
+      x, z = side * (self.road - 1.6), self.kit.uniform((6, 22))
+      found.append(vehicles.vehicle(self.kit, 'train', x, z))
     if self.kit.chance(0.5):
       x = self.kit.uniform((-self.road, self.road))
       found.append(things.person(self.kit, x, self.kit.uniform((8, 25))))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pointsup_jax.data.streets import labels
-from pointsup_jax.data.streets.canvas import rgb
+from pointsup_jax.data.streets.canvas import about, rgb
 from pointsup_jax.data.streets.kit import Kit, Thing
 
 
@@ -42,11 +42,8 @@ def house(kit: Kit, side: int, x: float, z: float, length: float) -> Thing:
 
 def barrier(kit: Kit, kind: str, x: float, z: float, length: float) -> Thing:
   """A wall, a fence or a hedge along the street."""
-  label = {
-    'wall': labels.WALL,
-    'fence': labels.FENCE,
-    'hedge': labels.VEGETATION,
-  }[kind]
+  of_kind = {'wall': labels.WALL, 'fence': labels.FENCE}
+  label = of_kind.get(kind, labels.VEGETATION)
   color = kit.color('vegetation' if kind == 'hedge' else kind)
   top = kit.uniform((1.2, 2.6) if kind == 'wall' else (0.9, 1.6))
   end = z + length
@@ -80,11 +77,11 @@ def tree(kit: Kit, x: float, z: float, scale: float = 1.0) -> Thing:
   def paint() -> None:
     trunk = rgb(0.3, 0.22, 0.15)
     kit.canvas.front(
-      (x - 0.15, x + 0.15), (0, 0.5 * height), z, trunk, labels.VEGETATION
+      about(x, 0.15), (0, 0.5 * height), z, trunk, labels.VEGETATION
     )
     crown = (0.35 * height, height)
     kit.canvas.ellipse(
-      (x - width, x + width), crown, z, color, labels.VEGETATION, kit.noise
+      about(x, width), crown, z, color, labels.VEGETATION, kit.noise
     )
 
   return z, paint
@@ -100,24 +97,19 @@ def post(kit: Kit, x: float, z: float, side: int) -> Thing:
 
   def paint() -> None:
     canvas = kit.canvas
-    canvas.front((x - 0.09, x + 0.09), (0, height), z, color, labels.POLE)
+    canvas.front(about(x, 0.09), (0, height), z, color, labels.POLE)
     if has_light:
       at = (height - 1.3, height)
-      canvas.front((x - 0.28, x + 0.28), at, z, light, labels.LIGHT)
-      canvas.ellipse(
-        (x - 0.16, x + 0.16),
-        (height - 0.45, height - 0.1),
-        z,
-        lamp,
-        labels.LIGHT,
-      )
+      canvas.front(about(x, 0.28), at, z, light, labels.LIGHT)
+      at = (height - 0.45, height - 0.1)
+      canvas.ellipse(about(x, 0.16), at, z, lamp, labels.LIGHT)
     if has_sign:
-      area = (x - 0.5, x + 0.5), (low, low + 1.0)
+      area = about(x, 0.5), (low, low + 1.0)
       if shape:
         canvas.ellipse(*area, z, sign, labels.SIGN)
       else:
         canvas.front(*area, z, sign, labels.SIGN)
-      inner = (x - 0.25, x + 0.25), (low + 0.35, low + 0.65)
+      inner = about(x, 0.25), (low + 0.35, low + 0.65)
       canvas.front(*inner, z, rgb(0.95, 0.95, 0.95), labels.SIGN)
 
   return z, paint
@@ -126,84 +118,51 @@ def post(kit: Kit, x: float, z: float, side: int) -> Thing:
 def person(kit: Kit, x: float, z: float) -> Thing:
   """Legs, torso, arms and head."""
   h = kit.uniform((1.5, 1.9))
-  top, legs, skin = (
-    kit.color('clothes'),
-    kit.color('clothes'),
-    kit.color('skin'),
-  )
+  top, legs, skin = map(kit.color, ('clothes', 'clothes', 'skin'))
   w, stride = kit.uniform((0.2, 0.28)), kit.uniform((0.02, 0.14))
 
   def paint() -> None:
     front = kit.canvas.front
-    front(
+    for leg in (
       (x - stride - 0.1, x - stride + 0.08),
-      (0, 0.48 * h),
-      z,
-      legs,
-      labels.PERSON,
-    )
-    front(
       (x + stride - 0.08, x + stride + 0.1),
-      (0, 0.48 * h),
-      z,
-      legs,
-      labels.PERSON,
-    )
-    front((x - w, x + w), (0.45 * h, 0.84 * h), z, top, labels.PERSON)
-    kit.canvas.ellipse(
-      (x - 0.13, x + 0.13), (0.84 * h, h), z, skin, labels.PERSON
-    )
+    ):
+      front(leg, (0, 0.48 * h), z, legs, labels.PERSON)
+    front(about(x, w), (0.45 * h, 0.84 * h), z, top, labels.PERSON)
+    kit.canvas.ellipse(about(x, 0.13), (0.84 * h, h), z, skin, labels.PERSON)
 
   return z, paint
 
 
-def two_wheeler(kit: Kit, kind: str, x: float, z: float, ridden: bool) -> Thing:
+def two_wheeler(
+  kit: Kit, kind: str, x: float, z: float, *, ridden: bool
+) -> Thing:
   """A bicycle or motorcycle seen from the side, with or without its rider."""
   motor = kind == 'motorcycle'
   label = labels.MOTORCYCLE if motor else labels.BICYCLE
   frame, tyre = kit.color('motor' if motor else 'cycle'), kit.color('tyre')
-  top, legs, skin = (
-    kit.color('clothes'),
-    kit.color('clothes'),
-    kit.color('skin'),
-  )
+  top, legs, skin = map(kit.color, ('clothes', 'clothes', 'skin'))
   half, r = (0.8, 0.33) if motor else (0.75, 0.36)
   lean = kit.rng.choice([-1, 1])
 
   def paint() -> None:
     canvas = kit.canvas
     for wheel in (x - half + r, x + half - r):
-      canvas.ellipse((wheel - r, wheel + r), (0, 2 * r), z, tyre, label)
+      canvas.ellipse(about(wheel, r), (0, 2 * r), z, tyre, label)
       if not motor:
-        spokes = frame + np.float32(0.35)
-        canvas.ellipse(
-          (wheel - 0.7 * r, wheel + 0.7 * r),
-          (0.3 * r, 1.7 * r),
-          z,
-          spokes,
-          label,
-        )
+        spokes, y = frame + np.float32(0.35), (0.3 * r, 1.7 * r)
+        canvas.ellipse(about(wheel, 0.7 * r), y, z, spokes, label)
     if motor:
-      canvas.front((x - 0.5, x + 0.5), (0.4, 0.95), z, frame, label)
-      canvas.front(
-        (x + lean * 0.45 - 0.1, x + lean * 0.45 + 0.1),
-        (0.7, 1.25),
-        z,
-        frame,
-        label,
-      )
+      canvas.front(about(x, 0.5), (0.4, 0.95), z, frame, label)
+      bars = about(x + lean * 0.45, 0.1)
+      canvas.front(bars, (0.7, 1.25), z, frame, label)
     else:
-      canvas.front((x - 0.4, x + 0.4), (0.55, 0.68), z, frame, label)
-      canvas.front(
-        (x + lean * 0.4 - 0.05, x + lean * 0.4 + 0.05),
-        (0.5, 1.1),
-        z,
-        frame,
-        label,
-      )
+      canvas.front(about(x, 0.4), (0.55, 0.68), z, frame, label)
+      bars = about(x + lean * 0.4, 0.05)
+      canvas.front(bars, (0.5, 1.1), z, frame, label)
     if ridden:
-      canvas.front((x - 0.14, x + 0.14), (0.45, 1.0), z, legs, labels.RIDER)
-      canvas.front((x - 0.24, x + 0.24), (0.95, 1.55), z, top, labels.RIDER)
-      canvas.ellipse((x - 0.15, x + 0.15), (1.5, 1.85), z, skin, labels.RIDER)
+      canvas.front(about(x, 0.14), (0.45, 1.0), z, legs, labels.RIDER)
+      canvas.front(about(x, 0.24), (0.95, 1.55), z, top, labels.RIDER)
+      canvas.ellipse(about(x, 0.15), (1.5, 1.85), z, skin, labels.RIDER)
 
   return z, paint
