@@ -98,5 +98,5 @@ def open_part(dataset: str, root: pathlib.Path, part: Part) -> sources.Source:
     labelled=part.labelled,
   )
   if part.full_labels:
-    return sources.ResizedImages(source, part.size)
+    return sources.with_images_of(source, part.size)
   return source

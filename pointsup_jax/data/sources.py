@@ -3,7 +3,7 @@
 import difflib
 import pathlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -84,7 +84,7 @@ def open_source(
       size=size,
       seed=seed,
     )
-    return scenes if labelled else WithoutLabels(scenes)
+    return scenes if labelled else without_labels(scenes)
   near = difflib.get_close_matches(dataset, NAMES, n=1, cutoff=0.3)
   hint = f'did you mean {near[0]!r}? ' if near else ''
   raise errors.UsageError(
@@ -107,37 +107,39 @@ class Subset:
     return self._source[self._indices[index]]
 
 
-class ResizedImages:
-  """A source whose images, but not labels, are brought to one size."""
+class Mapped:
+  """A source whose examples are changed as they are read."""
 
-  def __init__(self, source: Source, size: tuple[int, int]) -> None:
-    """Takes all images of a source; `size` is (height, width)."""
-    self._source, self._size = source, size
+  def __init__(
+    self, source: Source, change: Callable[[int, Example], Example]
+  ) -> None:
+    """Takes all images of a source; `change` gets an index and its example."""
+    self._source, self._change = source, change
     self.names = source.names
 
   def __len__(self) -> int:
     return len(self._source)
 
   def __getitem__(self, index: int) -> Example:
-    example = self._source[index]
-    return example._replace(
-      image=transforms.resize_image(example.image, self._size)
-    )
+    return self._change(index, self._source[index])
 
 
-class WithoutLabels:
-  """A source whose labels nobody can see: they are all 255."""
+def with_images_of(source: Source, size: tuple[int, int]) -> Source:
+  """The same with images, but not labels, of one size: (height, width)."""
 
-  def __init__(self, source: Source) -> None:
-    self._source = source
-    self.names = source.names
+  def resize(_: int, example: Example) -> Example:
+    return example._replace(image=transforms.resize_image(example.image, size))
 
-  def __len__(self) -> int:
-    return len(self._source)
+  return Mapped(source, resize)
 
-  def __getitem__(self, index: int) -> Example:
-    example = self._source[index]
+
+def without_labels(source: Source) -> Source:
+  """The same with labels that are all 255."""
+
+  def blank(_: int, example: Example) -> Example:
     return example._replace(labels=np.full_like(example.labels, IGNORE))
+
+  return Mapped(source, blank)
 
 
 class CachedSource:

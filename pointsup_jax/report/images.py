@@ -34,7 +34,7 @@ def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   chosen = comparison.extremes(of_image)
   size = tuple(run.config.data.evaluation.size)
   native = run.source('evaluation', labelled=True, full_labels=True)
-  examples = find(sources.ResizedImages(native, size), chosen)
+  examples = find(sources.with_images_of(native, size), chosen)
   shown = {
     title: image_strips.Strip(
       f'{title}, mIoU {100 * of_image[example.name]:.1f}',

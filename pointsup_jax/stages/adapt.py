@@ -30,7 +30,7 @@ def train(run: run_lib.Run) -> None:
     strategy=config.adapt.strategy,
     steps=config.adapt.steps,
     source=run.source('source', labelled=True),
-    target=PointLabelled(run, run.source('target', labelled=False)),
+    target=point_labelled(run, run.source('target', labelled=False)),
     supervision=supervision(config),
     initial=workdir.source_only if warm else None,
   )
@@ -48,36 +48,26 @@ def supervision(config: ml_collections.ConfigDict) -> step.Supervision:
   )
 
 
-class PointLabelled:
+def point_labelled(run: run_lib.Run, images: sources.Source) -> sources.Source:
   """The target's images with the labels of stage 3 in place of their own."""
+  points = drawn_points.draw_all(run, images.names)
+  asked, answers = read_answers(run, images.names)
+  # Where each image's answers begin.
+  begin = np.searchsorted(answers[:, 0], np.arange(len(images) + 1))
 
-  def __init__(self, run: run_lib.Run, images: sources.Source) -> None:
-    self._run, self._images = run, images
-    self.names = images.names
-    self._points = drawn_points.draw_all(run, images.names)
-    asked, answers = read_answers(run, images.names)
-    self._asked, self._answers = asked, answers
-    # Where each image's answers begin.
-    self._begin = np.searchsorted(answers[:, 0], np.arange(len(images) + 1))
-
-  def __len__(self) -> int:
-    return len(self._images)
-
-  def __getitem__(self, index: int) -> Example:
-    example = self._images[index]
-    answers = self._answers[self._begin[index] : self._begin[index + 1]]
-    pseudo = image_files.read_labels(
-      self._run.workdir.pseudo_label(example.name)
-    )
+  def label(index: int, example: Example) -> Example:
+    mine = answers[begin[index] : begin[index + 1]]
     labels, answered = targets.target_labels(
-      pseudo,
-      points=self._points[index],
-      asked=np.flatnonzero(self._asked[index]),
-      answers=(answers[:, 1], answers[:, 2], answers[:, 3].astype(np.uint8)),
-      mode=self._run.config.adapt.pseudo_labels,
-      grid=tuple(self._run.config.acquire.grid),
+      image_files.read_labels(run.workdir.pseudo_label(example.name)),
+      points=points[index],
+      asked=np.flatnonzero(asked[index]),
+      answers=(mine[:, 1], mine[:, 2], mine[:, 3].astype(np.uint8)),
+      mode=run.config.adapt.pseudo_labels,
+      grid=tuple(run.config.acquire.grid),
     )
     return example._replace(labels=labels, answered=answered)
+
+  return sources.Mapped(images, label)
 
 
 def read_answers(

@@ -61,7 +61,12 @@ def split(
     sources.Subset(target, [index[name] for name in parts[part]])
     for part in ('easy', 'hard')
   )
-  return PseudoLabelled(easy, run.workdir), hard
+
+  def label(_: int, example: Example) -> Example:
+    path = run.workdir.easy_label(example.name)
+    return example._replace(labels=image_files.read_labels(path))
+
+  return sources.Mapped(easy, label), hard
 
 
 def rank(
@@ -123,21 +128,3 @@ def judge_batch(
   small = inference.small_logits(segmenter, variables, images)
   labels, entropy = scores.maps('entropy', small, size)
   return Judged(jnp.mean(entropy, axis=(1, 2)), labels)
-
-
-class PseudoLabelled:
-  """Images with the labels that `rank` wrote for them."""
-
-  def __init__(
-    self, images: sources.Source, workdir: workdir_lib.Workdir
-  ) -> None:
-    self._images, self._workdir = images, workdir
-    self.names = images.names
-
-  def __len__(self) -> int:
-    return len(self._images)
-
-  def __getitem__(self, index: int) -> Example:
-    example = self._images[index]
-    labels = image_files.read_labels(self._workdir.easy_label(example.name))
-    return example._replace(labels=labels)

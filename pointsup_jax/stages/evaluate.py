@@ -160,7 +160,7 @@ def confusion_of(
   """
   config = run.config
   native = run.source('evaluation', labelled=True, full_labels=True)
-  source = sources.ResizedImages(native, tuple(config.data.evaluation.size))
+  source = sources.with_images_of(native, tuple(config.data.evaluation.size))
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
   image_miou: dict[str, float] = {}
   with progress.Progress(

@@ -45,14 +45,14 @@ def test_a_subset_has_the_chosen_images_in_the_chosen_order():
 
 
 def test_resized_images_keep_their_labels():
-  source = sources.ResizedImages(Counted(), (8, 8))
+  source = sources.with_images_of(Counted(), (8, 8))
   assert source[3].image.shape == (8, 8, 3)
   assert (source[3].image == 3).all()
   assert (source[3].labels == Counted()[3].labels).all()
 
 
 def test_without_labels_the_images_are_the_same():
-  example = sources.WithoutLabels(Counted())[3]
+  example = sources.without_labels(Counted())[3]
   assert (example.labels == 255).all()
   assert (example.image == 3).all()
 
