@@ -8,7 +8,7 @@ from pointsup_jax.data.streets.kit import Kit, Thing
 
 
 def vehicle(kit: Kit, kind: str, x: float, z: float) -> Thing:
-  """A box on wheels, seen from behind and from the street's middle."""
+  """A box on wheels, seen from behind and from the middle of the street."""
   label = {
     'car': labels.CAR,
     'truck': labels.TRUCK,
@@ -29,7 +29,7 @@ def vehicle(kit: Kit, kind: str, x: float, z: float) -> Thing:
   def paint() -> None:
     canvas = kit.canvas
     inner = left if x > 0 else right
-    # The camera sees the side that faces it, unless it is right behind.
+    # From right behind, the side is hidden.
     if min(abs(left), abs(right)) > 0.2 and left * right > 0:
       lit = color * (kit.shade if x > 0 else 1.0)
       seen = canvas.side(inner, (0.3, high), (z, z + long), lit, label)
@@ -51,7 +51,7 @@ def _windows_along(
   z: float,
   glass: np.ndarray,
 ) -> None:
-  """Side windows: a band, cut by pillars; trucks have a plain cargo box."""
+  """Side windows between pillars; trucks have a plain cargo box."""
   box, mask, distance, heights = seen
   low, top = {
     'car': (0.6, 0.9),
