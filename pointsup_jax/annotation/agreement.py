@@ -1,4 +1,4 @@
-"""How far annotators agree who were asked about the same points."""
+"""Agreement between annotators who labelled the same points."""
 
 import collections
 import itertools
@@ -9,28 +9,25 @@ from pointsup_jax.annotation import records
 
 
 class Pair(NamedTuple):
-  """Two annotators, over the points that both of them labelled."""
+  """Two annotators' agreement on the points that both labelled."""
 
   annotators: tuple[str, str]
   points: int
-  same: int  # of them with the same label
-  kappa: float | None  # None where both always gave one and the same label
+  same: int  # points with the same label
+  kappa: float | None  # None: undefined, see `kappa`
 
 
 class Agreement(NamedTuple):
-  """Of all annotators."""
+  """Agreement of all annotators."""
 
   pairs: list[Pair]
-  disputed: list[str]  # ids of points with different labels, none settled
+  disputed: list[str]  # ids of points with different labels, not adjudicated
 
 
 def measure(given: Iterable[records.PersonAnswer]) -> Agreement:
-  """Compares labels; who was unsure or skipped a point is left out.
+  """Compares the labels of every two annotators, given in any order.
 
-  255, 'none of the classes', is a label like the others.
-
-  Args:
-    given: what annotators say, in any order.
+  Ignores unsure and skipped points. 255 (none of the classes) is a label.
   """
   labels: dict[str, dict[str, int]] = collections.defaultdict(dict)
   settled = set()
@@ -56,14 +53,10 @@ def measure(given: Iterable[records.PersonAnswer]) -> Agreement:
 
 
 def kappa(labels: Sequence[tuple[int, int]]) -> float | None:
-  """Cohen's kappa: (p - e) / (1 - e), e being agreement by chance alone.
+  """Returns Cohen's kappa, (p - e) / (1 - e), e being chance agreement.
 
-  Args:
-    labels: two annotators' labels of each point.
-
-  Returns:
-    1 for full agreement, 0 for no more than chance; None where it is not
-    defined: no points, or only one label ever used.
+  Takes two annotators' labels of each point. 1 is full agreement, 0 chance
+  level, None undefined: no points, or only one label used.
   """
   if not labels:
     return None

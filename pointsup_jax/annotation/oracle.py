@@ -1,4 +1,4 @@
-"""An annotator simulated from the label files, with flaws on request."""
+"""Simulates an annotator from label files, with errors on request."""
 
 import collections
 import dataclasses
@@ -13,35 +13,33 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.hosts import progress, stopping
 from pointsup_jax.types import IGNORE, Example
 
-NAME = 'ground_truth'  # under which answers that nobody gave are recorded
+NAME = 'ground_truth'  # annotator name of simulated answers
 
 
 class LabelledImages(Protocol):
-  """Images with labels, at the size at which the points were drawn."""
+  """Labelled images, at the size at which points were drawn."""
 
   @property
   def names(self) -> Sequence[str]:
-    """The images' names, in the order of their indices."""
+    """Image names, in index order."""
 
   def __getitem__(self, index: int) -> Example:
-    """Loads an image and its labels."""
+    """Loads an image with its labels."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Annotator:
-  """How the simulated annotator answers.
+  """A simulated annotator.
 
-  Which points are answered wrong, and how, is a function of the seed and the
-  point's id alone.
+  Which points are answered wrong, and how, depends only on the seed and the
+  point's id.
 
   Attributes:
-    num_classes: C.
-    error_rate: the share of points that get a wrong class.
-    confusable: groups of classes that are taken for each other; a class in
-      none of them is taken for any class.
-    seconds: that an answer takes.
-    seed: of the errors.
-    name: under which the answers are recorded.
+    error_rate: share of points that get a wrong class, 0 to 1.
+    confusable: groups of mutually confused classes; a class in none of them
+      is confused with any other.
+    seconds: recorded time per answer.
+    name: recorded as the annotator.
   """
 
   num_classes: int
@@ -52,7 +50,7 @@ class Annotator:
   name: str = NAME
 
   def says(self, request: str, truth: int) -> int:
-    """The answer to a request, by its id; void pixels are always seen."""
+    """Returns the answer to a request id; void pixels are never mistaken."""
     if truth == IGNORE or not self.error_rate:
       return truth
     random = np.random.default_rng((self.seed, zlib.crc32(request.encode())))
@@ -71,16 +69,11 @@ def answer(
 ) -> int:
   """Answers every unanswered request with the label at its pixel.
 
-  Pixels that the label files leave out are answered with 255. The answers of
-  an image are committed together, so that a stopped run goes on where it was.
+  Void pixels get 255. Answers are committed per image, so an interrupted run
+  resumes. Each image is loaded at most once. Returns the number of answers.
 
-  Args:
-    store: with the requests.
-    source: the labelled target images, each of which is loaded at most once.
-    annotator: who answers.
-
-  Returns:
-    The number of answers.
+  Raises:
+    errors.UserError: a requested image is not in `source`.
   """
   index = {name: i for i, name in enumerate(source.names)}
   by_image = collections.defaultdict(list)

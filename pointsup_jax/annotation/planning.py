@@ -1,8 +1,7 @@
-"""What the points cost in hours, and which of them a smaller budget keeps.
+"""Estimates the hours that annotation takes, in total and for smaller budgets.
 
-Points are asked in order of worth (`store.Store.ordered`), so that a budget is
-how far down that order people get: whenever they stop, what they leave out are
-the images of which the model is surest.
+Points are asked in order of value (`store.Store.ordered`), so a budget is the
+head of that order: stopping early omits the images the model is surest of.
 """
 
 import math
@@ -14,35 +13,35 @@ import numpy as np
 from pointsup_jax.annotation import oracle, records
 
 PERCENTS = (10, 25, 50, 75, 100)
-# Until enough answers were timed. Studies of single clicks report 1.5 to 3 s.
+# Used until enough answers are timed; studies report 1.5 to 3 s per click.
 ASSUMED_SECONDS = 2.0
 ENOUGH = 20
 
 
 class Pace(NamedTuple):
-  """How long an answer takes."""
+  """The median time of an answer."""
 
   seconds: float
-  answers: int  # whose median it is; 0: too few were timed, it is assumed
-  annotator: str | None  # who gave them; None: all annotators
+  answers: int  # that were timed; 0: too few, `seconds` is assumed
+  annotator: str | None  # None: all annotators
 
 
 ASSUMED = Pace(ASSUMED_SECONDS, 0, None)
 
 
 class Budget(NamedTuple):
-  """The points at the head of the order."""
+  """The first points in order of value."""
 
   percent: int  # of all points
   points: int
-  answers: int  # that they want; a point asked of two annotators wants two
+  answers: int  # needed; a point for two annotators needs two
   images: int  # with such points
   patches: int
-  worth: float  # their share, 0 to 1, of the patch scores of all points
+  worth: float  # share of the patch scores of all points, 0 to 1
 
 
 class Row(NamedTuple):
-  """A budget, and what is missing until it is reached."""
+  """A budget and the work left to reach it."""
 
   budget: Budget
   left: int  # answers
@@ -50,18 +49,18 @@ class Row(NamedTuple):
 
 
 class Plan(NamedTuple):
-  """How much work there is."""
+  """The work in total and what is left of it."""
 
   points: int
   needed: int  # answers
   given: int
   pace: Pace
-  hours: float  # for those that are left
-  rows: tuple[Row, ...]  # from small to large; none without points
+  hours: float  # for the missing answers
+  rows: tuple[Row, ...]  # from small to large; empty without points
 
   @property
   def now(self) -> int | None:
-    """The row in which the next answer falls; None where all are given."""
+    """Index of the row of the next answer; None if all are given."""
     return next(
       (i for i, row in enumerate(self.rows) if row.budget.answers > self.given),
       None,
@@ -71,17 +70,10 @@ class Plan(NamedTuple):
 def pace(
   given: Iterable[records.PersonAnswer], annotator: str | None = None
 ) -> Pace | None:
-  """The median time of the answers that were timed.
+  """Returns the median answer time; None for fewer than `ENOUGH` answers.
 
-  The time in which somebody was at work, where it is known, otherwise the whole
-  time. Simulated times are nobody's pace, and skips are no answers.
-
-  Args:
-    given: what is said.
-    annotator: who says all of it; None: several do.
-
-  Returns:
-    None for fewer than `ENOUGH` such answers.
+  Uses the active time where known, else the whole time. Ignores skips and
+  simulated answers. `annotator` gave all answers; None: several did.
   """
   times = [
     time
@@ -98,14 +90,9 @@ def pace(
 def budgets(
   order: Sequence[records.Request], answers: Sequence[int]
 ) -> tuple[Budget, ...]:
-  """What the first 10, 25, ... percent of the points hold.
+  """Returns a budget for each of `PERCENTS`; none without points.
 
-  Args:
-    order: all points, those worth most first.
-    answers: how many each of them wants.
-
-  Returns:
-    One for each of `PERCENTS`; none without points.
+  `order` is all points, most valuable first; `answers` how many each needs.
   """
   if not order:
     return ()
@@ -120,7 +107,7 @@ def budgets(
       patches.add((request.image, request.patch))
       score += request.score
     wanted += sum(answers[begin:end])
-    # Scores may all be 0: then no point is worth more than another.
+    # If all scores are 0, points are worth the same.
     worth = min(score / total, 1.0) if total > 0 else end / len(order)
     found.append(Budget(percent, end, wanted, len(images), len(patches), worth))
     begin = end
@@ -133,13 +120,9 @@ def plan(
   given: int,
   pace: Pace,
 ) -> Plan:
-  """Puts together how far the work is.
+  """Combines budgets with the answers missing from each, `left`.
 
-  Args:
-    budgets: of `budgets`.
-    left: the answers that each of them still wants.
-    given: answers, of those that are needed.
-    pace: of those who answer.
+  `given` is how many of the needed answers there are.
   """
   rows = tuple(
     Row(budget, missing, hours(missing, pace))
@@ -152,5 +135,5 @@ def plan(
 
 
 def hours(answers: float, pace: Pace) -> float:
-  """How long so many answers take."""
+  """Returns the hours that a number of answers takes."""
   return answers * pace.seconds / 3600

@@ -1,8 +1,8 @@
-"""Who is asked about which point: each once, several annotators at a time.
+"""Assigns points to annotators, several of whom may work at a time.
 
-A point that somebody was handed is theirs until a lease runs out; leases are in
-the store, so that they outlive the process. A share of the points is asked of
-two annotators, so that their agreement can be measured.
+A point handed out is leased to its annotator; leases are kept in the store, so
+they survive a restart. A share of the points goes to two annotators, to measure
+their agreement.
 """
 
 import bisect
@@ -19,11 +19,11 @@ LEASE_SECONDS = 600.0
 
 
 class Taken(Exception):
-  """The point was answered by others meanwhile; nothing was recorded."""
+  """The point has all its answers already; nothing was recorded."""
 
 
 class Answer(NamedTuple):
-  """One answer as it comes from a page."""
+  """An answer sent by the page."""
 
   request: str  # its id
   answer: str  # 'label', 'unsure', 'skip' or 'undo'
@@ -33,23 +33,22 @@ class Answer(NamedTuple):
 
 
 class Progress(NamedTuple):
-  """How far the work is; a point asked of two annotators counts twice."""
+  """Numbers of answers; a point for two annotators needs two."""
 
   needed: int
   given: int
 
 
 def asked_twice(request: str, overlap: float) -> bool:
-  """Whether a point is among the share that two annotators are asked about."""
+  """Whether a point is in the share that two annotators answer."""
   return zlib.crc32(request.encode()) < overlap * 2**32
 
 
 class Queue:
   """Hands out the open points of a store and records their answers.
 
-  It reads the store once and then keeps count by itself: no other process may
-  answer meanwhile. All methods belong to the thread that made it, as the store
-  does.
+  Caches the store's state, so no other process may answer meanwhile. Use it
+  only in the thread that created it, like the store.
   """
 
   def __init__(
@@ -58,12 +57,10 @@ class Queue:
     overlap: float = 0.0,
     clock: Callable[[], float] = time.time,
   ) -> None:
-    """Takes a store.
+    """Reads the requests, answers and leases of an open store.
 
-    Args:
-      store: open, with all requests in it.
-      overlap: the share of points that two annotators are asked about.
-      clock: seconds since 1970.
+    `overlap` is the share of points, 0 to 1, that two annotators answer;
+    `clock` returns seconds since 1970.
     """
     self._store, self._clock = store, clock
     self._order = store.ordered()
@@ -75,8 +72,7 @@ class Queue:
     self._total = sum(self._needed.values())
     self._twice = [id for id, needed in self._needed.items() if needed > 1]
     self._budgets = planning.budgets(self._order, [*self._needed.values()])
-    # What stands, by point and annotator and by annotator and point, each
-    # annotator's oldest answer first.
+    # Standing answers, by point and by annotator (oldest first).
     self._said: dict[str, dict[str, records.PersonAnswer]] = {}
     self._by: dict[str, dict[str, records.PersonAnswer]] = {}
     for given in store.answers_by_person():
@@ -90,8 +86,8 @@ class Queue:
         lease.expires
       )
     self._given = sum(map(self._count, self._needed))
-    # Places of the points that want answers and that nobody skipped, in order;
-    # and of those that somebody skipped, with the number of the last skip.
+    # Positions in the order of wanted points: those nobody skipped, sorted, and
+    # those somebody skipped, with the seq of the latest skip.
     self._open: list[int] = []
     self._later: dict[int, int] = {}
     for place, request in enumerate(self._order):
@@ -103,20 +99,18 @@ class Queue:
           self._later[place] = skipped
 
   def progress(self) -> Progress:
-    """How many answers are needed, and how many there are."""
+    """Returns the numbers of needed and given answers."""
     return Progress(self._total, self._given)
 
   @property
   def complete(self) -> bool:
-    """Whether nobody needs to answer anything any more."""
+    """Whether no more answers are needed."""
     return not self._open and not self._later
 
   def hand_out(self, annotator: str, count: int) -> list[records.Request]:
-    """Puts points in an annotator's hands, those worth most first.
+    """Leases up to `count` points to an annotator, most valuable first.
 
-    Args:
-      annotator: who wants them; gets what is in his or her hands already, too.
-      count: how many, at most.
+    Points that the annotator already holds are included.
     """
     now = self._clock()
     found: list[records.Request] = []
@@ -130,20 +124,16 @@ class Queue:
     return found
 
   def record(self, annotator: str, answer: Answer) -> bool:
-    """Records an answer; it is on disk when this returns.
-
-    Returns:
-      Whether it was new; False for one that was sent before.
+    """Records an answer durably; returns False if it was sent before.
 
     Raises:
       Taken: others have answered the point.
-      ValueError: there is no such point or label, or nothing to undo.
+      ValueError: unknown point or label, or nothing to undo.
     """
     request, now = answer.request, self._clock()
     first = annotator not in self._said.get(request, {})
     settles = answer.how.mode == 'adjudicate'
-    # A lease that ran out while somebody was away does no harm as long as the
-    # point still wants an answer.
+    # An expired lease does not matter while the point still wants an answer.
     if (
       first
       and request in self._place
@@ -169,35 +159,30 @@ class Queue:
     return new
 
   def history(self, annotator: str, count: int) -> list[records.PersonAnswer]:
-    """An annotator's last answers, the latest first."""
+    """Returns an annotator's last answers, the latest first."""
     mine = self._by.get(annotator, {})
     return [mine[key] for key in itertools.islice(reversed(mine), count)]
 
   def said(self, request: str) -> list[records.PersonAnswer]:
-    """What everybody says of a point."""
+    """Returns everybody's standing answers to a point."""
     return list(self._said.get(request, {}).values())
 
   def request(self, request: str) -> records.Request:
-    """A request by its id.
-
-    Raises:
-      ValueError: there is none.
-    """
+    """Returns a request by its id; raises ValueError if there is none."""
     if request not in self._place:
       raise ValueError(f'there is no request {request!r}')
     return self._order[self._place[request]]
 
   def agreement(self) -> agreement.Agreement:
-    """How far those agree who were asked about the same points."""
+    """Returns the agreement of annotators on the points they share."""
     return agreement.measure(
       [said for by in self._said.values() for said in by.values()]
     )
 
   def plan(self, annotator: str | None = None) -> planning.Plan:
-    """What is left to do, and what smaller budgets hold.
+    """Returns the work left, in total and for smaller budgets.
 
-    Args:
-      annotator: at whose pace; everybody's where that is not known yet.
+    The pace is the annotator's if known, else everybody's, else assumed.
     """
     mine = self._by.get(annotator, {}) if annotator else {}
     pace = (
@@ -208,9 +193,9 @@ class Queue:
     return planning.plan(self._budgets, self._left(), self._given, pace)
 
   def _left(self) -> list[int]:
-    """The answers that each budget still wants."""
-    # Each point that wants any wants one, and another if it is asked twice and
-    # has none; so nothing has to be counted but places in order.
+    """Answers still missing from each budget."""
+    # A wanted point needs one answer, and a second one if two annotators are
+    # asked and neither has answered: counting sorted positions is enough.
     untouched = [
       self._place[request]
       for request in self._twice
@@ -223,20 +208,20 @@ class Queue:
     ]
 
   def _known(self, answer: Answer) -> bool:
-    """Whether an answer was sent before and undone, or by another window."""
+    """Whether it was sent before, then undone or from another window."""
     return answer.how.key is not None and self._store.has_key(answer.how.key)
 
   def _follow(
     self, request: str, annotator: str, now: float, *, reopened: bool
   ) -> None:
-    """Brings what is kept in memory up to what the store says."""
+    """Updates the cached state from the store."""
     self._given -= self._count(request)
     self._said.get(request, {}).pop(annotator, None)
     self._by.get(annotator, {}).pop(request, None)
     for given in self._store.answers_by_person(request):
       if given.annotator == annotator:
         self._keep(given)
-        if reopened:  # an older answer stands again; it is not the latest
+        if reopened:  # an older answer stands again: restore the order
           mine = self._by[annotator].items()
           self._by[annotator] = dict(sorted(mine, key=lambda item: item[1].seq))
     self._given += self._count(request)
@@ -245,7 +230,7 @@ class Queue:
       self._lease([request], annotator, now)
       return
     held = self._leases.get(request, {}).pop(annotator, None)
-    if held is not None and self._wants(request):  # it is anybody's again
+    if held is not None and self._wants(request):  # release it
       self._store.lease([records.Lease(request, annotator, 0.0)])
 
   def _keep(self, given: records.PersonAnswer) -> None:
@@ -253,7 +238,7 @@ class Queue:
     self._by.setdefault(given.annotator, {})[given.request] = given
 
   def _answers(self, request: str) -> int:
-    """How many annotators have answered a point."""
+    """Number of annotators who answered, not counting skips."""
     said = self._said.get(request, {})
     return sum(given.answer != 'skip' for given in said.values())
 
@@ -264,7 +249,7 @@ class Queue:
     return self._answers(request) < self._needed[request]
 
   def _sort_in(self, request: str) -> None:
-    """Puts a point where it belongs: open, for later, or neither."""
+    """Moves a point to `_open`, `_later` or neither."""
     place = self._place[request]
     i = bisect.bisect_left(self._open, place)
     if i < len(self._open) and self._open[i] == place:
@@ -279,17 +264,17 @@ class Queue:
       self._later[place] = skipped
 
   def _skipped(self, request: str) -> int | None:
-    """The number of the last skip of a point that stands, if there is one."""
+    """The seq of the latest standing skip of a point, or None."""
     said = self._said.get(request, {}).values()
     return max((x.seq for x in said if x.answer == 'skip'), default=None)
 
   def _waiting(self) -> Iterator[int]:
-    """Places of points that want answers; what was just skipped comes last."""
+    """Positions of wanted points; the latest skipped come last."""
     yield from self._open
     yield from sorted(self._later, key=self._later.__getitem__)
 
   def _may_answer(self, request: str, annotator: str, now: float) -> bool:
-    """Whether a point that wants answers still wants this annotator's."""
+    """Whether a wanted point may go to this annotator."""
     mine = self._said.get(request, {}).get(annotator)
     if mine is not None and mine.answer != 'skip':
       return False
@@ -301,7 +286,7 @@ class Queue:
     return self._answers(request) + others < self._needed[request]
 
   def _lease(self, requests: Sequence[str], annotator: str, now: float) -> None:
-    """Leases what is not leased for long yet."""
+    """Leases points, unless their lease still lasts long enough."""
     soon, expires = now + LEASE_SECONDS / 2, now + LEASE_SECONDS
     leases = []
     for request in requests:

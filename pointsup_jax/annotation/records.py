@@ -1,4 +1,4 @@
-"""What an annotation store holds, and what it is told."""
+"""Records that an annotation store reads and writes."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Request(NamedTuple):
-  """A point that somebody is to label."""
+  """A point to be labelled."""
 
   id: str  # see `request_id`
   image: str
@@ -16,7 +16,7 @@ class Request(NamedTuple):
   score: float  # of the patch
   pseudo_label: int
   round: int
-  model_step: int  # of the model that asks
+  model_step: int  # training step of the model that chose the point
 
 
 class Answers(NamedTuple):
@@ -24,29 +24,29 @@ class Answers(NamedTuple):
 
   rows: np.ndarray  # [A] int32
   cols: np.ndarray  # [A] int32
-  labels: np.ndarray  # [A] uint8; 255: void, or the annotator was unsure
+  labels: np.ndarray  # [A] uint8; 255: void or unsure
 
 
 class Entry(NamedTuple):
-  """An answer as it is recorded."""
+  """An answer to be recorded."""
 
   request: str  # id
   answer: str  # 'label', 'unsure', 'skip' or 'undo'
-  label: int | None  # 0..C-1 or 255 with 'label', None with the others
+  label: int | None  # 0..C-1 or 255 with 'label', else None
   annotator: str
   seconds: float | None
 
 
 class Counts(NamedTuple):
-  """How far the work is."""
+  """Progress of the annotation."""
 
   images: int
   requests: int
-  answered: int  # labelled or unsure; skipped ones are still open
+  answered: int  # labelled or unsure; skipped points are still open
 
 
 class PersonAnswer(NamedTuple):
-  """What an annotator says of a point."""
+  """An annotator's standing answer to a point."""
 
   seq: int  # a later answer has a higher one
   request: str  # its id
@@ -59,18 +59,18 @@ class PersonAnswer(NamedTuple):
 
 
 class How(NamedTuple):
-  """How an answer on the page came about; nothing of it changes what holds.
+  """How an answer on the page came about.
 
-  Except that an answer of mode 'adjudicate' holds over all others.
+  Only the mode 'adjudicate' has an effect: the answer overrides all others.
   """
 
   active_seconds: float | None = None  # without pauses
   mode: str | None = None  # 'blind', 'confirm' or 'adjudicate'
-  key: str | None = None  # an answer with a key that is known changes nothing
+  key: str | None = None  # an answer whose key was recorded is ignored
 
 
 class Lease(NamedTuple):
-  """A point that is in somebody's hands."""
+  """A point reserved for an annotator."""
 
   request: str  # its id
   annotator: str
@@ -78,5 +78,5 @@ class Lease(NamedTuple):
 
 
 def request_id(image: str, row: int, col: int) -> str:
-  """The stable name of a point: its image, row and column."""
+  """Returns the stable id of a point."""
   return f'{image}-r{row}-c{col}'

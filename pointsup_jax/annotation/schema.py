@@ -1,4 +1,4 @@
-"""The tables of an annotation store, and opening a file that has them."""
+"""Tables of the annotation store, and opening its file."""
 
 import contextlib
 import pathlib
@@ -13,14 +13,13 @@ _BUSY_SECONDS = 30.0
 
 
 def answers_by_person(where: str = '') -> str:
-  """The query for what each annotator says of each point.
+  """Returns the query for each annotator's standing answer to each point.
 
-  Each undo takes back its annotator's answer before it. Read backwards, an undo
-  is +1 and an answer -1; the sum first reaches -1 at the answer that stands.
+  An undo cancels its annotator's previous answer. Read backwards, an undo is +1
+  and an answer -1; the sum first reaches -1 at the standing answer.
 
-  Args:
-    where: a WHERE clause on `answers`. SQLite would not see through the view
-      that it can use an index, and read all answers there are.
+  `where` is a WHERE clause on `answers`. Filtering the view instead would read
+  all answers, as SQLite would not use an index.
   """
   return f"""
     SELECT max(seq) AS seq, request_id, annotator, answer, label, seconds,
@@ -51,7 +50,7 @@ _SCHEMA = (
     model_step INTEGER NOT NULL
   )""",
   'CREATE INDEX requests_of_image ON requests (image)',
-  # What each round of questions thought of each image.
+  # Patch scores of each image in each round.
   """CREATE TABLE scored (
     round INTEGER NOT NULL,
     image TEXT NOT NULL REFERENCES images (image),
@@ -89,8 +88,8 @@ _SCHEMA = (
     PRIMARY KEY (request_id, annotator)
   ) WITHOUT ROWID""",
   f'CREATE VIEW answers_by_person AS {answers_by_person()}',
-  # Of the answers that stand one holds: a skipped point may be answered by
-  # somebody else, a settled dispute is settled, otherwise the latest counts.
+  # Of the standing answers to a point, the one that holds is not a skip if
+  # possible, then an adjudication if there is one, then the latest.
   f"""CREATE VIEW state AS
     SELECT requests.rowid AS position, requests.*, images.score AS image_score,
       answer, label, annotator, seconds, time
@@ -105,17 +104,13 @@ _SCHEMA = (
 
 
 def connect(path: pathlib.Path) -> sqlite3.Connection:
-  """Opens a store, or creates an empty one where there is no file.
+  """Opens a store, or creates an empty one if the file does not exist.
 
-  Args:
-    path: the file; its folder must exist.
-
-  Returns:
-    A connection on which every statement is a transaction of its own unless
-    BEGIN says otherwise, and a transaction is on disk once it is committed.
+  Each statement is its own transaction unless BEGIN is used; commits are
+  durable. The folder of `path` must exist.
 
   Raises:
-    errors.UserError: the file cannot be opened, or is something else.
+    errors.UserError: the file cannot be opened or is not a store.
   """
   try:
     connection = sqlite3.connect(
@@ -126,28 +121,22 @@ def connect(path: pathlib.Path) -> sqlite3.Connection:
   with _closed_on_failure(connection, path):
     connection.execute('PRAGMA foreign_keys = ON')
     _create_or_check(connection, path)
-    # Only once the file is known to be ours: WAL is a mark in the file.
+    # After the check, because WAL mode is stored in the file.
     connection.execute('PRAGMA journal_mode = WAL')
     connection.execute('PRAGMA synchronous = FULL')
   return connection
 
 
 def connect_to_copy(path: pathlib.Path) -> sqlite3.Connection:
-  """Opens a copy in memory of a store that is there: no file is changed.
+  """Opens an in-memory snapshot of an existing store, changing no file.
 
-  An ordinary connection cannot promise that, not even for reading: it leaves
-  the files of the write-ahead log behind.
-
-  Args:
-    path: the file; others may be writing to it.
-
-  Returns:
-    A connection to what the file held at one moment.
+  Even a read-only connection would leave write-ahead log files behind. Other
+  processes may be writing to the store.
 
   Raises:
-    errors.UserError: the file cannot be opened, or is something else.
+    errors.UserError: the file cannot be opened or is not a store.
   """
-  # Without a log nobody has the file open; with one, its owner's locks count.
+  # Without a log nobody has the file open; with one, respect its locks.
   logged = path.with_name(f'{path.name}-wal').exists()
   how = 'mode=ro' if logged else 'immutable=1'
   connection = sqlite3.connect(':memory:', isolation_level=None)
@@ -166,7 +155,6 @@ def connect_to_copy(path: pathlib.Path) -> sqlite3.Connection:
 def _closed_on_failure(
   connection: sqlite3.Connection, path: pathlib.Path
 ) -> Iterator[None]:
-  """Leaves no connection open to a file that turns out to be unusable."""
   try:
     yield
   except sqlite3.DatabaseError as error:
@@ -180,11 +168,11 @@ def _closed_on_failure(
 def _create_or_check(
   connection: sqlite3.Connection, path: pathlib.Path
 ) -> None:
-  """Leaves a file with our tables, in one transaction."""
+  """Creates the tables unless they exist, in one transaction."""
   if _has_tables(connection, path):
     return
   connection.execute('BEGIN IMMEDIATE')
-  # Another process may have been faster.
+  # Another process may have created them meanwhile.
   if not _has_tables(connection, path):
     for statement in _SCHEMA:
       connection.execute(statement)
@@ -193,11 +181,7 @@ def _create_or_check(
 
 
 def _has_tables(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
-  """Whether a file has our tables; False if it is empty.
-
-  Raises:
-    errors.UserError: it is something else, or of another version.
-  """
+  """Whether a file has the tables; raises UserError if it is not a store."""
   (version,) = connection.execute('PRAGMA user_version').fetchone()
   found = {
     name

@@ -1,9 +1,9 @@
-"""Every requested point and every answer, in one SQLite file.
+"""Keeps requested points and answers in one SQLite file.
 
-Answers are only ever appended. Of each annotator's answers to a point the
-latest that was not undone stands; of those that stand the latest holds, unless
-a dispute was settled. Each is on disk before its method returns, and several
-processes may have the file open. `SELECT * FROM points` shows what holds.
+Answers are append-only and on disk before a method returns; several processes
+may have the file open. Each annotator's latest answer to a point that was not
+undone stands. Of the standing answers the latest holds, unless one adjudicates
+a dispute. `SELECT * FROM points` shows the answers that hold.
 """
 
 import contextlib
@@ -30,16 +30,13 @@ _UNSPECIFIED = records.How()
 def sole_writer(
   path: pathlib.Path,
 ) -> contextlib.AbstractContextManager[bool]:
-  """Nobody else takes answers into a store while the block runs.
+  """Prevents other processes from recording answers while the block runs.
 
-  A page that is served has read the store: it would neither see what another
-  command records meanwhile nor know that the store is gone.
-
-  Args:
-    path: of the store, whose folder must exist.
+  The served page caches the store and would miss their answers. Locks a .lock
+  file beside the store at `path`, whose folder must exist.
 
   Raises:
-    errors.UserError: somebody does.
+    errors.UserError: another process holds the lock.
   """
   return lock.held(
     path.with_suffix('.lock'),
@@ -51,7 +48,7 @@ def sole_writer(
 class Store:
   """An open annotation store; use it in a `with` statement.
 
-  One for each thread: connections of SQLite are not shared.
+  Open one per thread: SQLite connections are not shared.
   """
 
   def __init__(
@@ -60,15 +57,13 @@ class Store:
     num_classes: int = IGNORE,
     connect: Callable[[pathlib.Path], sqlite3.Connection] = schema.connect,
   ):
-    """Opens the store, or creates an empty one.
+    """Opens the store, or creates an empty one in an existing folder.
 
-    Args:
-      path: the file; its folder must exist.
-      num_classes: answers name classes below this one, or 255.
-      connect: `schema.connect`, or `schema.connect_to_copy` to look only.
+    Labels must be below `num_classes`, or 255. `connect` may also be
+    `schema.connect_to_copy`, to only read.
 
     Raises:
-      errors.UserError: the file cannot be opened or is something else.
+      errors.UserError: the file cannot be opened or is not a store.
     """
     self.path = pathlib.Path(path)
     self._num_classes = num_classes
@@ -92,21 +87,16 @@ class Store:
     requests: Sequence[records.Request],
     round: int = 1,
   ) -> bool:
-    """Records what a round thinks of an image, with all requests, or nothing.
+    """Records an image's scores and requests of a round in one transaction.
 
-    An image that the round has seen already keeps its requests, which may have
-    answers: adding it again changes nothing.
+    Returns False, changing nothing, if the round has the image: its requests
+    may have answers.
 
     Args:
-      image: its name.
-      size: height and width in which the requests count.
-      scores: [P], of its patches; images with a higher mean are asked about
-        first.
+      size: (height, width) that the requests refer to.
+      scores: [P] of its patches; images with a higher mean are asked first.
       requests: of this image and round; may be empty.
-      round: of questions, from 1.
-
-    Returns:
-      Whether the image was new to the round.
+      round: from 1.
     """
     scores = np.asarray(scores, '<f4')
     with self._transaction() as connection:
@@ -126,9 +116,9 @@ class Store:
     return True
 
   def add_round(self, round: int, requests: Sequence[records.Request]) -> None:
-    """Records a round's requests, of images that are known, or nothing.
+    """Records a round's requests, of known images, in one transaction.
 
-    A round that has requests keeps them: adding it again changes nothing.
+    Does nothing if the round has requests.
     """
     with self._transaction() as connection:
       if not self._query(
@@ -137,19 +127,19 @@ class Store:
         _insert(connection, requests)
 
   def images(self, round: int = 1) -> set[str]:
-    """The images that a round has scored, with or without requests."""
+    """Returns the images that a round scored, with or without requests."""
     rows = self._query('SELECT image FROM scored WHERE round = ?', round)
     return {image for (image,) in rows}
 
   def patch_scores(self, round: int) -> dict[str, np.ndarray]:
-    """The scores that a round gave the patches of each image: [P] float32."""
+    """Returns a round's patch scores of each image: [P] float32."""
     rows = self._query(
       'SELECT image, patches FROM scored WHERE round = ?', round
     )
     return {image: np.frombuffer(blob, '<f4') for image, blob in rows}
 
   def asked_before(self, round: int) -> dict[str, set[int]]:
-    """The patches that earlier rounds have asked about, by image."""
+    """Returns the patches that earlier rounds asked about, by image."""
     rows = self._query(
       'SELECT DISTINCT image, patch FROM requests WHERE round < ?', round
     )
@@ -159,7 +149,7 @@ class Store:
     return found
 
   def requests(self, image: str | None = None) -> list[records.Request]:
-    """All requests, or those of one image, in the order they were added."""
+    """Returns all requests, or those of one image, in insertion order."""
     where, values = ('', ()) if image is None else ('WHERE image = ?', (image,))
     rows = self._query(
       f'SELECT {_FIELDS} FROM requests {where} ORDER BY rowid', *values
@@ -167,10 +157,10 @@ class Store:
     return [records.Request(*row) for row in rows]
 
   def unanswered(self) -> list[records.Request]:
-    """Requests without an answer, those worth most first.
+    """Returns requests without an answer, most valuable first.
 
-    Images by mean score, patches by score, points from left to right; skipped
-    requests come after all others.
+    Images are ordered by mean score, patches by score, points left to right;
+    skipped requests come last.
     """
     rows = self._query(
       f'SELECT {_FIELDS} FROM state'
@@ -181,7 +171,7 @@ class Store:
     return [records.Request(*row) for row in rows]
 
   def ordered(self) -> list[records.Request]:
-    """All requests, answered or not, in the order of `unanswered`."""
+    """Returns all requests, ordered by value regardless of answers."""
     rows = self._query(
       f'SELECT {_OF_REQUESTS} FROM requests JOIN images USING (image)'
       ' ORDER BY images.score DESC, image, requests.score DESC, patch, col, row'
@@ -189,14 +179,14 @@ class Store:
     return [records.Request(*row) for row in rows]
 
   def sizes(self) -> dict[str, tuple[int, int]]:
-    """Height and width in which the requests of each image count."""
+    """Returns the (height, width) that each image's requests refer to."""
     rows = self._query('SELECT image, height, width FROM images')
     return {image: (height, width) for image, height, width in rows}
 
   def answers_by_person(
     self, request: str | None = None
   ) -> list[records.PersonAnswer]:
-    """What every annotator says, of all requests or one; the oldest first."""
+    """Returns standing answers to all requests or one, oldest first."""
     where = '' if request is None else 'WHERE request_id = ?'
     rows = self._query(
       'SELECT seq, request_id, annotator, answer, label, active_seconds, mode,'
@@ -210,15 +200,15 @@ class Store:
     return bool(self._query('SELECT 1 FROM answers WHERE key = ?', key))
 
   def leases(self) -> list[records.Lease]:
-    """The points in somebody's hands, expired or not."""
+    """Returns all leases, expired or not."""
     rows = self._query('SELECT request_id, annotator, expires FROM leases')
     return [records.Lease(*row) for row in rows]
 
   def lease(self, leases: Sequence[records.Lease]) -> None:
-    """Puts points in somebody's hands, or keeps them there for longer.
+    """Adds or extends leases.
 
-    A power cut may lose this, unlike answers, and nothing with it: the point is
-    handed out anew. So nobody waits for the disk.
+    Unlike answers, does not wait for the disk: if a power cut loses a lease,
+    the point is just handed out again.
     """
     self._query('PRAGMA synchronous = NORMAL')
     try:
@@ -233,7 +223,7 @@ class Store:
       self._query('PRAGMA synchronous = FULL')
 
   def asked_patches(self, image: str, round: int | None = None) -> set[int]:
-    """The patches of an image that have requests, up to a round or of all."""
+    """Returns an image's patches with requests, up to a round or of all."""
     rows = self._query(
       'SELECT patch FROM requests'
       ' WHERE image = ? AND round <= ifnull(?, round)',
@@ -243,11 +233,9 @@ class Store:
     return {patch for (patch,) in rows}
 
   def answered(self, image: str, round: int | None = None) -> records.Answers:
-    """The current answers of an image, in the order of its requests.
+    """Returns the current answers of an image, in the order of its requests.
 
-    Args:
-      image: its name.
-      round: the last one whose requests count; None: all do.
+    `round` is the last round to include; None: all.
     """
     rows = self._query(
       f'SELECT row, col, coalesce(label, {IGNORE}) FROM state'
@@ -262,7 +250,7 @@ class Store:
     )
 
   def counts(self) -> records.Counts:
-    """The number of images, requests and answered requests."""
+    """Counts images, requests and answered requests."""
     (row,) = self._query(
       'SELECT (SELECT count(*) FROM images), (SELECT count(*) FROM requests),'
       " (SELECT count(*) FROM state WHERE answer IN ('label', 'unsure'))"
@@ -277,33 +265,26 @@ class Store:
     seconds: float | None = None,
     how: records.How = _UNSPECIFIED,
   ) -> bool:
-    """Records a label; it replaces an earlier one.
+    """Records a label: 0..C-1, or 255 for none of the classes.
 
-    Args:
-      request: id of the request.
-      label: 0..C-1, or 255 where the pixel shows none of the classes.
-      annotator: who says so.
-      seconds: how long that took.
-      how: what else is known of it.
-
-    Returns:
-      Whether it was recorded; False if an answer with its key was before.
+    It replaces an earlier one. Returns False, recording nothing, if an answer
+    with the key in `how` was recorded before.
 
     Raises:
-      ValueError: there is no such request or label.
+      ValueError: unknown request or invalid label.
     """
     return self._append(
       [(request, 'label', int(label), annotator, seconds, how)]
     )
 
   def record(self, entries: Sequence[records.Entry]) -> None:
-    """Records answers of any kind, all of them or none; see `answer`."""
+    """Records answers of any kind in one transaction; see `answer`."""
     self._append([(*entry, _UNSPECIFIED) for entry in entries])
 
   def count_but_by(self, annotator: str) -> int:
-    """How many answers stand that somebody else than `annotator` has given.
+    """Counts standing labels and 'unsure' by others than `annotator`.
 
-    Those given on the page count whatever name they were given under.
+    Answers given on the page always count.
     """
     ((count,),) = self._query(
       'SELECT count(*) FROM answers_by_person'
@@ -314,7 +295,7 @@ class Store:
     return count
 
   def current_answers(self) -> dict[str, records.Entry]:
-    """The answer that holds for each answered request, by its id."""
+    """Returns the answer that holds for each answered request, by id."""
     rows = self._query(
       'SELECT id, answer, label, annotator, seconds FROM state'
       " WHERE answer IN ('label', 'unsure')"
@@ -327,7 +308,7 @@ class Store:
     annotator: str,
     seconds: float | None = None,
   ) -> None:
-    """Records labels by request id, all of them or none; see `answer`."""
+    """Records labels by request id in one transaction; see `answer`."""
     self._append(
       [
         (request, 'label', int(label), annotator, seconds, _UNSPECIFIED)
@@ -343,22 +324,13 @@ class Store:
     seconds: float | None = None,
     how: records.How = _UNSPECIFIED,
   ) -> bool:
-    """Records an answer that is no label.
+    """Records an answer other than a label; returns as `answer` does.
 
-    Args:
-      request: id of the request.
-      answer: 'unsure' (an answer: stage 3 ignores the point), 'skip' (ask
-        again later) or 'undo' (the annotator's answer before the current one
-        stands again).
-      annotator: who says so.
-      seconds: how long that took.
-      how: what else is known of it.
-
-    Returns:
-      Whether it was recorded; False if an answer with its key was before.
+    'unsure' is an answer: stage 3 ignores the point. 'skip' asks again later.
+    'undo' restores the annotator's previous answer.
 
     Raises:
-      ValueError: there is no such request or answer, or nothing to undo.
+      ValueError: unknown request or answer, or nothing to undo.
     """
     if answer not in ('unsure', 'skip', 'undo'):
       raise ValueError(f'{answer!r} is not one of unsure, skip, undo')
@@ -384,7 +356,7 @@ class Store:
   def _check(
     self, request: str, answer: str, label: int | None, annotator: str
   ) -> None:
-    """Raises ValueError for what must not be recorded."""
+    """Raises ValueError if the answer is invalid."""
     if label not in (None, IGNORE, *range(self._num_classes)):
       raise ValueError(
         f'label {label} of {request} is neither a class'
@@ -403,7 +375,7 @@ class Store:
 
   @contextlib.contextmanager
   def _transaction(self) -> Iterator[sqlite3.Connection]:
-    """Commits what happens within, or takes it back if that fails."""
+    """Commits on success, rolls back on failure."""
     with self._reported():
       self._connection.execute('BEGIN IMMEDIATE')
       try:
@@ -416,7 +388,7 @@ class Store:
 
   @contextlib.contextmanager
   def _reported(self) -> Iterator[None]:
-    """A full disk, a lock held too long or a damaged file, in one line."""
+    """Turns database errors into one-line user errors."""
     try:
       yield
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
@@ -438,5 +410,5 @@ def _insert(
 
 
 def _plain(request: records.Request) -> tuple:
-  """NumPy's numbers as Python's: SQLite would store their bytes."""
+  """Converts NumPy scalars, which SQLite would store as bytes."""
   return tuple(x.item() if isinstance(x, np.generic) else x for x in request)

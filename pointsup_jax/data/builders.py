@@ -1,8 +1,8 @@
-"""TFDS builders of the data sets that come as files; no TensorFlow is needed.
+"""TFDS builders of the data sets on disk; TensorFlow is not needed.
 
-Examples are written as ArrayRecord, in the order of their names, at the size
-of the config: images bicubic, labels nearest, as train ids, both as PNG. The
-files as their owners ship them are found in `manual_dir`:
+Examples are written as ArrayRecord, sorted by name, at the config's size:
+images bicubic, labels nearest, as train ids, both as PNG. The original files
+are read from `manual_dir`:
 
   builder = BUILDERS['gta5'](
       data_dir=OUT, file_format='array_record', config=Part(...))
@@ -22,17 +22,17 @@ from pointsup_jax.data import encoded, prepared, sources
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class Part(tfds.core.BuilderConfig):
-  """Which part of a data set, and how it is stored.
+  """Which part of a data set to build, and how to store it.
 
   Attributes:
     split: as in the config of a run.
     size: (height, width) of the images.
-    full_labels: keep the labels' own size.
+    full_labels: whether labels keep their native size.
     labelled: whether there are labels.
-    classes: what the labels tell apart.
-    names: of the examples, in their order.
-    parts: folder that keeps what is done of a build until it is complete, so
-      that it can be continued; None: nothing is kept.
+    classes: classes of the labels.
+    names: names of the examples, in order.
+    parts: folder of partial results until the build is complete, so that it can
+      resume; None: nothing is kept.
   """
 
   split: str
@@ -48,7 +48,7 @@ class Segmentation(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
   """Images with labels; see `BUILDERS`."""
 
   VERSION = tfds.core.Version(prepared.VERSION)
-  # TFDS asks for it; that files are missing is said before it is called.
+  # Required by TFDS; missing files are reported before it would show this.
   MANUAL_DOWNLOAD_INSTRUCTIONS = 'Put the files where README.md says.'
 
   def _info(self) -> tfds.core.DatasetInfo:
@@ -78,7 +78,7 @@ class Segmentation(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
       yield index, example._asdict()
 
 
-# TFDS takes the name of a data set, which is its folder's, from a class.
+# TFDS takes a data set's name, and so its folder's, from its class.
 BUILDERS = {
   name: type(name, (Segmentation,), {'name': name}, skip_registration=True)
   for name in filter(sources.is_on_disk, sources.NAMES)
@@ -86,7 +86,7 @@ BUILDERS = {
 
 
 def open_part(dataset: str, root: pathlib.Path, part: Part) -> sources.Source:
-  """The examples of a part, at the sizes at which they are stored."""
+  """Opens the examples of a part at the sizes to be stored."""
   source = sources.open_source(
     dataset,
     root=str(root),

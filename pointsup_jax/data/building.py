@@ -1,4 +1,4 @@
-"""Builds of data sets at the sizes at which a config reads them."""
+"""Builds data sets at the sizes that a config reads."""
 
 import contextlib
 import dataclasses
@@ -17,11 +17,11 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import domains, encoded, prepared, sources, unpack
 from pointsup_jax.hosts import progress
 
-_SAMPLE = 8  # examples from which size and time are foretold
+_SAMPLE = 8  # examples from which size and time are estimated
 
 
 class Order(NamedTuple):
-  """One build."""
+  """Specification of one build."""
 
   folder: pathlib.Path
   dataset: str
@@ -33,10 +33,9 @@ class Order(NamedTuple):
 
 
 def build_all(config: ml_collections.ConfigDict) -> None:
-  """Builds what a run of this config reads and `data.prepared` lacks.
+  """Builds the data that a run of this config reads and `data.prepared` lacks.
 
-  Raises:
-    errors.UserError: the data cannot be built as they are.
+  Unpacks archives first. Raises errors.UserError if the data cannot be built.
   """
   logging.set_verbosity(logging.ERROR)
   domains.require_local(config.data)
@@ -60,7 +59,7 @@ def build_all(config: ml_collections.ConfigDict) -> None:
 def orders_of(
   config: ml_collections.ConfigDict, classes: classes_lib.ClassSet
 ) -> list[Order]:
-  """The builds that a run of this config opens."""
+  """Lists the builds that a run of this config opens."""
   data = config.data
   orders = []
   for name in domains.NAMES:
@@ -82,7 +81,7 @@ def orders_of(
 
 
 def open_files(order: Order, classes: classes_lib.ClassSet) -> sources.Source:
-  """The examples of a build, from their files."""
+  """Opens the examples of a build from their files."""
   return sources.open_source(
     order.dataset,
     root=str(order.root),
@@ -96,12 +95,11 @@ def open_files(order: Order, classes: classes_lib.ClassSet) -> sources.Source:
 
 
 def build(order: Order, classes: classes_lib.ClassSet) -> None:
-  """Builds one; it appears when it is complete, or not at all.
+  """Makes one build; its folder appears only when complete.
 
-  Raises:
-    errors.UserError: an example is not as it should be, or the disk is full.
+  Raises errors.UserError if an example is invalid or the disk is full.
   """
-  # Not before here: they take seconds to import.
+  # Imported late because they take seconds to load.
   with errors.needs('prepare', 'launch.prepare'):
     import tensorflow_datasets as tfds
 
@@ -116,7 +114,7 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
     classes=classes,
   )
   files = builders.open_part(order.dataset, order.root, part)
-  # Of other files there may be parts too: they are not those of this build.
+  # Delete parts of interrupted builds from other files.
   parts = order.folder.with_name(f'{order.folder.name}.{names_of(files)}.parts')
   for other in order.folder.parent.glob('*.parts'):
     if other != parts:
@@ -130,14 +128,14 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
     data_dir=order.folder.parents[2], file_format='array_record', config=part
   )
   manual = tfds.download.DownloadConfig(manual_dir=str(order.root))
-  with contextlib.redirect_stdout(io.StringIO()):  # it talks of downloading
+  with contextlib.redirect_stdout(io.StringIO()):  # hides messages on downloads
     builder.download_and_prepare(download_config=manual)
   shutil.rmtree(parts)
   progress.say(f'{order.folder}: {len(files)} examples')
 
 
 def encode(order: Order, source: sources.Source, parts: pathlib.Path) -> None:
-  """Encodes all examples into `parts`, having said how much that will be."""
+  """Encodes all examples into `parts`; reports the expected size and time."""
   total = len(source)
   known = len(list(parts.glob('*.labels.png'))) if parts.exists() else 0
   if known:
@@ -160,12 +158,12 @@ def encode(order: Order, source: sources.Source, parts: pathlib.Path) -> None:
 
 
 def names_of(files: sources.Source) -> str:
-  """Stands for the names of all examples, in their order."""
+  """Hashes the names of all examples, in order."""
   return f'{zlib.crc32(repr(tuple(files.names)).encode()):08x}'
 
 
 def require_space(order: Order, size: float) -> None:
-  """Refuses to begin what the disk cannot hold."""
+  """Raises errors.UserError if the disk has less than `size` bytes free."""
   free = shutil.disk_usage(order.folder.parents[2]).free
   if free < size:
     raise errors.UserError(
@@ -176,7 +174,7 @@ def require_space(order: Order, size: float) -> None:
 
 
 def check_unchanged(order: Order, files: sources.Source) -> None:
-  """Refuses a build of other files than there are now."""
+  """Raises errors.UserError if the names differ from those of the build."""
   names = prepared.open_build(order.folder, labelled=order.labelled).names
   if tuple(files.names) != names:
     raise errors.UserError(

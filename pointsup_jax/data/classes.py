@@ -1,4 +1,4 @@
-"""Class sets: names, colours and the ids that label files use for them."""
+"""Class sets: names, colours and the ids that label files use."""
 
 import dataclasses
 import json
@@ -18,20 +18,20 @@ Color = tuple[int, int, int]
 
 @dataclasses.dataclass(frozen=True)
 class ClassSet:
-  """What the network tells apart, in the order of its train ids."""
+  """The classes that the network predicts, in the order of their train ids."""
 
   names: tuple[str, ...]
   palette: tuple[Color, ...]  # RGB of each class
-  # The id that means 'ignore' in label files, besides 255.
+  # The id of ignored pixels in label files, besides 255.
   ignore_id: int | None = None
-  # Named groups of classes that get a mean IoU of their own.
+  # Named groups of classes with their own mean IoU.
   subsets: Mapping[str, tuple[str, ...]] = dataclasses.field(
     default_factory=dict
   )
 
   @property
   def num_classes(self) -> int:
-    """C."""
+    """The number of classes, C."""
     return len(self.names)
 
   @property
@@ -49,8 +49,8 @@ class ClassSet:
     }
 
 
-# Train ids are the rows. Name, colour, labelId of Cityscapes and GTA5, id in
-# SYNTHIA-RAND-CITYSCAPES.
+# Rows in the order of train ids: name, colour, labelId of Cityscapes and GTA5,
+# id in SYNTHIA-RAND-CITYSCAPES.
 _CITYSCAPES: tuple[tuple[str, Color, int, int], ...] = (
   ('road', (128, 64, 128), 7, 3),
   ('sidewalk', (244, 35, 232), 8, 4),
@@ -74,7 +74,7 @@ _CITYSCAPES: tuple[tuple[str, Color, int, int], ...] = (
 )
 
 _NAMES = tuple(name for name, *_ in _CITYSCAPES)
-# SYNTHIA hardly has these; its two tables leave them out.
+# Rare in SYNTHIA, so its 16- and 13-class scores leave them out.
 _NOT_IN_16 = {'terrain', 'truck', 'train'}
 _NOT_IN_13 = _NOT_IN_16 | {'wall', 'fence', 'pole'}
 
@@ -87,8 +87,7 @@ CITYSCAPES = ClassSet(
   },
 )
 
-# What SYNTHIA is scored on. Networks for it have these 16 classes only, as
-# ADVENT's do; pixels of the other three count for nothing.
+# Classes of networks for SYNTHIA, as in ADVENT; the other three are ignored.
 CITYSCAPES_16 = ClassSet(
   names=tuple(name for name in _NAMES if name not in _NOT_IN_16),
   palette=tuple(
@@ -99,7 +98,7 @@ CITYSCAPES_16 = ClassSet(
 
 NAMED = {'cityscapes': CITYSCAPES, 'cityscapes_16': CITYSCAPES_16}
 
-# Class -> its id in the label files of Cityscapes and GTA5, and of SYNTHIA.
+# Class -> id in the label files of Cityscapes and GTA5, and of SYNTHIA.
 LABEL_IDS = {name: label_id for name, _, label_id, _ in _CITYSCAPES}
 SYNTHIA_IDS = {name: synthia_id for name, *_, synthia_id in _CITYSCAPES}
 
@@ -107,17 +106,11 @@ SYNTHIA_IDS = {name: synthia_id for name, *_, synthia_id in _CITYSCAPES}
 def lookup_table(
   names: Sequence[str], file_ids: Mapping[str, int]
 ) -> np.ndarray:
-  """Maps ids of label files to train ids.
+  """Returns a [256] int16 table from label file ids to train ids.
 
-  Args:
-    names: the class of train id 0, 1, ...
-    file_ids: class -> its id in files.
-
-  Returns:
-    [256] int16; 255 for ids of no class.
-
-  Raises:
-    errors.UsageError: the files do not have one of the classes.
+  `names` are in the order of train ids, `file_ids` maps classes to their ids in
+  files. Other ids map to 255. Raises errors.UsageError if `file_ids` lacks a
+  class.
   """
   table = np.full(256, IGNORE, np.int16)
   for train_id, name in enumerate(names):
@@ -131,14 +124,10 @@ def lookup_table(
 
 
 def load(path: pathlib.Path | str) -> ClassSet:
-  """Reads a class set of the user's.
+  """Reads a class set from a JSON file.
 
-  Args:
-    path: a JSON file: {"classes": [name, ...]}, and optionally "ignore_id": id
-      and "palette": [[r, g, b], ...].
-
-  Raises:
-    errors.UserError: the file is not there or not as described.
+  It holds {"classes": [name, ...]}, and optionally "ignore_id": id and
+  "palette": [[r, g, b], ...]. Raises errors.UserError if missing or malformed.
   """
   try:
     text = pathlib.Path(path).read_text(encoding='utf-8-sig')
@@ -156,12 +145,12 @@ def load(path: pathlib.Path | str) -> ClassSet:
 
 
 def distinct_palette(num_colors: int) -> tuple[Color, ...]:
-  """Colours that differ from each other and from black: those of PASCAL VOC."""
+  """Returns PASCAL VOC's colours, which are distinct and not black."""
   return tuple(_voc_color(index) for index in range(1, num_colors + 1))
 
 
 def _voc_color(index: int) -> Color:
-  """Spreads the bits of an index over the three channels, highest first."""
+  """Spreads an index's bits over the channels, the highest bits first."""
   color = [0, 0, 0]
   for bit in range(8):
     color[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
@@ -170,11 +159,11 @@ def _voc_color(index: int) -> Color:
 
 
 class _MalformedError(Exception):
-  """What is wrong inside a classes.json."""
+  """A classes.json has wrong contents."""
 
 
 def _class_set(table: Any) -> ClassSet:
-  """Checks what a classes.json holds."""
+  """Validates the contents of a classes.json."""
   if not isinstance(table, dict):
     raise _MalformedError('must hold an object with the key "classes"')
   unknown = set(table) - {'classes', 'ignore_id', 'palette'}

@@ -1,4 +1,4 @@
-"""A page of images with their labels over them."""
+"""Draws a sheet of images with their labels over them."""
 
 import pathlib
 from collections.abc import Sequence
@@ -18,12 +18,10 @@ _OPACITY = 0.55  # of the labels
 def overlay(
   image: np.ndarray, labels: np.ndarray, palette: np.ndarray
 ) -> np.ndarray:
-  """Labels [H, W] of train ids over an image [H, W, 3]; ignored ones are clear.
+  """Blends label colours over an image, but not over ignored pixels.
 
-  Args:
-    image: uint8, RGB.
-    labels: uint8.
-    palette: [C, 3] uint8.
+  Takes an image [H, W, 3] uint8, RGB, train ids [H, W] uint8 (255 = ignore) and
+  a palette [C, 3] uint8. Returns [H, W, 3] uint8, RGB.
   """
   table = np.zeros((256, 3), np.float32)
   table[: len(palette)] = palette
@@ -36,12 +34,9 @@ def draw(
   rows: Sequence[tuple[str, Sequence[Example]]],
   classes: classes_lib.ClassSet,
 ) -> None:
-  """Writes the sheet as PNG.
+  """Writes the sheet as a PNG, with a legend, and creates its folder.
 
-  Args:
-    path: of the file; its folder is made.
-    rows: a title and its examples each; images stand above their overlays.
-    classes: whose colours are explained at the foot.
+  Each row has a title and examples; images stand above their overlays.
   """
   palette = np.array(classes.palette, np.uint8)
   strips = []
@@ -83,7 +78,7 @@ def _text(text: str) -> np.ndarray:
 
 
 def legend(classes: classes_lib.ClassSet) -> np.ndarray:
-  """The classes with their colours: [H, W, 3] uint8, RGB."""
+  """Draws the names and colours of the classes: [H, W, 3] uint8, RGB."""
   columns = 4
   lines = -(-classes.num_classes // columns)
   image = Image.new('RGB', (columns * _WIDTH // 2, lines * _LINE + 8), 'white')

@@ -1,4 +1,4 @@
-"""The images of a domain, as the config describes them."""
+"""Opens the images of a domain as the config describes them."""
 
 import pathlib
 
@@ -14,9 +14,9 @@ _VIEWED_WIDTH = 1024  # pixels
 
 
 def needs_labels(config: ml_collections.ConfigDict, name: str) -> bool:
-  """Whether a run reads the labels of a domain.
+  """Whether a run reads a domain's labels.
 
-  Those of the target are for the simulated annotator alone.
+  Only the simulated annotator reads those of the target.
   """
   return name != 'target' or config.annotate.oracle == 'ground_truth'
 
@@ -30,16 +30,10 @@ def open_domain(
   labelled: bool,
   full_labels: bool = False,
 ) -> sources.Source:
-  """Opens the images of a domain.
+  """Opens the images of the domain `name`, one of `NAMES`.
 
-  Args:
-    data: config.data.
-    name: one of `NAMES`.
-    classes: what the labels tell apart.
-    seed: of the scenes of Streets.
-    labelled: whether labels are needed.
-    full_labels: labels as they are on disk rather than at the domain's size,
-      where they are on disk at all; images may then have either size.
+  `data` is config.data and `seed` that of Streets' scenes. With `full_labels`,
+  labels on disk keep their native size; images may then have either size.
   """
   domain = data[name]
   size = tuple(domain.size)
@@ -68,17 +62,11 @@ def open_for_viewing(
   classes: classes_lib.ClassSet,
   seed: int,
 ) -> sources.Source:
-  """Opens the images of a domain as large as a person should see them.
+  """Opens a domain's images, without labels, at a size fit for viewing.
 
-  Files come as they are on disk. Where only their build is at hand, images have
-  the size at which the network sees them. Scenes of Streets are drawn anew, so
-  many times larger that they fill a screen; their layout stays the same.
-
-  Args:
-    data: config.data.
-    name: one of `NAMES`.
-    classes: what the labels tell apart.
-    seed: of the scenes of Streets.
+  Files keep their native size; if only their build is available, images have
+  the network's input size. Streets' scenes are rendered larger, up to 1024
+  pixels wide, with the same layout. Arguments are as in `open_domain`.
   """
   data = data.copy_and_resolve_references()
   on_disk = sources.is_on_disk(data[name].dataset)
@@ -105,10 +93,9 @@ def open_for_viewing(
 
 
 def require_local(data: ml_collections.ConfigDict) -> None:
-  """Refuses data in an object store: ArrayRecord and OpenCV read files.
+  """Raises errors.UsageError if data are in an object store.
 
-  Raises:
-    errors.UsageError: they are in one.
+  ArrayRecord and OpenCV read files only.
   """
   object_store.require_local(data.root, '--config.data.root')
   object_store.require_local(data.prepared, '--config.data.prepared')
@@ -117,7 +104,7 @@ def require_local(data: ml_collections.ConfigDict) -> None:
 
 
 def classes_of(data: ml_collections.ConfigDict) -> classes_lib.ClassSet:
-  """The class set that the config names."""
+  """Returns the class set that the config names."""
   if data.classes in classes_lib.NAMED:
     return classes_lib.NAMED[data.classes]
   return classes_lib.load(pathlib.Path(data.root) / data.classes)

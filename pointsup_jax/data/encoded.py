@@ -1,4 +1,4 @@
-"""Examples at their training size as PNG bytes, made by all cores."""
+"""Encodes examples at their training size as PNG bytes, on all cores."""
 
 import concurrent.futures
 import os
@@ -13,46 +13,40 @@ from pointsup_jax import errors
 from pointsup_jax.data import sources
 from pointsup_jax.hosts import atomic_files
 
-# Of zlib; benchmarks/data.py has what it costs and saves.
+# zlib level; docs/PERFORMANCE.md compares other encodings.
 _COMPRESSION = 3
 
 
 class Encoded(NamedTuple):
-  """One example."""
+  """One encoded example."""
 
   image: bytes  # PNG, RGB
   labels: bytes  # PNG, grey, train ids
 
 
 def encode(image: np.ndarray, labels: np.ndarray) -> Encoded:
-  """Encodes an image [H, W, 3] and its labels, losslessly."""
+  """Encodes an image [H, W, 3] and labels [H, W], both uint8, losslessly."""
   bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
   return Encoded(_png(bgr), _png(labels))
 
 
 def decode_image(data: bytes) -> np.ndarray:
-  """[H, W, 3] uint8, RGB."""
+  """Decodes an image: [H, W, 3] uint8, RGB."""
   return _decode(data, cv2.IMREAD_COLOR_RGB)
 
 
 def decode_labels(data: bytes) -> np.ndarray:
-  """[H, W] uint8."""
+  """Decodes labels: [H, W] uint8."""
   return _decode(data, cv2.IMREAD_GRAYSCALE)
 
 
 def encode_all(
   source: sources.Source, parts: pathlib.Path | None
 ) -> Iterator[tuple[int, Encoded]]:
-  """Encodes every example, on all cores, in order.
+  """Encodes all examples on all cores; yields (index, example) in order.
 
-
-  Args:
-    source: images and labels at the sizes to be stored.
-    parts: keeps what has been encoded, so that a second call goes on where the
-      first one was stopped: a folder for this source alone; None: nothing.
-
-  Yields:
-    The index and the encoded example.
+  The folder `parts`, if given, keeps encoded examples, so that a second call
+  resumes an interrupted one. It must be for this source alone.
   """
 
   def one(index: int) -> Encoded:
@@ -66,9 +60,9 @@ def encode_all(
     return encoded
 
   workers = os.cpu_count() or 1
-  # Threads: decoding, resizing and encoding all release the interpreter.
+  # Threads suffice: decoding, resizing and encoding release the GIL.
   with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-    # A few ahead of the reader, not all: the results are kept until it comes.
+    # Limits read-ahead, because results stay in memory until consumed.
     waiting: list[concurrent.futures.Future[Encoded]] = []
     try:
       for index in range(len(source)):
@@ -83,7 +77,7 @@ def encode_all(
 
 
 def _read(parts: pathlib.Path, index: int) -> Encoded | None:
-  """What has been kept of an example."""
+  """Reads a kept example; None if there is none."""
   paths = [parts / f'{index}.{field}.png' for field in Encoded._fields]
   if not all(path.exists() for path in paths):
     return None
@@ -91,7 +85,7 @@ def _read(parts: pathlib.Path, index: int) -> Encoded | None:
 
 
 def _write(parts: pathlib.Path, index: int, example: Encoded) -> None:
-  """Keeps an example; each file is whole or not there."""
+  """Keeps an example; each file is written atomically."""
   parts.mkdir(parents=True, exist_ok=True)
   for field, data in example._asdict().items():
     atomic_files.write(parts / f'{index}.{field}.png', data)

@@ -1,4 +1,4 @@
-"""What is in the files of a domain, file by file, and all together."""
+"""Inspects the files of a domain, one by one and in total."""
 
 import collections
 import concurrent.futures
@@ -19,7 +19,7 @@ Size = tuple[int, int]  # height, width
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-  """What one example is; fields are None where it could not be read."""
+  """Properties of one example; None if their file was not read."""
 
   name: str
   digest: bytes | None = None  # of the image's pixels
@@ -33,7 +33,7 @@ class Finding:
 def of_pair(
   name: str, root: pathlib.Path, pair: Pair, labelling: Labelling | None
 ) -> Finding:
-  """Reads both files of an example; no labelling: the image alone."""
+  """Inspects the files of an example; only the image if `labelling` is None."""
   try:
     image = image_files.read_image(root, pair.image)
     found = _of_image(name, image)
@@ -50,7 +50,7 @@ def of_pair(
 
 
 def of_example(name: str, source: sources.Source, index: int) -> Finding:
-  """Looks at an example of a source that has no files."""
+  """Inspects an example of a source without files."""
   example = source[index]
   return dataclasses.replace(
     _of_image(name, example.image),
@@ -73,14 +73,14 @@ def _of_image(name: str, image: np.ndarray) -> Finding:
 def in_parallel(
   looks: Sequence[Callable[[], Finding]], threads: int
 ) -> Iterator[Finding]:
-  """Looks at everything, in order."""
+  """Runs all inspections on threads; yields findings in order."""
   with concurrent.futures.ThreadPoolExecutor(threads) as pool:
     yield from pool.map(lambda look: look(), looks)
 
 
 @dataclasses.dataclass
 class Summary:
-  """All findings of a domain."""
+  """Totals of a domain's findings."""
 
   examples: int = 0
   unreadable: list[str] = dataclasses.field(default_factory=list)
@@ -97,7 +97,7 @@ class Summary:
   twins: list[str] = dataclasses.field(default_factory=list)
 
   def add(self, finding: Finding) -> None:
-    """Counts an example."""
+    """Adds the finding of one example."""
     self.examples += 1
     if finding.problem is not None:
       self.unreadable.append(finding.problem)
@@ -120,7 +120,7 @@ class Summary:
       self.first_with.setdefault(int(value), finding.name)
 
   def class_pixels(self, labelling: Labelling, num_classes: int) -> np.ndarray:
-    """Pixels of each class: [C]."""
+    """Counts the pixels of each class: [C]."""
     counted = np.zeros(num_classes, np.int64)
     for value, meaning in enumerate(labelling.train_ids):
       if 0 <= meaning < num_classes:
@@ -128,7 +128,7 @@ class Summary:
     return counted
 
   def unknown_ids(self, labelling: Labelling) -> list[int]:
-    """Ids that the label files must not have."""
+    """Lists the ids in label files that are not allowed."""
     return [
       int(value)
       for value in np.flatnonzero(self.ids)
@@ -136,7 +136,7 @@ class Summary:
     ]
 
   def ignored_share(self, labelling: Labelling) -> float:
-    """The share of label pixels that no loss counts."""
+    """Returns the fraction of label pixels that are ignored."""
     ignored = self.ids[labelling.train_ids == IGNORE].sum()
     return float(ignored / max(self.ids.sum(), 1))
 

@@ -1,4 +1,4 @@
-"""Which image files a split of an image folder has."""
+"""Finds the image files of a split."""
 
 import collections
 import os
@@ -12,17 +12,10 @@ IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
 
 def find_images(root: pathlib.Path, split: str) -> dict[str, str]:
-  """The images of a split.
+  """Finds the images of a split: name -> path below root.
 
-  Args:
-    root: the folder that has `images` in it.
-    split: a list in `splits`, or a folder in `images`; '' for all.
-
-  Returns:
-    name -> path below root.
-
-  Raises:
-    errors.UserError: there are no such images, or not all of them.
+  `split` is a list in `splits`, or a folder in `images`; '' means all images.
+  Raises errors.UserError if images are missing or names are not unique.
   """
   if not (root / 'images').is_dir():
     raise errors.UserError(
@@ -47,14 +40,14 @@ def find_images(root: pathlib.Path, split: str) -> dict[str, str]:
 
 
 def _splits(root: pathlib.Path) -> list[str]:
-  """Names that a user may have meant."""
+  """Lists the splits that exist."""
   lists = (path.stem for path in (root / 'splits').glob('*.txt'))
   folders = (path.name for path in (root / 'images').iterdir() if path.is_dir())
   return sorted({*lists, *folders})
 
 
 def _listed(root: pathlib.Path, listing: pathlib.Path) -> dict[str, str]:
-  """The images that a list names."""
+  """Finds the images that a list names."""
   try:
     lines = listing.read_text(encoding='utf-8-sig').splitlines()
   except (OSError, UnicodeDecodeError) as error:
@@ -78,7 +71,7 @@ def _listed(root: pathlib.Path, listing: pathlib.Path) -> dict[str, str]:
 
 
 def _images_below(root: pathlib.Path, folder: pathlib.Path) -> dict[str, str]:
-  """All images in a folder, linked ones too: name -> path below root."""
+  """Finds all images in a folder: name -> path below root."""
   images: dict[str, str] = {}
   for file in images_below(folder):
     path = file.relative_to(root)
@@ -97,20 +90,14 @@ def images_below(
   suffixes: Sequence[str] = IMAGE_SUFFIXES,
   leave_out: pathlib.Path | None = None,
 ) -> Iterator[pathlib.Path]:
-  """The image files in a folder and all folders below it.
+  """Yields the files in a folder, recursively, that have one of the suffixes.
 
-  Links are followed, but a folder that can be reached in several ways counts
-  once, so that no link leads round in a circle. Hidden files and folders do not
-  count: file managers keep thumbnails there.
-
-  Args:
-    folder: where to look.
-    suffixes: of images, in small letters.
-    leave_out: a folder that is passed over.
+  Links are followed, but each real folder is visited once, so cycles end. Skips
+  hidden files and folders (file managers keep thumbnails there) and the folder
+  `leave_out`. `suffixes` are in lower case.
   """
   seen = set()
-  # Links wait until the folders that are really there have been seen: images
-  # keep the names that they have without the links.
+  # Visit links last, so that images keep their paths without links.
   waiting = collections.deque([str(folder)])
   while waiting:
     for parent, folders, files in os.walk(waiting.popleft()):
@@ -127,6 +114,6 @@ def images_below(
         if (
           not file.startswith('.')
           and path.suffix.lower() in suffixes
-          and path.is_file()  # a pipe, for example, is none
+          and path.is_file()  # a pipe is not
         ):
           yield path

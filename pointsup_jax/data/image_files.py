@@ -1,4 +1,8 @@
-"""Single image files, with Pillow."""
+"""Reads and writes single image files.
+
+All functions that read raise errors.UserError if a file is damaged, no image
+or of another kind than they read. `path` is relative to `root`.
+"""
 
 import pathlib
 import struct
@@ -12,35 +16,26 @@ from pointsup_jax import errors
 from pointsup_jax.hosts import wording
 from pointsup_jax.types import Array
 
-# What Pillow raises on files that are cut off or damaged.
+# Pillow raises these on truncated or damaged files.
 _UNREADABLE = (
   OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
   Image.DecompressionBombError,
 )  # fmt: skip
-# Pillow goes by the content, whatever the suffix; some of its other formats
-# start programs.
+# Pillow goes by content, not suffix; some of its other formats run programs.
 _FORMATS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
 _ORIENTATION = 0x0112  # EXIF tag
-_LYING = (5, 6, 7, 8)  # its values that exchange width and height
+_LYING = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 def header_size(root: pathlib.Path, path: str) -> tuple[int, int]:
-  """The size of an image as it will be shown, without decoding it.
+  """Reads (height, width) after EXIF rotation, without decoding the image.
 
-  Args:
-    root: a folder.
-    path: of the file, below it.
-
-  Returns:
-    (height, width) in pixels.
-
-  Raises:
-    errors.UserError: the file is damaged or no image.
+  EXIF data of PNGs are ignored.
   """
   try:
     with Image.open(root / path, formats=_FORMATS) as image:
-      # Pillow decodes a whole PNG in search of EXIF data; those are left to
-      # the check on reading.
+      # Finding EXIF data in a PNG means decoding it; PNGs are checked later,
+      # when they are read.
       turned = (
         image.format != 'PNG' and image.getexif().get(_ORIENTATION) in _LYING
       )
@@ -50,15 +45,7 @@ def header_size(root: pathlib.Path, path: str) -> tuple[int, int]:
 
 
 def decode(root: pathlib.Path, path: str) -> Image.Image:
-  """Reads an image or a label, turned as its EXIF orientation says.
-
-  Args:
-    root: a folder.
-    path: of the file, below it.
-
-  Raises:
-    errors.UserError: the file is damaged or no image.
-  """
+  """Reads an image or label file and applies its EXIF orientation."""
   try:
     with Image.open(root / path, formats=_FORMATS) as image:
       image.load()
@@ -68,25 +55,14 @@ def decode(root: pathlib.Path, path: str) -> Image.Image:
 
 
 def read_image(root: pathlib.Path, path: str) -> np.ndarray:
-  """Reads an image: [H, W, 3] uint8, RGB.
-
-  Raises:
-    errors.UserError: the file is damaged or has more than 8 bits a channel.
-  """
+  """Reads an image of at most 8 bits a channel: [H, W, 3] uint8, RGB."""
   return _rgb(decode(root, path), root, path)
 
 
 def read_any_image(root: pathlib.Path, path: str) -> np.ndarray:
-  """Reads an image as `read_image` does, and grey ones of 16 bits too.
+  """Like `read_image`, but also reads 16-bit grey images: [H, W, 3] uint8, RGB.
 
-  Of 16 bits the upper 8 count, as they do where Pillow reads 16-bit colours.
-
-  Returns:
-    [H, W, 3] uint8, RGB.
-
-  Raises:
-    errors.UserError: the file is damaged or has other numbers than 8 or 16
-      bits.
+  Keeps the upper 8 bits, as Pillow does with 16-bit colours.
   """
   image = decode(root, path)
   if image.mode.startswith('I;16'):
@@ -104,11 +80,7 @@ def _rgb(image: Image.Image, root: pathlib.Path, path: str) -> np.ndarray:
 
 
 def read_ids(root: pathlib.Path, path: str) -> np.ndarray:
-  """Reads a label file of one 8-bit channel, palettes by index: [H, W] uint8.
-
-  Raises:
-    errors.UserError: the file is damaged or of another kind.
-  """
+  """Reads class ids, 8-bit grey values or palette indices: [H, W] uint8."""
   image = decode(root, path)
   if image.mode == '1':
     return np.asarray(image).astype(np.uint8)
@@ -124,7 +96,7 @@ def read_ids(root: pathlib.Path, path: str) -> np.ndarray:
 
 
 def _grey_step(path: pathlib.Path) -> int:
-  """What Pillow multiplies grey PNGs of 2 or 4 bits by, to reach 0..255."""
+  """Returns Pillow's factor that scales 2- and 4-bit grey PNGs to 0..255."""
   with path.open('rb') as file:
     header = file.read(26)
   if not header.startswith(b'\x89PNG'):
@@ -134,15 +106,9 @@ def _grey_step(path: pathlib.Path) -> int:
 
 
 def read_first_of_16_bits(root: pathlib.Path, path: str) -> np.ndarray:
-  """Reads SYNTHIA's label PNGs: the first of several 16-bit channels.
+  """Reads the first 16-bit channel of a SYNTHIA label PNG: [H, W] uint8.
 
-  Pillow would keep the upper 8 bits of each channel: zeros.
-
-  Returns:
-    [H, W] uint8.
-
-  Raises:
-    errors.UserError: the file is damaged or of another kind.
+  Pillow would keep the upper 8 bits of each channel, which are zero.
   """
   pixels = cv2.imread(str(root / path), cv2.IMREAD_UNCHANGED)
   if pixels is None:
@@ -162,17 +128,13 @@ def read_first_of_16_bits(root: pathlib.Path, path: str) -> np.ndarray:
 
 
 def write_labels(path: pathlib.Path, labels: Array) -> None:
-  """Writes labels [H, W] uint8 as a PNG of train ids, with its folders."""
+  """Writes train ids [H, W] uint8 as a PNG and creates its folders."""
   path.parent.mkdir(parents=True, exist_ok=True)
   Image.fromarray(np.asarray(labels)).save(path)
 
 
 def read_labels(path: pathlib.Path) -> np.ndarray:
-  """Reads what `write_labels` wrote: [H, W] uint8.
-
-  Raises:
-    errors.UserError: the file is damaged.
-  """
+  """Reads a file of `write_labels`: [H, W] uint8."""
   return np.asarray(decode(path.parent, path.name))
 
 

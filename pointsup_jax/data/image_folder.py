@@ -1,4 +1,4 @@
-"""Images and labels of the user's, in folders."""
+"""A user's own images and labels, in folders."""
 
 import os
 import pathlib
@@ -18,21 +18,21 @@ def open_split(
   *,
   labelled: bool = True,
 ) -> paired_files.PairedFiles:
-  """`images/**.{png,jpg,jpeg}` with `labels/**.png` of the same names.
+  """Opens `images/**.{png,jpg,jpeg}` with `labels/**.png` of the same names.
 
-  A split is the list `splits/<split>.txt` of names, one a line, or else the
-  folder `images/<split>/`; '' is everything. A name is the path in `images/`
-  without its suffix. Labels are 8-bit class ids; palettes are read by index.
+  A name is the path in `images/` without its suffix. Labels are 8-bit class
+  ids; palettes are read by index.
 
   Args:
-    root: the folder that has `images` in it.
-    split: '' for all images.
-    classes: what the ids in the label files mean.
+    root: folder that contains `images`.
+    split: list `splits/<split>.txt` with one name a line, or else folder
+      `images/<split>/`; '' for all images.
+    classes: meaning of the ids in label files.
     size: (height, width) of examples; None: as on disk.
-    labelled: False where there are no labels; they are then all 255.
+    labelled: if False, labels are not read and are all 255.
 
   Raises:
-    errors.UserError: the files do not fit together.
+    errors.UserError: files are missing or do not match.
   """
   root = pathlib.Path(root)
   pairs = find(root, split)
@@ -45,7 +45,7 @@ def open_split(
 
 
 def find(root: pathlib.Path, split: str) -> dict[str, paired_files.Pair]:
-  """The files of a split by name, whether or not the labels are there."""
+  """Finds the files of a split by name, whether or not labels exist."""
   return {
     name: paired_files.Pair(path, f'labels/{name}.png')
     for name, path in sorted(folders.find_images(root, split).items())
@@ -53,7 +53,7 @@ def find(root: pathlib.Path, split: str) -> dict[str, paired_files.Pair]:
 
 
 def labelling_of(classes: classes_lib.ClassSet) -> paired_files.Labelling:
-  """Train ids stand for themselves; ids of no class must not occur."""
+  """Returns the labelling of train-id files; ids of no class are invalid."""
   table = np.full(256, -1, np.int16)
   table[: classes.num_classes] = np.arange(classes.num_classes)
   table[list(classes.ignore_ids)] = IGNORE

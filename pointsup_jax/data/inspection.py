@@ -1,4 +1,4 @@
-"""What is in every file that a config would read, and what is wrong with it."""
+"""Inspects all files that a config reads, and reports problems."""
 
 import functools
 import pathlib
@@ -23,29 +23,25 @@ from pointsup_jax.data.paired_files import Labelling, Pair
 from pointsup_jax.hosts import progress, wording
 from pointsup_jax.types import Example
 
-_EXAMPLES = 4  # of each domain, on the sheet
+_EXAMPLES = 4  # per domain on the sheet
 
 
 class Domain(NamedTuple):
-  """Where a domain's examples are; those without files have no `pairs`."""
+  """Where a domain's examples are; `pairs` is empty without files."""
 
   name: str
   root: pathlib.Path
   pairs: dict[str, Pair]
   labelling: Labelling | None
   source: sources.Source | None
-  leaves_out: bool  # whether mismatched pairs are left out, not refused
+  leaves_out: bool  # mismatched pairs are skipped, not refused
 
 
 def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> None:
-  """Prints what is in the data, and draws examples.
+  """Prints a summary of a config's data and draws examples.
 
-  Args:
-    config: whose data are looked at.
-    sheet: PNG of images with their labels over them, to be written.
-
-  Raises:
-    errors.UserError: training on these data would be wrong.
+  Writes `sheet`, a PNG of images with their labels over them. Raises
+  errors.UserError if training on these data would be wrong.
   """
   domains.require_local(config.data)
   classes = domains.classes_of(config.data)
@@ -76,7 +72,7 @@ def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> None:
 def find(
   config: ml_collections.ConfigDict, name: str, classes: classes_lib.ClassSet
 ) -> Domain:
-  """Lists the files of a domain, whether or not they fit together."""
+  """Lists the files of a domain, whether or not they match."""
   domain = config.data[name]
   root = pathlib.Path(config.data.root, domain.root)
   labelled = domains.needs_labels(config, name)
@@ -101,7 +97,7 @@ def find(
 def look(
   domain: Domain, config: ml_collections.ConfigDict
 ) -> tuple[findings.Summary, list]:
-  """Reads everything; also a few examples for the sheet."""
+  """Reads all examples; returns a summary, and some examples for the sheet."""
   if domain.source is not None:
     looks = [
       functools.partial(findings.of_example, name, domain.source, i)
@@ -128,7 +124,7 @@ def look(
 
 
 def samples(domain: Domain, names: Sequence[str]) -> list:
-  """Examples of these names; ids of no class are shown as ignored."""
+  """Reads the named examples; unknown label ids become 255."""
   if domain.source is not None:
     index = {name: i for i, name in enumerate(domain.source.names)}
     return [domain.source[index[name]] for name in names]
@@ -148,7 +144,7 @@ def samples(domain: Domain, names: Sequence[str]) -> list:
 def describe(
   domain: Domain, summary: findings.Summary, classes: classes_lib.ClassSet
 ) -> tuple[list[str], list[str]]:
-  """What is in a domain, in lines, and what of it is wrong."""
+  """Describes a domain; returns lines of text and problems."""
   name = domain.name
   sizes = ', '.join(
     f'{width}x{height} ({count})'
@@ -184,7 +180,7 @@ def describe(
 def describe_labels(
   domain: Domain, summary: findings.Summary, classes: classes_lib.ClassSet
 ) -> tuple[list[str], list[str]]:
-  """Classes and ids of the label files."""
+  """Describes classes and ids of the labels; returns lines and problems."""
   labelling = domain.labelling
   assert labelling is not None
   pixels = summary.class_pixels(labelling, classes.num_classes)
@@ -217,7 +213,7 @@ def describe_labels(
 def overlaps(
   summaries: dict[str, findings.Summary],
 ) -> tuple[list[str], list[str]]:
-  """Images that two domains share; those scored must not be trained on."""
+  """Finds images that two domains share; a problem if one is evaluation."""
   lines, wrong = [], []
   for one, two in (
     ('source', 'target'), ('source', 'evaluation'), ('target', 'evaluation'),

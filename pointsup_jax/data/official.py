@@ -1,6 +1,6 @@
-"""GTA5, SYNTHIA and Cityscapes in the layouts of their owners.
+"""GTA5, SYNTHIA and Cityscapes in their official layouts.
 
-All three have the 19 classes of Cityscapes, of which a run takes all or some.
+All three have the 19 classes of Cityscapes; a run may use a subset.
 """
 
 import pathlib
@@ -17,14 +17,14 @@ from pointsup_jax.hosts import progress, wording
 
 
 class Layout(NamedTuple):
-  """How a data set is laid out."""
+  """The layout of a data set."""
 
   find: Callable[[pathlib.Path, str], dict[str, Pair]]  # (root, split)
   ids: Mapping[str, int]  # class -> its id in label files
   read_ids: Callable[[pathlib.Path, str], np.ndarray] = image_files.read_ids
 
   def labelling(self, classes: classes_lib.ClassSet) -> Labelling:
-    """Ids of the chosen classes; those of all other things are ignored."""
+    """Maps ids of the given classes to train ids, all others to 255."""
     table = classes_lib.lookup_table(classes.names, self.ids)
     return Labelling(table, valid='0 to 255', read_ids=self.read_ids)
 
@@ -32,7 +32,7 @@ class Layout(NamedTuple):
 def find_gta5(root: pathlib.Path, split: str) -> dict[str, Pair]:
   """images/00001.png and labels/00001.png, palette or grey, ids as Cityscapes.
 
-  The split is 'all', as the published methods use it.
+  The split is 'all', as in published methods.
   """
   _require_split('gta5', split, ('all',))
   return _pair_up(root, 'images', lambda image: f'labels/{image.name}')
@@ -41,7 +41,7 @@ def find_gta5(root: pathlib.Path, split: str) -> dict[str, Pair]:
 def find_synthia(root: pathlib.Path, split: str) -> dict[str, Pair]:
   """SYNTHIA-RAND-CITYSCAPES: RGB/*.png and GT/LABELS/*.png, 16 bits a channel.
 
-  The split is 'all'; the class is in the first channel of a label.
+  The split is 'all'; the first channel of a label has the class.
   """
   _require_split('synthia_rand_cityscapes', split, ('all',))
   return _pair_up(root, 'RGB', lambda image: f'GT/LABELS/{image.name}')
@@ -50,7 +50,7 @@ def find_synthia(root: pathlib.Path, split: str) -> dict[str, Pair]:
 def find_cityscapes(root: pathlib.Path, split: str) -> dict[str, Pair]:
   """leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and gtFine/.../*_labelIds.png.
 
-  A name is city/city_sequence_frame.
+  Names are city/city_sequence_frame.
   """
   _require_split('cityscapes', split, ('train', 'val', 'test'))
   ending = '_leftImg8bit.png'
@@ -82,28 +82,18 @@ def open_split(
   *,
   labelled: bool = True,
 ) -> paired_files.PairedFiles:
-  """The examples of a split.
+  """Opens a split; skips and reports pairs whose sizes differ (GTA5 has some).
 
-  Some labels of GTA5 are not of their image's size: such pairs are left out,
-  and said to be.
-
-  Args:
-    dataset: one of `LAYOUTS`.
-    root: its folder.
-    split: its part.
-    classes: any of the 19 of Cityscapes.
-    size: (height, width) of examples; None: as on disk.
-    labelled: False where labels are not needed; they are then all 255.
-
-  Raises:
-    errors.UserError: the files do not fit together.
+  `classes` are any of the 19 of Cityscapes. `size` is (height, width); None: as
+  on disk. Unless `labelled`, labels are not read and are all 255. Raises
+  errors.UserError if labels are missing or no pair matches.
   """
   layout = LAYOUTS[dataset]
   labelling = layout.labelling(classes) if labelled else None
   pairs = layout.find(root, split)
   if labelled:
     paired_files.require_labels(root, pairs)
-  # Without labels too, so that a split has the same images either way.
+  # Even without labels, so that a split has the same images either way.
   with_label = {k: v for k, v in pairs.items() if (root / v.label).is_file()}
   wrong = paired_files.mismatches(root, with_label)
   if len(wrong) == len(pairs):
@@ -125,15 +115,7 @@ def _pair_up(
   depth: int = 1,
   ending: str = '.png',
 ) -> dict[str, Pair]:
-  """All images of a folder: name below it, without suffix -> files.
-
-  Args:
-    root: of the data set.
-    folder: below it, with the images.
-    label: gives the label's path below root for an image.
-    depth: 1 for images in the folder itself, 2 for those in folders in it.
-    ending: of the images' names.
-  """
+  """Maps names to images `depth` levels below root/folder and their labels."""
   top = root / folder
   if not top.is_dir():
     raise errors.UserError(

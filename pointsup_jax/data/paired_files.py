@@ -1,4 +1,4 @@
-"""Images and their label files, read one pair at a time."""
+"""Reads images and their label files, one pair at a time."""
 
 import dataclasses
 import pathlib
@@ -22,11 +22,11 @@ class Pair(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Labelling:
-  """How label files are read.
+  """How to read label files.
 
   Attributes:
-    train_ids: [256] int16, what each id of a file means; -1: it must not occur.
-    valid: the ids that may occur, in words.
+    train_ids: [256] int16, the train id of each id in files; -1: not allowed.
+    valid: the allowed ids, in words.
     read_ids: (root, path) -> [H, W] uint8 ids.
   """
 
@@ -36,7 +36,7 @@ class Labelling:
 
 
 class PairedFiles:
-  """A source of images and label files, in the order of their names."""
+  """A source of images and label files, sorted by name."""
 
   def __init__(
     self,
@@ -45,13 +45,10 @@ class PairedFiles:
     labelling: Labelling | None,
     size: tuple[int, int] | None,
   ) -> None:
-    """Takes pairs that have been checked.
+    """Takes pairs (name -> files) that have been checked.
 
-    Args:
-      root: the folder that has all the files in it.
-      pairs: name -> its files.
-      labelling: of the label files; None: labels are not read and all 255.
-      size: (height, width) of examples; None: as on disk.
+    Without `labelling`, labels are not read and are all 255. `size` is (height,
+    width); None: as on disk.
     """
     self._root, self._pairs = root, dict(pairs)
     self._labelling, self._size = labelling, size
@@ -76,7 +73,7 @@ class PairedFiles:
     return Example(name, image, labels)
 
   def _read_labels(self, path: str, labelling: Labelling) -> np.ndarray:
-    """Reads a label file: [H, W] uint8, train ids."""
+    """Reads train ids: [H, W] uint8."""
     ids = labelling.read_ids(self._root, path)
     labels = labelling.train_ids[ids]
     if labels.min() < 0:
@@ -89,7 +86,7 @@ class PairedFiles:
 
 
 def mismatches(root: pathlib.Path, pairs: Mapping[str, Pair]) -> dict[str, str]:
-  """The pairs whose sizes differ by their headers: name -> what is wrong."""
+  """Finds pairs whose sizes differ by their headers: name -> message."""
   found = {}
   for name, pair in pairs.items():
     image = image_files.header_size(root, pair.image)
@@ -109,7 +106,7 @@ def refuse(root: pathlib.Path, wrong: list[str]) -> None:
 
 
 def require_labels(root: pathlib.Path, pairs: Mapping[str, Pair]) -> None:
-  """Raises errors.UserError if there are images without a label file."""
+  """Raises errors.UserError if an image has no label file."""
   missing = [
     pair.label
     for _, pair in sorted(pairs.items())
@@ -125,7 +122,7 @@ def require_labels(root: pathlib.Path, pairs: Mapping[str, Pair]) -> None:
 def _mismatch(
   pair: Pair, image: tuple[int, ...], label: tuple[int, ...]
 ) -> str:
-  """Says that (height, width) differ."""
+  """Describes a pair whose (height, width) differ."""
   return (
     f'{pair.label} is {label[1]}x{label[0]} but {pair.image} is '
     f'{image[1]}x{image[0]}'

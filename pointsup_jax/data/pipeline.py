@@ -1,4 +1,4 @@
-"""From a source to batches, read ahead by threads (Grain)."""
+"""Batches from a source, read ahead by threads (Grain)."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,20 +21,20 @@ def stream(
   process_count: int = 1,
   num_threads: int = 2,
 ) -> Iterator[Batch]:
-  """Endless training batches; every epoch is shuffled anew.
+  """Yields endless training batches, reshuffled every epoch.
 
-  The batch of a step is a function of the seed and the step alone, so a run
-  continues by naming its step, and the number of processes changes nothing:
-  each gets its rows of the same global batch.
+  A batch depends on the seed and the step alone, so a run can resume at any
+  step, and each process gets its rows of a global batch that does not depend on
+  their number.
 
   Args:
-    source: the images, all of one size.
-    seed: of the order, [0, 2**32).
-    batch_size: B, images of a step over all processes.
-    start_step: the first step to be given; nothing before it is read.
-    process_index: which rows of the global batch this process gets.
-    process_count: how many processes share a batch.
-    num_threads: that read images.
+    source: images, all of one size.
+    seed: seed of the order, [0, 2**32).
+    batch_size: B, images in a global batch; a multiple of `process_count`.
+    start_step: first step to yield; nothing before it is read.
+    process_index: selects this process's rows of the global batch.
+    process_count: number of processes that share a batch.
+    num_threads: threads that read images.
 
   Yields:
     NumPy batches of B / process_count images.
@@ -47,11 +47,10 @@ def stream(
       'processes; make it a multiple of them'
     )
   images = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
-  # Slicing comes after batching: the other way round, the order would depend
-  # on the number of processes.
+  # Slice after batching, or the order depends on the number of processes.
   shares = images.map(_without_name).batch(
     batch_size // process_count,
-    # Never happens, but without it Grain rounds the length up past an int64.
+    # Drops nothing; without it Grain rounds the length up past an int64.
     drop_remainder=True,
   )
   shares = shares[start_step * process_count + process_index :: process_count]
@@ -65,15 +64,14 @@ def in_order(
   process_index: int = 0,
   process_count: int = 1,
 ) -> Iterator[tuple[list[str], Batch, int]]:
-  """Every image once, for evaluation and acquisition.
+  """Yields every image once, in order, for evaluation and acquisition.
 
   Args:
-    source: the images; their sizes may differ where `batch_size` is 1.
-    batch_size: B, over all processes; the last batch is filled up by repeating
-      the last image.
-    num_threads: that read images.
-    process_index: which rows of each batch this process gets.
-    process_count: how many processes share a batch; they divide B.
+    source: images; their sizes may differ if `batch_size` is 1.
+    batch_size: B, over all processes; the last image pads the last batch.
+    num_threads: threads that read images.
+    process_index: selects this process's rows of each batch.
+    process_count: number of processes that share a batch; divides B.
 
   Yields:
     The names of B images, the NumPy batch of this process's rows, and how many
@@ -108,19 +106,19 @@ def in_order(
 def _read_ahead(
   dataset: grain.MapDataset, num_threads: int, buffer_size: int
 ) -> Iterator:
-  """The elements of a dataset; its threads end with this iterator."""
+  """Yields a dataset's elements; its threads end with this iterator."""
   options = grain.ReadOptions(num_threads, prefetch_buffer_size=buffer_size)
   with contextlib.closing(iter(dataset.to_iter_dataset(options))) as elements:
     yield from elements
 
 
 def _without_name(example: Example) -> Batch:
-  # Neither Grain's batching nor the device takes strings.
+  # Neither Grain's batching nor devices accept strings.
   return Batch(example.image, example.labels, example.answered)
 
 
 def _stack(examples: list[Example]) -> Batch:
-  """Makes a batch of examples of one size."""
+  """Batches examples of one size."""
   first = examples[0]
   for other in examples:
     for one, two in ((first.image, other.image), (first.labels, other.labels)):

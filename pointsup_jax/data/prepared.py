@@ -1,7 +1,6 @@
-"""Data sets that `launch.prepare` has built, as sources.
+"""Sources over data sets that `launch.prepare` has built.
 
-They give the very pixels that the original files give, but no file has to be
-found, decoded at its full size or resized any more.
+Their pixels equal those read and resized from the original files.
 """
 
 import pathlib
@@ -18,7 +17,7 @@ from pointsup_jax.data import encoded
 from pointsup_jax.types import IGNORE, Example
 
 VERSION = '1.0.0'
-# What is to be built: the whole of a split is one TFDS split of this name.
+# Each build has a single TFDS split, of this name.
 SPLIT = 'examples'
 
 
@@ -28,15 +27,11 @@ def folder(
   classes: classes_lib.ClassSet,
   full_labels: bool,
 ) -> pathlib.Path:
-  """Where the build of a domain lies, in TFDS's own order of folders.
+  """Returns the folder of a domain's build, laid out as TFDS expects.
 
-  All that decides what is in it has a part in its name.
-
-  Args:
-    data_dir: config.data.prepared.
-    domain: such as config.data.source.
-    classes: what the labels tell apart.
-    full_labels: labels are of their own size.
+  Its name depends on everything that determines the contents. `data_dir` is
+  config.data.prepared and `domain`, for example, config.data.source; with
+  `full_labels`, labels have their native size.
   """
   height, width = domain.size
   what = (domain.root, domain.split, classes.names, classes.ignore_id)
@@ -48,10 +43,10 @@ def folder(
 
 
 class Prepared:
-  """The examples of a build, in the order of their names."""
+  """The examples of a build, sorted by name."""
 
   def __init__(self, builder: Any, *, labelled: bool) -> None:
-    """Takes a TFDS builder; labels that are not asked for are all 255."""
+    """Opens a TFDS builder; unless `labelled`, all labels are 255."""
     import tensorflow_datasets as tfds
 
     skip = tfds.decode.SkipDecoding()
@@ -77,14 +72,9 @@ class Prepared:
 
 
 def open_build(path: pathlib.Path, *, labelled: bool) -> Prepared:
-  """Opens a build.
+  """Opens the build in `path`, as given by `folder`.
 
-  Args:
-    path: of `folder`.
-    labelled: whether labels are needed.
-
-  Raises:
-    errors.UserError: there is none, or it has no labels.
+  Raises errors.UserError if it does not exist, or lacks labels that are needed.
   """
   with errors.needs('prepare', 'data.prepared'):
     import tensorflow_datasets as tfds

@@ -1,4 +1,4 @@
-"""Where images come from: the contract, wrappers, and `open_source`."""
+"""Data sources: the protocol, wrappers and `open_source`."""
 
 import difflib
 import pathlib
@@ -19,11 +19,11 @@ NAMES = (*_STREETS, 'image_folder', *official.LAYOUTS)
 
 
 class Source(Protocol):
-  """Images by index; reading one twice gives the same."""
+  """Random access to images; an index always gives the same example."""
 
   @property
   def names(self) -> Sequence[str]:
-    """The unique names of all images, in the order of the indices."""
+    """Unique names of all images, in the order of the indices."""
 
   def __len__(self) -> int: ...
 
@@ -31,7 +31,7 @@ class Source(Protocol):
 
 
 def is_on_disk(dataset: str) -> bool:
-  """Whether a data set consists of files; scenes of Streets are drawn."""
+  """Whether a data set is read from files; Streets is rendered."""
   return dataset not in _STREETS
 
 
@@ -51,15 +51,15 @@ def open_source(
   Args:
     dataset: one of `NAMES`.
     root: folder of a data set on disk.
-    split: its part.
-    size: (height, width) of images and labels; None: as they are on disk.
-    classes: what the labels tell apart.
-    seed: of the scenes of Streets.
-    length: number of scenes of Streets.
-    labelled: False where the labels must not be used: they are all 255.
+    split: name of the split.
+    size: (height, width) of images and labels; None: as on disk.
+    classes: classes of the labels.
+    seed: seed of Streets' scenes.
+    length: number of Streets' scenes.
+    labelled: if False, labels are hidden and all 255.
 
   Raises:
-    errors.UserError: the data cannot be used as they are.
+    errors.UserError: the data cannot be used.
   """
   if dataset == 'image_folder':
     return image_folder.open_split(
@@ -93,10 +93,10 @@ def open_source(
 
 
 class Subset:
-  """Some images of a source."""
+  """The images of a source at some indices."""
 
   def __init__(self, source: Source, indices: Sequence[int]) -> None:
-    """Takes the images at `indices`, in that order."""
+    """Selects the images at `indices`, in that order."""
     self._source, self._indices = source, tuple(indices)
     self.names = tuple(source.names[index] for index in self._indices)
 
@@ -143,14 +143,13 @@ def without_labels(source: Source) -> Source:
 
 
 class CachedSource:
-  """A source that keeps in memory what was read, up to a limit.
+  """Caches examples in memory up to `max_bytes`; threads may share it.
 
-  What came first stays: in epochs over everything, throwing out the oldest
-  would throw out what is needed next.
+  The first examples stay: over whole epochs, evicting the oldest would evict
+  the next one needed.
   """
 
   def __init__(self, source: Source, max_bytes: int = 2 << 30) -> None:
-    """Takes all images of a source; threads may read at the same time."""
     self._source, self._room = source, max_bytes
     self._kept: dict[int, Example] = {}
     self._lock = threading.Lock()
@@ -170,7 +169,7 @@ class CachedSource:
     size = sum(x.nbytes for x in arrays)
     with self._lock:
       if index not in self._kept and size <= self._room:
-        # Everybody gets these very arrays from now on.
+        # All readers share these arrays.
         for array in arrays:
           array.setflags(write=False)
         self._kept[index] = example

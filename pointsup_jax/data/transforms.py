@@ -5,27 +5,17 @@ from PIL import Image
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  """Resizes an image, bicubic with antialiasing.
+  """Resizes [H, W, 3] uint8 to (height, width), bicubic with antialiasing.
 
-  Args:
-    image: [H, W, 3] uint8.
-    size: (height, width) in pixels.
-
-  Returns:
-    [height, width, 3] uint8; the image itself where it has that size already.
+  Returns `image` itself if it has that size.
   """
   return _resize(image, size, Image.Resampling.BICUBIC)
 
 
 def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  """Resizes labels, nearest: every id of the result is one of the input.
+  """Resizes [H, W] uint8 to (height, width), nearest neighbour.
 
-  Args:
-    labels: [H, W] uint8.
-    size: (height, width) in pixels.
-
-  Returns:
-    [height, width] uint8; the labels themselves where they have that size.
+  Returns `labels` itself if it has that size.
   """
   return _resize(labels, size, Image.Resampling.NEAREST)
 

@@ -1,4 +1,4 @@
-"""Archives as the owners of data sets ship them, unpacked where they lie."""
+"""Unpacks the original archives of data sets."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import zipfile
 from pointsup_jax import errors
 from pointsup_jax.hosts import progress
 
-# Data set -> its archives, and the folders that they make.
+# Data set -> its archives and the folders in them.
 _GTA5 = tuple(
   f'{part:02}_{kind}.zip'
   for kind in ('images', 'labels')
@@ -24,17 +24,11 @@ ARCHIVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def unpack(dataset: str, root: pathlib.Path) -> None:
-  """Unpacks a data set's archives if its folders are not there yet.
+  """Unpacks a data set's archives in `root`, unless its folders are there.
 
-  A folder appears when it is complete; a second call goes on where the first
-  one was stopped.
-
-  Args:
-    dataset: those without archives, or with their folders, are left alone.
-    root: where the archives lie.
-
-  Raises:
-    errors.UserError: an archive is missing or damaged.
+  Folders appear only when complete, and a second call resumes an interrupted
+  one. Raises errors.UserError if some archives are missing or damaged; if there
+  are none, nothing happens.
   """
   archives, folders = ARCHIVES.get(dataset, ((), ()))
   present = [name for name in archives if (root / name).is_file()]
@@ -60,7 +54,7 @@ def unpack(dataset: str, root: pathlib.Path) -> None:
 
 
 def _extract(archive: pathlib.Path, part: pathlib.Path) -> None:
-  """Extracts what is not there in full already."""
+  """Extracts the files that `part` lacks or has incomplete."""
   try:
     with zipfile.ZipFile(archive) as packed:
       members = [x for x in packed.infolist() if not x.is_dir()]

@@ -1,4 +1,4 @@
-"""--multihost: the same command on every host becomes one run."""
+"""--multihost: joins the processes of all hosts into one run."""
 
 import concurrent.futures
 import functools
@@ -11,25 +11,23 @@ import jax
 from pointsup_jax import errors
 from pointsup_jax.hosts import processes, stopping
 
-# Seconds until all processes have to have joined: hosts of a pod do not start
-# at the same moment, and a scheduler may take minutes between them.
+# Seconds for all processes to join: a scheduler may start hosts minutes apart.
 PATIENCE = 300.0
-# One that is asked to stop waits so long for the others, to tell them.
+# Seconds a process asked to stop waits for the others, which it has to tell.
 _STOPPED_PATIENCE = 10.0
 # Seconds of silence after which a process counts as lost.
 SILENCE = 60.0
 
 
 def start(value: str, silence: float) -> None:
-  """Joins the other processes; needs to come before anything uses a device.
+  """Joins the other processes; must run before anything uses a device.
 
   Args:
-    value: of --multihost.
-    silence: seconds after which a process counts as lost; jax ends the others.
+    value: of --multihost; errors.UsageError if it is invalid.
+    silence: seconds after which a process counts as lost and jax ends the rest.
 
   Raises:
     errors.UserError: the others could not be reached in time.
-    errors.UsageError: the value is none.
   """
   if value == 'off':
     return
@@ -44,7 +42,7 @@ def start(value: str, silence: float) -> None:
   join = functools.partial(
     jax.distributed.initialize,
     **where,
-    # jax would end this process from native code.
+    # Longer than ours: on its own timeout jax ends the process natively.
     initialization_timeout=int(2 * PATIENCE),
     heartbeat_timeout_seconds=int(silence),
   )
@@ -64,13 +62,6 @@ def start(value: str, silence: float) -> None:
 
 
 def _wait(joining: concurrent.futures.Future[None]) -> None:
-  """Waits until all have joined.
-
-  Raises:
-    TimeoutError: they have not in time.
-    errors.Stopped: this process was asked to stop, and the others, who have to
-      be told, did not come.
-  """
   began, asked = time.monotonic(), math.inf
   while not concurrent.futures.wait([joining], 0.2).done:
     now = time.monotonic()
@@ -83,10 +74,9 @@ def _wait(joining: concurrent.futures.Future[None]) -> None:
 
 
 def parse(value: str) -> tuple[str, int, int]:
-  """ADDRESS:PORT,N,I: where process 0 listens, how many there are, which one.
+  """Parses ADDRESS:PORT,N,I: process 0's address, process count and index.
 
-  Raises:
-    errors.UsageError: it is something else.
+  Raises errors.UsageError if it has another form.
   """
   try:
     address, count, index = value.split(',')

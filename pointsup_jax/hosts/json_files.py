@@ -1,7 +1,7 @@
-"""JSON files, and files with a JSON object a line, that runs write and read.
+"""Reads and writes JSON and JSON-lines files.
 
-A file of the first kind is whole or not there. One of the second kind may end
-in half a line, which a killed process or a full disk leaves: it does not count.
+JSON files are written atomically. A JSON-lines file may end in a partial line,
+left by a killed process or a full disk, which readers ignore.
 """
 
 import json
@@ -15,27 +15,18 @@ from pointsup_jax.hosts import atomic_files, progress
 
 
 def write(path: pathlib.Path, value: dict[str, Any]) -> None:
-  """Writes an object, and makes the file's folder."""
+  """Writes an object, creating the file's folder."""
   path.parent.mkdir(parents=True, exist_ok=True)
   atomic_files.write(path, (json.dumps(value, indent=1) + '\n').encode())
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
-  """Reads an object.
-
-  Raises:
-    errors.UserError: the file is damaged.
-  """
+  """Reads an object; raises errors.UserError if the file is damaged."""
   return _object(path.read_bytes(), str(path))
 
 
 def read_derived(path: pathlib.Path) -> dict[str, Any] | None:
-  """Reads an object that can be computed again.
-
-  Returns:
-    None where there is no file, or a damaged one: that is said, and no reason
-    to stop.
-  """
+  """Reads a recomputable object; None if absent or, with a note, damaged."""
   if not path.exists():
     return None
   try:
@@ -46,13 +37,13 @@ def read_derived(path: pathlib.Path) -> dict[str, Any] | None:
 
 
 def write_lines(path: pathlib.Path, records: Iterable[dict[str, Any]]) -> None:
-  """Writes objects, one a line, in place of what is there."""
+  """Writes objects, one per line, replacing the file."""
   lines = ''.join(json.dumps(record) + '\n' for record in records)
   atomic_files.write(path, lines.encode())
 
 
 def append(path: pathlib.Path, record: dict[str, Any]) -> None:
-  """Adds a line to a file, in place of half a line that it ends in."""
+  """Appends a line to a file, replacing a partial last line."""
   with path.open('ab+') as file:
     if file.tell():
       file.seek(-1, os.SEEK_END)
@@ -62,10 +53,9 @@ def append(path: pathlib.Path, record: dict[str, Any]) -> None:
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
-  """Reads the whole lines; none where there is no file.
+  """Reads the complete lines; none if there is no file.
 
-  Raises:
-    errors.UserError: one of them is damaged.
+  Raises errors.UserError if a line is damaged.
   """
   if not path.exists():
     return []

@@ -1,4 +1,4 @@
-"""A file that one process at a time holds; whoever comes second is told who."""
+"""A lock file held by one process at a time, which records its holder."""
 
 import contextlib
 import datetime
@@ -14,20 +14,17 @@ from pointsup_jax.hosts import progress
 
 @contextlib.contextmanager
 def held(path: pathlib.Path, doing: str) -> Iterator[bool]:
-  """Holds a lock while the block runs; it ends with the process in any case.
+  """Holds a lock within the block; it also ends with the process.
 
-  On NFS it holds between hosts too, unless that is mounted with local locks.
+  On NFS it excludes other hosts too, unless mounted with local locks.
 
   Args:
-    path: a file for it, with the process in it; it stays, because deleting it
-      would let two processes lock two files of one name.
-    doing: what the holder does and what another can do, to end 'process 1 ...'.
+    path: the lock file, which names the holder. It is never deleted: otherwise
+      two processes could lock two files of the same name.
+    doing: completes 'process 1 ...', the errors.UserError if it is taken.
 
   Yields:
-    Whether it is locked: some network file systems have no locks.
-
-  Raises:
-    errors.UserError: another process holds it.
+    Whether it is locked; False on file systems without locks.
   """
   is_locked = True
   with path.open('a+') as file:

@@ -1,8 +1,8 @@
-"""Folders in an object store: gs://BUCKET/..., Google Cloud Storage.
+"""Runs in an object store: gs://BUCKET/... of Google Cloud Storage.
 
-An object store has no renaming, no appending, no locks and no place for SQLite.
-Orbax knows how to write checkpoints there, from all processes at once. All else
-of a run is small and written by its first process: it works on a copy.
+Object stores have no renaming, appending or locks, and cannot hold SQLite.
+Orbax writes checkpoints there directly, from all processes; everything else is
+small and written by the first process, on a local copy.
 """
 
 import contextlib
@@ -19,26 +19,22 @@ from pointsup_jax import errors
 from pointsup_jax.hosts import lock
 
 _SCHEME = 'gs://'
-# What stays where it is: written there directly, or of this machine alone.
+# Not copied: written to the store directly, or specific to this machine.
 _CHECKPOINTS = 'checkpoints'
 _NOT_COPIED = ('run.lock', 'acquire/annotations.lock')
-# How the names of copies begin; nobody gives such a one to what is to stay.
+# Prefix of copies' names, distinctive because stale ones are deleted.
 _OWN = '.pointsup_jax_copy_'
 _NEW = '.new'
 _LOCK = 'lock'
 
 
 def is_remote(folder: object) -> bool:
-  """Whether a folder is named as one in some store."""
+  """Whether a folder's name is a URL, of any store."""
   return '://' in str(folder)
 
 
 def require_local(folder: str, flag: str) -> None:
-  """Refuses a folder in a store where only a local one will do.
-
-  Raises:
-    errors.UsageError: it is one.
-  """
+  """Raises errors.UsageError for a folder in a store."""
   if is_remote(folder):
     raise errors.UsageError(
       f'{flag}={folder} has to be on a local disk: only --workdir may be in a '
@@ -47,7 +43,7 @@ def require_local(folder: str, flag: str) -> None:
 
 
 def to_label(folder: object) -> str:
-  """How people label the points of a run in a store, to end a sentence."""
+  """The end of a sentence: how to label the points of a run in a store."""
   local = f'runs/{pathlib.PurePosixPath(str(folder)).name}'
   return (
     'people label a local copy: '
@@ -59,33 +55,29 @@ def to_label(folder: object) -> str:
 
 
 class Mirror:
-  """A copy of a folder in a store, but for its checkpoints.
+  """A local copy of a folder in a store, without its checkpoints.
 
-  It is made anew for each process, in a temporary folder: the store knows all
-  that is to outlive the process. One process pushes; the others only pull.
-
-  Attributes:
-    remote: the folder in the store.
-    local: the copy.
+  Each process copies the `remote` folder to its own temporary one, `local`. The
+  first process pushes; the others only pull.
   """
 
   def __init__(self, remote: str, mark: str) -> None:
-    """Copies what is there.
+    """Copies the folder.
 
     Args:
-      remote: the folder's name; it need not exist.
-      mark: a file that every such folder has; it is deleted last.
+      remote: the folder's URL; it need not exist.
+      mark: a file that identifies such folders; it is deleted last.
 
     Raises:
-      errors.UsageError: it is no such folder, or of another kind of store.
+      errors.UsageError: a non-empty folder lacks `mark`, or no gs:// URL.
       errors.UserError: it cannot be read.
     """
     with errors.needs('gcs', f'--workdir={remote}'):
       import fsspec
-      import gcsfs  # noqa: F401  # fsspec looks for it by itself
+      import gcsfs  # noqa: F401  # fsspec needs it
 
-    # Other processes, and TensorStore in this one, write there too. No option
-    # of this instance: Orbax makes one of its own, by epath.
+    # Other processes and TensorStore write there too. Set globally because
+    # Orbax makes its own instance through epath.
     fsspec.config.conf.setdefault('gcs', {})['use_listings_cache'] = False
     if not remote.startswith(_SCHEME) or not remote.strip('/')[len(_SCHEME) :]:
       raise errors.UsageError(
@@ -98,17 +90,16 @@ class Mirror:
     self._mark = mark
     self._lock = contextlib.ExitStack()
     folder = _own_folder(self._lock)
-    # With the copy, or when the process ends.
     weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
     self.local = folder / self.remote.name
     self.local.mkdir()
-    self._pulled: dict[str, object] = {}  # file: which version
+    self._pulled: dict[str, object] = {}  # file -> version
     self._pushed: dict[str, object] = {}
     self.pull()
     self._pushed = self._here()
 
   def pull(self) -> None:
-    """Brings here what has changed in the store."""
+    """Downloads changes from the store."""
     there = self._there()
     new = [name for name in there if there[name] != self._pulled.get(name)]
     for name in new:
@@ -120,10 +111,9 @@ class Mirror:
     self._pulled = there
 
   def push(self) -> None:
-    """Brings to the store what has changed here.
+    """Uploads local changes, files before those that refer to them.
 
-    Files that speak of others come after them, so that what a process leaves
-    there that is killed in between is what it could have left on a disk.
+    So the store stays consistent if the process is killed in between.
     """
     here = self._here()
     changed = [name for name in here if here[name] != self._pushed.get(name)]
@@ -150,7 +140,6 @@ class Mirror:
     return [f'{self._root}/{name}' for name in names]
 
   def _there(self) -> dict[str, object]:
-    """The version of each file in the store."""
     with self._reported():
       found = self._store.find(self._root, detail=True)
     named = {
@@ -166,7 +155,6 @@ class Mirror:
     return {name: named[name] for name in named if _is_copied(name)}
 
   def _here(self) -> dict[str, object]:
-    """The version of each file of the copy."""
     found: dict[str, object] = {}
     for path in self.local.rglob('*'):
       name = path.relative_to(self.local).as_posix()
@@ -177,10 +165,9 @@ class Mirror:
 
   @contextlib.contextmanager
   def _reported(self) -> Iterator[None]:
-    """What the store says in one line."""
+    """Turns errors, which may be of any type, into one-line UserErrors."""
     try:
       yield
-    # The libraries of stores raise what they like.
     except Exception as error:
       lines = [*str(error).splitlines(), type(error).__name__]
       raise errors.UserError(
@@ -189,21 +176,17 @@ class Mirror:
 
 
 def _own_folder(until: contextlib.ExitStack) -> pathlib.Path:
-  """A temporary folder, locked until `until` closes.
-
-  A process that is killed leaves its own behind; whoever comes next on the same
-  machine deletes it: the lock says whether the owner lives.
-  """
+  """Makes a temporary folder, locked until `until`; deletes stale ones."""
   parent = pathlib.Path(tempfile.gettempdir())
   for folder in parent.glob(f'{_OWN}*'):
-    # It may be locked, or of another user.
+    # Skips folders whose owner lives (locked) or is another user.
     with (
       contextlib.suppress(errors.UserError, OSError),
       lock.held(folder / _LOCK, 'works in it') as is_sure,
     ):
       if is_sure:
         shutil.rmtree(folder, ignore_errors=True)
-  # It gets its name once it is locked: none can take it for left behind.
+  # Renamed once locked, so that no other process takes it for stale.
   fresh = pathlib.Path(tempfile.mkdtemp(prefix=f'{_NEW}{_OWN}'))
   until.enter_context(lock.held(fresh / _LOCK, 'works in it'))
   return fresh.rename(parent / fresh.name.removeprefix(_NEW))
@@ -215,6 +198,6 @@ def _is_copied(name: str) -> bool:
 
 
 def _rank(name: str) -> int:
-  """Images are named in JSON and SQLite files; DONE says that all are there."""
+  """Upload order: images, the files that name them, then DONE."""
   path = pathlib.PurePosixPath(name)
   return 2 if path.name == 'DONE' else int(path.suffix != '.png')

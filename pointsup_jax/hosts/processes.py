@@ -1,9 +1,8 @@
-"""Several processes of one run: the first writes, the others are told.
+"""Communication between the processes of one run; the first one writes.
 
-They talk through their devices, by jax's `multihost_utils`, so all of them have
-to make the same calls in the same order. jax looks after them: a process that
-is gone ends the others, with an error in Python where a connection breaks, or
-else from native code when its heartbeat is missed.
+It goes through the devices (jax's `multihost_utils`), so all processes must
+make the same calls in the same order. If one is lost, jax ends the others:
+with a Python error if a connection breaks, else natively on a missed heartbeat.
 """
 
 import concurrent.futures
@@ -23,32 +22,27 @@ from jax.experimental import multihost_utils
 
 from pointsup_jax import errors
 
-joined = False  # whether this process is one of several; `joining` sets it
-# Seconds that a process which fails waits for the others to fail as well.
+joined = False  # whether this process is one of several; set by `joining`
+# Seconds a failing process waits for the others to fail as well.
 _PATIENCE = 10.0
-# Seconds that the first one leaves the others to say that one is lost.
+# Seconds the first process leaves the others to report a lost one.
 _LAST_WORDS = 2.0
-# Lengths of messages are rounded up to a power of two, at least this one:
-# something is compiled for each.
+# Smallest message size; sizes are powers of two to limit recompilation.
 _SHORTEST = 1024
 T = TypeVar('T')
 
 
 def is_first() -> bool:
-  """Whether this process writes what there is one of."""
-  # Asking for the index starts the devices; one process alone is the first.
+  """Whether this is the first process, which writes shared files."""
+  # A single process must not ask jax: that would initialise the devices.
   return not joined or jax.process_index() == 0
 
 
 def from_first(value: np.ndarray, what: str) -> np.ndarray:
-  """The first process's array on every process, of any shape and type.
+  """Broadcasts the first process's array, of any shape and dtype.
 
-  Args:
-    value: only the first one's counts. All processes have to call this.
-    what: it is, to say what was waited for.
-
-  Raises:
-    errors.LostProcess: another process is gone.
+  All processes must call this; `value` is ignored on the others. `what` names
+  the array in errors.LostProcess, raised if another process is gone.
   """
   if not joined:
     return value
@@ -60,14 +54,11 @@ def from_first(value: np.ndarray, what: str) -> np.ndarray:
 
 
 def decided(find: Callable[[], Any], what: str) -> Any:
-  """What the first process finds, on every process.
+  """Calls `find` on the first process and broadcasts its JSON result.
 
-  For all that decides what a process does: on a network file system one may
-  see a file later than another. All processes have to call this.
-
-  Args:
-    find: called by the first process only; gives what JSON knows.
-    what: it looks for, to say what was waited for.
+  Use it for anything that control flow depends on: on a network file system,
+  processes may see a file at different times. All processes must call this.
+  `what` names the result in errors.
 
   Raises:
     errors.UserError: on all processes, if `find` raised it on the first.
@@ -91,7 +82,7 @@ def decided(find: Callable[[], Any], what: str) -> Any:
 
 
 def each_says(mine: str, what: str) -> list[str]:
-  """What every process says, in their order, on every process."""
+  """Gathers a string from every process, in process order, on all of them."""
   if not joined:
     return [mine]
   gather = multihost_utils.process_allgather
@@ -105,7 +96,7 @@ def each_says(mine: str, what: str) -> list[str]:
 
 
 def wait(what: str) -> None:
-  """Waits until all processes are here; `what` names the place."""
+  """Waits for all processes; `what` names the barrier."""
   if joined:
     _together(multihost_utils.sync_global_devices, what, what)
 
@@ -117,7 +108,6 @@ def _from_first(content: bytes, what: str) -> bytes:
 
 
 def _padded(content: bytes, size: int) -> np.ndarray:
-  """The bytes, and zeros up to a length that is good for so many."""
   room = 1 << (int(size) - 1).bit_length() if size > _SHORTEST else _SHORTEST
   return np.frombuffer(content.ljust(room, b'\0'), np.uint8)
 
@@ -132,7 +122,7 @@ def _together(call: Callable[[Any], Any], value: Any, what: str) -> Any:
 
 
 def in_thread(call: Callable[[], T]) -> concurrent.futures.Future[T]:
-  """Calls what waits in native code, where the main thread hears no signal."""
+  """Runs a blocking native call in a thread; the main one handles signals."""
   future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
   def run() -> None:
@@ -141,15 +131,15 @@ def in_thread(call: Callable[[], T]) -> concurrent.futures.Future[T]:
     except BaseException as error:
       future.set_exception(error)
 
-  # No pool: it would wait for the call when the process ends.
+  # Not a thread pool, which would wait for the call at process exit.
   threading.Thread(target=run, daemon=True).start()
   return future
 
 
 def lost(error: Exception, doing: str = 'a step') -> errors.LostProcess | None:
-  """What is left to raise if an error says that another process is gone."""
+  """The error to raise if `error` means a process is gone, else None."""
   line = str(error).partition('\n')[0]
-  # Which of the two jax raises depends on where the array is looked at.
+  # Which of the two jax raises depends on where the array is read.
   if joined and (
     isinstance(error, jax.errors.JaxRuntimeError) or 'Gloo' in line
   ):
@@ -158,7 +148,7 @@ def lost(error: Exception, doing: str = 'a step') -> errors.LostProcess | None:
 
 
 def leave(code: int) -> NoReturn:
-  """Ends this process with an error, which the others may have as well."""
+  """Exits with an error that the other processes may have as well."""
   if not jax.distributed.is_initialized():
     sys.exit(code)
   if joined:
@@ -169,16 +159,16 @@ def leave(code: int) -> NoReturn:
 
 
 def leave_behind(code: int) -> NoReturn:
-  """Ends this process where another one is gone."""
-  # With the first one jax's service ends, and with it those who have not yet
-  # said what is wrong.
+  """Exits after another process was lost."""
+  # jax's service ends with the first process, and with it any process that has
+  # not reported its error yet.
   if is_first():
     time.sleep(_LAST_WORDS)
   leave_at_once(code)
 
 
 def leave_at_once(code: int) -> NoReturn:
-  """Ends this process; jax would wait for the others first."""
+  """Exits without jax's shutdown, which would wait for the others."""
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(code)

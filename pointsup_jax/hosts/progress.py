@@ -1,4 +1,4 @@
-"""Progress of long loops: a bar on a terminal, lines elsewhere."""
+"""Progress of long loops: a bar on a terminal, else lines."""
 
 import sys
 
@@ -10,14 +10,14 @@ _SECONDS_BETWEEN_LINES = 20.0
 
 
 def say(message: str) -> None:
-  """One line to the user, from the first process only."""
+  """Prints a line to stderr, from the first process only."""
   if processes.is_first():
     tqdm.tqdm.write(message, file=sys.stderr)
     sys.stderr.flush()
 
 
 class Progress:
-  """Counts towards a total; shows the rate, the time left and a few figures."""
+  """Shows the count, rate, time left and a few figures of a loop."""
 
   def __init__(self, title: str, total: int, *, start: int, unit: str) -> None:
     self._title = title
@@ -39,18 +39,18 @@ class Progress:
     self._bar.close()
 
   def update(self, done: int, info: str = '') -> None:
-    """Says that `done` of the total are done, those before `start` included."""
+    """Sets the count to `done`, which includes units before `start`."""
     if info:
       self._bar.set_postfix_str(info, refresh=False)
     self._bar.update(done - self._bar.n)
 
   def note(self, text: str) -> None:
-    """Says at once what happens where no unit finishes for a while."""
+    """Prints a message at once."""
     say(f'{self._title}: {text}')
 
 
 class _Lines:
-  """Where a bar cannot be drawn over itself, each new count is a line."""
+  """File for tqdm that prints each new count as a line."""
 
   def __init__(self) -> None:
     self._counted = ''
@@ -63,4 +63,4 @@ class _Lines:
       print(line, file=sys.stderr, flush=True)
 
   def flush(self) -> None:
-    """Each line has been flushed."""
+    """Does nothing: each line has been flushed."""

@@ -1,4 +1,4 @@
-"""A request to stop, by Ctrl-C or SIGTERM, that loops look at between steps."""
+"""Stop requests (Ctrl-C or SIGTERM), which loops check between steps."""
 
 import os
 import signal
@@ -11,14 +11,13 @@ from pointsup_jax import errors
 from pointsup_jax.hosts import processes
 
 _requested = threading.Event()
-_looked = 0  # how often; the same on all processes of a run
+_looked = 0  # number of checks; equal on all processes
 
 
 def install() -> None:
-  """Lets SIGINT and SIGTERM ask for a stop; a second one ends at once.
+  """Makes SIGINT and SIGTERM request a stop; a second one interrupts at once.
 
-  Before the processes of a run join: jax takes SIGTERM over then, to tell all
-  of them.
+  Call it before joining: jax then takes over SIGTERM to tell all processes.
   """
   received = threading.Event()
 
@@ -36,21 +35,21 @@ def install() -> None:
 
 
 def asked_alone() -> bool:
-  """Whether this process was asked to stop before it joined the others."""
+  """Whether a stop was requested before this process joined the others."""
   return _requested.is_set()
 
 
 def joined() -> None:
-  """Tells all processes, through jax, if a stop was asked for before."""
+  """Forwards a stop requested before joining to all processes, via jax."""
   if _requested.is_set():
     _requested.clear()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def requested() -> bool:
-  """Whether a stop was asked for.
+  """Whether a stop was requested.
 
-  Processes of one run look equally often, and are told at the same look.
+  All processes must call this equally often; they see it at the same call.
   """
   global _looked
   if processes.joined and not _requested.is_set():
@@ -61,11 +60,9 @@ def requested() -> bool:
 
 
 def by_first(work: Callable[[], None], what: str) -> None:
-  """Has the first process work, and look, while the others wait.
+  """Runs `work`, which may call `check`, on the first process; the others wait.
 
-  Args:
-    work: what it does; errors.UserError that it raises is raised on all.
-    what: names it, to say what was waited for.
+  For `what` and errors see `processes.decided`.
   """
   global _looked
 
@@ -77,6 +74,6 @@ def by_first(work: Callable[[], None], what: str) -> None:
 
 
 def check() -> None:
-  """Raises errors.Stopped if a stop was asked for."""
+  """Raises errors.Stopped if a stop was requested."""
   if requested():
     raise errors.Stopped

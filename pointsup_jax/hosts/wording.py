@@ -1,10 +1,10 @@
-"""How messages put durations, long lists and the errors of libraries."""
+"""Formats durations, long lists and library errors for messages."""
 
 from collections.abc import Sequence
 
 
 def duration(seconds: float) -> str:
-  """Seconds as people say them."""
+  """Formats seconds as '42 s', '5 min', '2 h 5 min' or '12 h'."""
   if seconds < 60:
     return f'{seconds:.0f} s'
   hours, minutes = divmod(round(seconds / 60), 60)
@@ -14,11 +14,11 @@ def duration(seconds: float) -> str:
 
 
 def few(items: Sequence[str]) -> str:
-  """The first three, and how many more there are."""
+  """Joins the first three items, then 'and N more'."""
   more = f' and {len(items) - 3} more' if len(items) > 3 else ''
   return ', '.join(items[:3]) + more
 
 
 def first_line(error: BaseException) -> str:
-  """What an error says first; its kind where it says nothing."""
+  """The first line of an error's message, or its type's name if empty."""
   return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""The flags of all programs that use a trained model."""
+"""Flags shared by the programs that use a trained model."""
 
 import pathlib
 
@@ -33,14 +33,14 @@ OVERWRITE = flags.DEFINE_bool(
 
 
 def out() -> pathlib.Path:
-  """Where the results go."""
+  """The local folder for the results (--out)."""
   folder = _given(_OUT)
   object_store.require_local(folder, '--out')
   return pathlib.Path(folder)
 
 
 def load() -> tuple[model_lib.Model, tuple[int, int]]:
-  """The model, and the height and width at which it sees images."""
+  """Loads the model; returns it and its input size (height, width)."""
   if command.CONFIG.value is not None:
     raise errors.UsageError('--config: the workdir has its own; leave it out')
   size = _size()

@@ -1,9 +1,9 @@
-"""The folder of predictions: labels/, overlays/, entropy/ and what they mean.
+"""The prediction folder: labels/, overlays/, entropy/ and these files.
 
-model.json       which model made them, and how
-classes.json     the names and colours of the train ids, as data.classes reads
-legend.png       the same, to look at
-images.jsonl     a line for each image that is finished
+model.json       the model and settings that made the predictions
+classes.json     names and colours of the train ids, as data.classes reads them
+legend.png       the same as a picture
+images.jsonl     one line per finished image
 """
 
 import pathlib
@@ -25,7 +25,7 @@ _FILES = ('images.jsonl', 'classes.json', 'legend.png', 'model.json')
 
 
 class Folder:
-  """Predictions of one model, for images of any number of commands."""
+  """Predictions of one model, added to by any number of commands."""
 
   def __init__(
     self,
@@ -33,16 +33,12 @@ class Folder:
     about: dict[str, Any],
     classes: classes_lib.ClassSet,
   ) -> None:
-    """Opens a folder for a model, or makes it.
+    """Opens or creates a folder; writes its model.json, classes and legend.
 
-    Args:
-      root: the folder.
-      about: what decides the predictions, JSON.
-      classes: the classes of the model.
+    `about` holds everything that determines the predictions, as JSON.
 
     Raises:
-      errors.UsageError: it holds other things, or predictions that were made
-        otherwise.
+      errors.UsageError: it holds other files or another `about`.
     """
     self.root, self._palette = root, np.array(classes.palette, np.uint8)
     self._log = root / 'images.jsonl'
@@ -64,15 +60,14 @@ class Folder:
     )
     Image.fromarray(contact_sheet.legend(classes)).save(root / 'legend.png')
     lines = json_files.read_lines(self._log)
-    # A later line takes the place of an earlier one.
+    # Later lines replace earlier ones.
     self._finished = {line['name']: line for line in lines}
 
   def left_to_do(self, pictures: list[Picture]) -> list[Picture]:
-    """The images that have not been predicted as they are now.
+    """Images without complete predictions, or changed since.
 
     Raises:
-      errors.UsageError: the predictions of an image would take the place of
-        those of another.
+      errors.UsageError: two image files would share the same predictions.
     """
     left = []
     for picture in pictures:
@@ -94,13 +89,7 @@ class Folder:
   def write(
     self, picture: Picture, image: np.ndarray, prediction: Prediction
   ) -> None:
-    """Writes the three PNGs of an image.
-
-    Args:
-      picture: which image.
-      image: [H, W, 3] uint8, RGB.
-      prediction: of the same size.
-    """
+    """Writes the three PNGs of an RGB image [H, W, 3] uint8."""
     image_files.write_labels(
       self._made('labels', picture.name), prediction.labels
     )
@@ -112,7 +101,7 @@ class Folder:
     )
 
   def finish(self, picture: Picture, prediction: Prediction) -> None:
-    """Says that all of an image's files are there."""
+    """Records in images.jsonl that an image's files are complete."""
     line = {
       'name': picture.name,
       'image': str(picture.path),
@@ -126,7 +115,7 @@ class Folder:
     return self.root / tree / f'{name}.png'
 
   def _made(self, tree: str, name: str) -> pathlib.Path:
-    """The path of a file, whose folder is there, and below the root."""
+    """Like `_path`; creates the folder and refuses links out of the root."""
     path = self._path(tree, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.resolve().is_relative_to(self.root.resolve()):
@@ -137,7 +126,7 @@ class Folder:
 
 
 def clear(root: pathlib.Path) -> None:
-  """Deletes the predictions in a folder; refuses to delete anything else."""
+  """Deletes a folder's predictions; UsageError if it holds anything else."""
   if not root.exists() or not any(root.iterdir()):
     return
   if not (root / 'model.json').exists():
@@ -148,7 +137,7 @@ def clear(root: pathlib.Path) -> None:
   progress.say(f'--overwrite: deletes the predictions in {root}')
   for tree in _TREES:
     shutil.rmtree(root / tree, ignore_errors=True)
-  # model.json last, so that a deletion that was stopped can be repeated.
+  # model.json goes last, so that an interrupted deletion can be repeated.
   for name in _FILES:
     (root / name).unlink(missing_ok=True)
 
@@ -168,6 +157,6 @@ def _require_same(root: pathlib.Path, known: Any, about: dict) -> None:
 
 
 def _state(path: pathlib.Path) -> list[int]:
-  """Bytes and time of the last change in nanoseconds."""
+  """File size in bytes and modification time in nanoseconds."""
   status = path.stat()
   return [status.st_size, status.st_mtime_ns]

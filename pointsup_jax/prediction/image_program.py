@@ -1,9 +1,7 @@
-"""From an image of any size to its labels and entropy, as one program.
+"""One traceable program from images of any size to labels and entropy.
 
-Everything that a user could get wrong is in it: the resizing to the network's
-size, the order of the channels, the mean, and the way back. Batch, height and
-width may be unknown while it is traced, so the matrices that resize are made in
-the program.
+It includes all pre- and postprocessing. Batch, height and width may be symbolic
+during tracing, so the resizing matrices are computed in the program.
 """
 
 from typing import TypeAlias
@@ -16,7 +14,7 @@ from pointsup_jax.models import deeplab, upsample
 from pointsup_jax.prediction import segmenting
 from pointsup_jax.types import Variables
 
-Pixels: TypeAlias = jax.Array | int  # of a side; an exported program's unknown
+Pixels: TypeAlias = jax.Array | int  # length of a side; may be symbolic
 
 
 def segment(
@@ -26,16 +24,10 @@ def segment(
   variables: Variables,
   size: tuple[int, int],
 ) -> tuple[jax.Array, jax.Array]:
-  """Labels and entropy of images of any size.
+  """Segments RGB images [B, H, W, 3] uint8 of any size.
 
-  Args:
-    images: [B, H, W, 3] uint8, RGB.
-    segmenter: the network.
-    variables: its params and batch_stats.
-    size: height and width at which the network sees the images.
-
-  Returns:
-    Labels [B, H, W] uint8, and entropy [B, H, W] float32, 0 to 1.
+  The network sees them at `size` (height, width). Returns labels [B, H, W]
+  uint8 and entropy [B, H, W] float32, 0 to 1.
   """
   _, height, width, _ = images.shape
   small = inference.small_logits(segmenter, variables, resize(images, size))
@@ -48,18 +40,11 @@ def segment(
 
 
 def resize(images: jax.Array, size: tuple[int, int]) -> jax.Array:
-  """Resizes as `data.transforms.resize_image`: bicubic with antialiasing.
+  """Resizes [B, H, W, 3] uint8 to `size` (height, width) as Pillow's bicubic.
 
-  Pillow rounds after either axis. It begins with the width, but (from version
-  13 on) with the height where that alone shrinks; so do we. What is left is the
-  rounding of its weights: a few pixels in 10,000 differ, by one level of 255.
-
-  Args:
-    images: [B, H, W, 3] uint8.
-    size: (height, width) in pixels.
-
-  Returns:
-    [B, height, width, 3] uint8.
+  Matches `data.transforms.resize_image`: width first, or height if only height
+  shrinks (Pillow from version 13), with rounding after each axis. Pillow also
+  rounds its weights, so a few pixels in 10,000 differ, by one level of 255.
   """
   _, height, width, _ = images.shape
   rows = cubic_weights(height, size[0])
@@ -86,13 +71,11 @@ def _round(x: jax.Array) -> jax.Array:
 
 
 def cubic_weights(old: Pixels, new: Pixels) -> jax.Array:
-  """The matrix [new, old] of Keys' cubic (a = -0.5), widened to shrink a line.
+  """Matrix [new, old] of Keys' cubic (a = -0.5), widened for downsampling.
 
-  Args:
-    old: pixels of a line; may be unknown.
-    new: pixels of the resized line; old * new must be below 2**30.
+  `old` and `new` are lengths in pixels; old * new must be below 2**30.
   """
-  # Pixel k lies at k + 1/2; everything times 2 * new to stay with integers.
+  # Pixel centres in units of 1 / (2 * new) input pixels, which are integers.
   centres = (2 * jnp.arange(new) + 1) * old
   pixels = (2 * jnp.arange(old) + 1) * new
   distances = jnp.abs(centres[:, None] - pixels)

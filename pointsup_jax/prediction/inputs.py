@@ -1,4 +1,4 @@
-"""The images that a user names: files, folders and patterns."""
+"""Finds input images from files, folders and glob patterns."""
 
 import collections
 import glob
@@ -14,7 +14,7 @@ SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
 
 class Picture(NamedTuple):
-  """An image file, and what its predictions are called."""
+  """An image file and the name of its predictions."""
 
   path: pathlib.Path  # absolute
   name: str  # relative; unique
@@ -23,24 +23,23 @@ class Picture(NamedTuple):
 def find(
   operands: Sequence[str], out: pathlib.Path
 ) -> tuple[list[Picture], list[str]]:
-  """Finds the images.
+  """Finds and names the images.
 
-  Those in a folder that was named are called by their path below it. Files, and
-  what a pattern matches, are called by their path below the deepest folder that
-  holds all of them; so a pattern gives the same names whether the shell has
-  expanded it or not. Names have no suffix, unless the images differ in nothing
-  else.
+  Images in a folder operand are named by their path below it. Files, including
+  those a pattern matches, are named by their path below their deepest common
+  folder, whether or not the shell expanded the pattern. The suffix is dropped
+  unless images differ only in it.
 
   Args:
-    operands: files, folders (everything below them counts), and patterns with
-      * ? [ ] or ** for any number of folders.
-    out: where predictions go; what lies there is no input.
+    operands: files, folders (searched recursively), and patterns with * ? [ ]
+      or ** for any number of folders.
+    out: the results folder, skipped when folders are searched.
 
   Returns:
-    The images by name, and a line about each operand that names none.
+    The images sorted by name, and a message per operand without images.
 
   Raises:
-    errors.UsageError: two images would have predictions of the same name.
+    errors.UsageError: two images would get the same name.
   """
   files: list[pathlib.Path] = []
   named: list[tuple[pathlib.Path, pathlib.Path]] = []  # image, its folder
@@ -69,14 +68,13 @@ def find(
 
 
 def _absolute(path: str | pathlib.Path) -> pathlib.Path:
-  """The path without '..', so that no name below it has any."""
+  """An absolute path without '..', so that names have none."""
   return pathlib.Path(os.path.abspath(path))
 
 
 def _by_name(
   named: Sequence[tuple[pathlib.Path, pathlib.Path]],
 ) -> list[Picture]:
-  """Names the images, each below its folder."""
   stems = collections.defaultdict(set)
   for path, _ in named:
     stems[path.with_suffix('')].add(path)

@@ -1,4 +1,4 @@
-"""A trained model, taken from a workdir to be used."""
+"""Loads a trained model from a workdir."""
 
 import dataclasses
 import os
@@ -14,23 +14,23 @@ from pointsup_jax.types import Variables
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-  """A trained segmenter and where it comes from."""
+  """A trained segmenter and its origin."""
 
   run: context.Run
-  phase: str  # as `run.trained_models` calls it
-  finished: bool  # whether its training has come to its end
+  phase: str  # `run.trained_models.Model.name`
+  finished: bool  # whether training is complete
   step: int
   segmenter: deeplab.DeepLabV2
   variables: Variables
 
   @property
   def classes(self) -> classes_lib.ClassSet:
-    """What it tells apart."""
+    """The classes it predicts."""
     return self.run.classes
 
   @property
   def size(self) -> tuple[int, int]:
-    """Height and width at which it is evaluated."""
+    """The evaluation size (height, width)."""
     height, width = self.run.config.data.evaluation.size
     return height, width
 
@@ -40,18 +40,16 @@ def load(
   phase: str | None = None,
   step: int | None = None,
 ) -> Model:
-  """The newest model of a workdir, or that of a phase or a step.
-
-  Nothing but the workdir is needed, and nothing in it is changed.
+  """Loads a model from a workdir alone, without changing it.
 
   Args:
     folder: the workdir.
-    phase: a name of `run.trained_models`; None: the newest that has a model.
-    step: of one of its checkpoints; None: the last.
+    phase: a model name of `run.trained_models`; None: the newest trained model.
+    step: one of its checkpoints; None: the last.
 
   Raises:
-    errors.UsageError: there is no such model, or no run at all.
-    errors.UserError: it cannot be read.
+    errors.UsageError: no such model or run.
+    errors.UserError: the model cannot be read.
   """
   opened = config_file.reopen(workdir_lib.named(folder))
   there = {
@@ -85,6 +83,6 @@ def load(
 def _is_finished(
   workdir: workdir_lib.Workdir, phase: workdir_lib.Phase
 ) -> bool:
-  if phase == workdir.source_only:  # the next phase starts from its end
+  if phase == workdir.source_only:  # the next phase starts when it ends
     return workdir.uda.checkpoints.is_dir()
   return (phase.root / 'DONE').exists()

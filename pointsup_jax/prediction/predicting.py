@@ -1,4 +1,4 @@
-"""Predicts images into a folder: read ahead, batched, written behind."""
+"""Batched prediction that reads ahead and writes in the background."""
 
 import collections
 import concurrent.futures
@@ -22,11 +22,11 @@ from pointsup_jax.training import sharding
 
 @dataclasses.dataclass(frozen=True)
 class Read:
-  """An image that has been read."""
+  """An image read from disk."""
 
   picture: Picture
   image: np.ndarray  # [H, W, 3] uint8, RGB
-  seen: dict[Size, np.ndarray]  # as the network sees it, at each size
+  seen: dict[Size, np.ndarray]  # resized for each view size
 
 
 def run(
@@ -39,19 +39,15 @@ def run(
 ) -> list[str]:
   """Predicts images into a folder.
 
-  Args:
-    model: what predicts.
-    pictures: the images.
-    out: the folder; a file is there as a whole when its line is in the log.
-    views: how the network sees an image.
-    batch_size: images in a forward pass; rounded up to what the devices share.
+  An image's files are complete once images.jsonl lists it. `batch_size` is
+  rounded up to a multiple of the number of devices.
 
   Returns:
-    A line about each image that could not be read; the others are done.
+    A message per unreadable image; all others are predicted.
 
   Raises:
-    errors.Stopped: the user asked for it.
-    errors.UserError: the model is broken.
+    errors.Stopped: the user stopped the command.
+    errors.UserError: the model's outputs are not finite.
   """
   mesh = model.run.mesh
   segmenter = segmenting.Segmenter(
@@ -89,7 +85,7 @@ def _read_ahead(
   batch_size: int,
   pool: concurrent.futures.Executor,
 ) -> Iterator[list[Read | str]]:
-  """Batches of images; the next one is read while one is in use."""
+  """Yields batches, reading the next one in the background."""
   waiting: collections.deque[list[concurrent.futures.Future]] = (
     collections.deque()
   )
@@ -108,7 +104,7 @@ def _batched(pictures: Sequence[Picture], size: int) -> Iterator[list[Picture]]:
 
 
 def _read(picture: Picture, views: Sequence[segmenting.View]) -> Read | str:
-  """The image, or why it cannot be read."""
+  """Returns the image, or an error message."""
   try:
     image = image_files.read_any_image(picture.path.parent, picture.path.name)
   except errors.UserError as error:
@@ -119,10 +115,9 @@ def _read(picture: Picture, views: Sequence[segmenting.View]) -> Read | str:
 def _predictions(
   segmenter: segmenting.Segmenter, batch: Sequence[Read], batch_size: int
 ) -> Iterator[tuple[Read, Prediction]]:
-  """The prediction of each image, at its own size."""
   if not batch:
     return
-  # The network is compiled for whole batches.
+  # The network is compiled for full batches: pad the last one.
   filled = [*batch, *[batch[-1]] * (batch_size - len(batch))]
   images = {
     size: np.stack([read.seen[size] for read in filled])
@@ -134,7 +129,7 @@ def _predictions(
 
 
 class _Writer:
-  """Writes in the background, a few images behind; the log in order."""
+  """Writes files in background threads and the log in order."""
 
   def __init__(
     self, out: folder_lib.Folder, pool: concurrent.futures.Executor
@@ -146,12 +141,12 @@ class _Writer:
     return self
 
   def __exit__(self, *error: object) -> None:
-    """Waits for what has been begun, also when the command is stopped."""
+    """Finishes pending writes, even after an error or stop."""
     while self._waiting:
       self._finish_oldest()
 
   def add(self, read: Read, prediction: Prediction) -> None:
-    """Begins to write an image's files."""
+    """Queues an image's files for writing."""
     future = self._pool.submit(
       self._out.write, read.picture, read.image, prediction
     )
@@ -168,7 +163,7 @@ class _Writer:
 def about(
   model: model_lib.Model, views: Sequence[segmenting.View]
 ) -> dict[str, object]:
-  """What decides the predictions, as the folder records it."""
+  """Everything that determines the predictions, for model.json."""
   return {
     'workdir': model.run.workdir.address,
     'model': model.phase,

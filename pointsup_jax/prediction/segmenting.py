@@ -1,4 +1,4 @@
-"""What a model says of images of any size."""
+"""Segments images of any size, with optional test-time augmentation."""
 
 import functools
 from collections.abc import Sequence
@@ -16,39 +16,37 @@ from pointsup_jax.types import Array, Variables
 
 Size = tuple[int, int]  # height, width
 
-# Chosen on the validation scenes of Streets (docs/RESULTS.md), where a scale of
-# 0.75 costs more than it gives.
+# Chosen on the Streets validation scenes, where 0.75 hurts (docs/RESULTS.md).
 TTA_SCALES = (1.0, 1.25)
 _STRIDE = 8  # of the network
-# Logits are enlarged in tiles of this size, whatever the size of the image: one
-# program serves all sizes, and no photograph fills the memory.
+# Logits are upsampled in tiles of this fixed size: one compiled program serves
+# all image sizes, and memory use is bounded.
 _TILE = (128, 256)
 
 
 class View(NamedTuple):
-  """One way in which the network is shown an image."""
+  """The size and orientation in which the network sees an image."""
 
   size: Size
-  flipped: bool  # left and right exchanged
+  flipped: bool  # left-right
 
 
 class Prediction(NamedTuple):
-  """What is said of one image."""
+  """Labels and uncertainty of one image."""
 
   labels: np.ndarray  # [H, W] uint8, train ids
   entropy: np.ndarray  # [H, W] float32, 0 (certain) to 1 (uniform)
 
 
 def plain(size: Size) -> tuple[View, ...]:
-  """The one view of evaluation."""
+  """The single view used in evaluation."""
   return (View(size, flipped=False),)
 
 
 def augmented(size: Size) -> tuple[View, ...]:
-  """Views at several scales, each also flipped, for test-time augmentation.
+  """Test-time augmentation: views at `TTA_SCALES`, plain and flipped.
 
-  Sizes other than the given one are rounded to multiples of the network's
-  stride.
+  Scaled sizes are rounded to multiples of the network's stride.
   """
   sizes = (
     tuple(
@@ -65,9 +63,9 @@ def augmented(size: Size) -> tuple[View, ...]:
 
 
 def as_seen(image: np.ndarray, views: Sequence[View]) -> dict[Size, np.ndarray]:
-  """An image [H, W, 3] uint8 at each size of some views, resized on the host.
+  """Resizes an image [H, W, 3] uint8 to each view size, on the host.
 
-  The shape of the image does not count: a tall one is stretched.
+  The aspect ratio is not kept.
   """
   return {
     view.size: transforms.resize_image(image, view.size) for view in views
@@ -75,7 +73,7 @@ def as_seen(image: np.ndarray, views: Sequence[View]) -> dict[Size, np.ndarray]:
 
 
 class Segmenter:
-  """A network with its variables on the devices."""
+  """A trained network applied to views of images."""
 
   def __init__(
     self,
@@ -84,27 +82,17 @@ class Segmenter:
     views: tuple[View, ...],
     devices: jax.sharding.Sharding,
   ) -> None:
-    """Takes a trained network.
-
-    Args:
-      segmenter: the network.
-      variables: its params and batch_stats.
-      views: how it is shown an image; the probabilities are averaged.
-      devices: which of them get which images of a batch.
-    """
+    """Averages the probabilities of `views`; `devices` shards the batch."""
     self._views, self._variables, self._devices = views, variables, devices
     self._small = jax.jit(functools.partial(inference.small_logits, segmenter))
 
   def small_logits(
     self, images: dict[Size, np.ndarray]
   ) -> list[tuple[np.ndarray, ...]]:
-    """Runs the network, compiled once for every size of a view.
+    """Runs the network, compiled once per view size.
 
-    Args:
-      images: [B, *size, 3] uint8 by size, as of `as_seen`.
-
-    Returns:
-      For each image, the logits [h, w, C] of each view.
+    Takes size -> [B, *size, 3] uint8, stacked from `as_seen`. Returns, for each
+    image, the logits [h, w, C] of each view.
     """
     of_view = []
     for view in self._views:
@@ -118,14 +106,10 @@ class Segmenter:
   def enlarge(
     self, small_logits: Sequence[np.ndarray], size: Size
   ) -> Prediction:
-    """What the views of an image say together, at a size of any kind.
+    """Combines an image's views into a prediction of any size (H, W).
 
-    Compiled once for all sizes; on a single view the labels are those of
-    evaluation.
-
-    Args:
-      small_logits: [h, w, C] of each view.
-      size: height and width of the result.
+    Compiled once for all sizes. With a single view, the labels equal those of
+    evaluation. `small_logits` are [h, w, C] for each view.
     """
     height, width = size
     rows, columns = [], []
@@ -149,10 +133,7 @@ class Segmenter:
 
 
 def _tiles(weights: np.ndarray, tile: int) -> np.ndarray:
-  """Rows of a matrix [new, old] in equal parts: [T, tile, old] float32.
-
-  The last one ends with zeros.
-  """
+  """Splits a matrix [new, old] into [T, tile, old] float32, zero-padded."""
   new, old = weights.shape
   filled = np.pad(weights, ((0, -new % tile), (0, 0)))
   return filled.astype(np.float32).reshape(-1, tile, old)
@@ -164,7 +145,7 @@ def _judge(
   rows: tuple[Array, ...],
   columns: tuple[Array, ...],
 ) -> tuple[jax.Array, jax.Array]:
-  """Labels and entropy [H, W] of logits [h, w, C], by [H, h] and [W, w]."""
+  """`judge` of combined logits [h, w, C], upsampled by [H, h] and [W, w]."""
   logits = combine(
     [
       upsample.interpolate(jnp.asarray(x)[None], jnp.asarray(r), jnp.asarray(c))
@@ -176,10 +157,9 @@ def _judge(
 
 
 def combine(logits: Sequence[jax.Array]) -> jax.Array:
-  """Logits whose softmax is the mean of the views' ones.
+  """Logits whose softmax is the mean of the views' softmaxes.
 
-  Args:
-    logits: [B, H, W, C] of each view. Those of a single one stay as they are.
+  All are [B, H, W, C]; a single view is returned unchanged.
   """
   if len(logits) == 1:
     return logits[0]
@@ -188,6 +168,6 @@ def combine(logits: Sequence[jax.Array]) -> jax.Array:
 
 
 def judge(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Labels [B, H, W] uint8 and entropy [B, H, W] of logits [B, H, W, C]."""
+  """Labels uint8 and entropy, [B, H, W] each, of logits [B, H, W, C]."""
   labels = jnp.argmax(logits, -1).astype(jnp.uint8)
   return labels, entropy.entropy(logits)

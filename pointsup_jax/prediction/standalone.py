@@ -1,4 +1,4 @@
-"""A trained model as files that need nothing of this package."""
+"""Exports a trained model to files usable without this package."""
 
 import functools
 import importlib.metadata
@@ -20,11 +20,7 @@ PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
 
 
 def require_free(out: pathlib.Path, *, overwrite: bool) -> None:
-  """Refuses a folder that holds an exported model, unless it is to go.
-
-  Raises:
-    errors.UsageError: files would be replaced.
-  """
+  """Raises UsageError if `out` holds an exported model, unless overwriting."""
   there = [name for name in FILES if (out / name).exists()]
   if there and not overwrite:
     raise errors.UsageError(
@@ -35,12 +31,9 @@ def require_free(out: pathlib.Path, *, overwrite: bool) -> None:
 def write(
   model: model_lib.Model, size: tuple[int, int], out: pathlib.Path
 ) -> None:
-  """Writes the three files; each is whole or not there.
+  """Writes `FILES`, each atomically, into a folder that it creates.
 
-  Args:
-    model: what is exported.
-    size: height and width at which the network sees images.
-    out: the folder; it is made.
+  `size` is the network's input (height, width).
   """
   out.mkdir(parents=True, exist_ok=True)
   weights = pretrained.to_torch(jax.device_get(model.variables))
@@ -50,10 +43,9 @@ def write(
 
 
 def serialize(model: model_lib.Model, size: tuple[int, int]) -> bytes:
-  """`whole.segment` with its weights, for batches of any size of image.
+  """`image_program.segment` with weights, for `jax.export.deserialize`.
 
-  Returns:
-    What `jax.export.deserialize` reads.
+  Batch, height and width of its input are symbolic.
   """
   segment = functools.partial(
     image_program.segment,
@@ -69,7 +61,7 @@ def serialize(model: model_lib.Model, size: tuple[int, int]) -> bytes:
 
 
 def describe(model: model_lib.Model, size: tuple[int, int]) -> dict[str, Any]:
-  """What a user of the files has to know, JSON."""
+  """The content of model.json: classes, inputs, outputs and scores."""
   pixels = ['batch', 'height', 'width']
   return {
     'workdir': model.run.workdir.root.resolve().name,
@@ -103,7 +95,7 @@ def describe(model: model_lib.Model, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def scores(model: model_lib.Model) -> list[dict[str, Any]]:
-  """What evaluation has found of this very model."""
+  """The evaluation results of the model at its step."""
   found = []
   folder = model.run.workdir.stage('evaluate')
   for path in sorted(folder.glob(f'{model.phase}-*.json')):

@@ -1,4 +1,4 @@
-"""Where the clicks went, and what they said against the model's guesses."""
+"""Click statistics: classes, patches, and agreement with the guesses."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -10,44 +10,44 @@ from pointsup_jax.types import IGNORE
 
 
 class Clicks(NamedTuple):
-  """All points that were asked, and the answers that hold."""
+  """Counts of the requested points and their current answers."""
 
   images: int  # with points
-  asked: np.ndarray  # [C] points by the class that the model guessed
-  # [C, C + 1] points by guess and by answer, the last being 'none of the
-  # classes'; points that are open or were left unsure are not in it.
+  asked: np.ndarray  # [C] points by the model's guess
+  # [C, C + 1] answered points by guess and answer; the last column is 'none of
+  # the classes'. Open and unsure points are excluded.
   answers: np.ndarray
   unsure: int
   open: int
-  patches: np.ndarray  # [R, G] images in which each patch was asked
-  rounds: dict[int, np.ndarray]  # `answers` of each round
+  patches: np.ndarray  # [rows, cols] images in which a patch was asked
+  rounds: dict[int, np.ndarray]  # round -> its `answers`
 
   @property
   def total(self) -> int:
-    """Points asked."""
+    """Number of requested points."""
     return int(self.asked.sum())
 
   @property
   def labelled(self) -> int:
-    """Points with a class, or said to be none of them."""
+    """Points answered with a class or 'none of the classes'."""
     return int(self.answers.sum())
 
   @property
   def answered(self) -> np.ndarray:
-    """[C] points by the class of their answer."""
+    """[C] points by answered class."""
     return self.answers[:, :-1].sum(axis=0)
 
   @property
   def none_of_them(self) -> int:
-    """Points that are none of the classes."""
+    """Points answered 'none of the classes'."""
     return int(self.answers[:, -1].sum())
 
 
 class Correction(NamedTuple):
-  """Points at which the model guessed one class and the answer was another."""
+  """Points of one guessed class that were answered with another class."""
 
   guess: int
-  answer: int  # C: none of the classes
+  answer: int
   points: int
 
 
@@ -57,13 +57,9 @@ def count(
   num_classes: int,
   grid: tuple[int, int],
 ) -> Clicks:
-  """Counts the points of a store.
+  """Counts all requested points and their `current` answers by request id.
 
-  Args:
-    requests: all points.
-    current: the answer that holds, by the request's id.
-    num_classes: C.
-    grid: rows and columns of patches.
+  `grid` has the rows and columns of patches.
   """
   rows, cols = grid
   asked = np.zeros(num_classes, np.int64)
@@ -100,13 +96,10 @@ def count(
 
 
 def disagreement(answers: np.ndarray) -> tuple[int, int]:
-  """Points whose answer is another class than the guess, and all with a class.
+  """Number of points answered with another class than guessed, and the total.
 
-  Points that are none of the classes are in neither: no guess could be right,
-  and nothing is learned from them.
-
-  Args:
-    answers: [C, C + 1], see `Clicks`.
+  'None of the classes' (last column of answers [C, C + 1]) counts in neither:
+  no guess could be right, and nothing is learned from it.
   """
   classes = answers[:, :-1]
   total = int(classes.sum())
@@ -114,11 +107,7 @@ def disagreement(answers: np.ndarray) -> tuple[int, int]:
 
 
 def disagreement_by_guess(answers: np.ndarray) -> np.ndarray:
-  """The share of disagreement of each guess: [C]; NaN without points.
-
-  Args:
-    answers: [C, C + 1], see `Clicks`.
-  """
+  """`disagreement` per guessed class as a share [C]; NaN without points."""
   classes = answers[:, :-1]
   total = classes.sum(axis=1)
   return np.divide(
@@ -130,12 +119,7 @@ def disagreement_by_guess(answers: np.ndarray) -> np.ndarray:
 
 
 def corrections(answers: np.ndarray, most: int = 5) -> list[Correction]:
-  """The most frequent corrections, most points first.
-
-  Args:
-    answers: [C, C + 1], see `Clicks`.
-    most: how many at most.
-  """
+  """Up to `most` corrections in answers [C, C + 1], most frequent first."""
   found = [
     Correction(guess, answer, int(answers[guess, answer]))
     for guess, answer in np.argwhere(answers > 0).tolist()

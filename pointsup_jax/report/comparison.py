@@ -1,4 +1,4 @@
-"""What the scores of the models say: means, differences, confusions, images."""
+"""Compares model scores: means, differences, confusions and images."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -8,32 +8,31 @@ import numpy as np
 
 
 class Scores(NamedTuple):
-  """How one model did on the evaluation images."""
+  """One model's scores on the evaluation images."""
 
   column: str  # the model's name in tables
   step: int
   images: int
-  iou: np.ndarray  # [C] within [0, 1]; NaN where the class is in no label
+  iou: np.ndarray  # [C] in [0, 1]; NaN for classes absent from the labels
   means: dict[str, float]  # 'mIoU', 'mIoU (16)', ...; NaN where undefined
   matrix: np.ndarray  # [C, C] int64 pixels, rows = truth
-  image_miou: dict[str, float]  # of images in which it is defined
+  image_miou: dict[str, float]  # only images where it is defined
 
 
 class Confusion(NamedTuple):
-  """Pixels of one class that were taken for another."""
+  """Pixels of one class predicted as another."""
 
   truth: int
   taken_for: int
-  share: float  # of the pixels that are `truth`
+  share: float  # of the pixels of class `truth`
   pixels: int
 
 
 def from_json(column: str, known: Mapping[str, Any]) -> Scores:
-  """What evaluate/<model>-<split>.json says.
+  """Parses evaluate/<model>-<split>.json.
 
-  The means are as evaluation has them: a class that is in no label but was
-  predicted counts as 0 there. Its own IoU is NaN here, as nothing of it could
-  have been found.
+  A class that is predicted but absent from the labels has IoU NaN here, but
+  counts as 0 in the means, which are evaluation's.
   """
   matrix = np.array(known['confusion'], np.int64)
   iou = np.array(known['iou'], float)  # None becomes NaN
@@ -58,7 +57,10 @@ def from_json(column: str, known: Mapping[str, Any]) -> Scores:
 
 
 def average(column: str, seeds: Sequence[Scores]) -> Scores:
-  """The mean over runs of one setting, class by class; pixels are added."""
+  """Averages one setting's scores over seeds; sums pixels and images.
+
+  Without `image_miou`; `step` is the first seed's.
+  """
   return Scores(
     column=column,
     step=seeds[0].step,
@@ -74,7 +76,7 @@ def average(column: str, seeds: Sequence[Scores]) -> Scores:
 
 
 def _mean_of_known(values: np.ndarray) -> np.ndarray:
-  """The mean over the first axis without NaNs; NaN where there is no other."""
+  """Mean over the first axis, ignoring NaNs; NaN if all are."""
   known = ~np.isnan(values)
   count = known.sum(axis=0)
   total = np.where(known, values, 0.0).sum(axis=0)
@@ -89,12 +91,12 @@ def in_truth(matrix: np.ndarray) -> np.ndarray:
 
 
 def false_alarms(matrix: np.ndarray) -> list[int]:
-  """The classes that are in no label and were predicted all the same."""
+  """Classes predicted but absent from the labels."""
   return np.flatnonzero(~in_truth(matrix) & (matrix.sum(axis=0) > 0)).tolist()
 
 
 def shares(matrix: np.ndarray) -> np.ndarray:
-  """Each row over its sum: [C, C]; NaN for classes that are in no label."""
+  """The matrix [C, C] with rows summing to 1; NaN if a class is absent."""
   pixels = matrix.sum(axis=1, keepdims=True)
   return np.divide(
     matrix, pixels, out=np.full(matrix.shape, np.nan), where=pixels > 0
@@ -102,14 +104,9 @@ def shares(matrix: np.ndarray) -> np.ndarray:
 
 
 def worst_confusions(matrix: np.ndarray, count: int = 3) -> list[Confusion]:
-  """The pairs of classes that most of the true class is lost to.
+  """The `count` largest confusions, sorted by share, then by pixels.
 
-  Args:
-    matrix: [C, C] counts, rows = truth.
-    count: how many at most; pairs that were never confused are left out.
-
-  Returns:
-    The largest share first; among equal shares, the most pixels first.
+  `matrix` holds counts [C, C], rows = truth; pairs without pixels are excluded.
   """
   share = shares(matrix)
   pairs = [
@@ -122,14 +119,10 @@ def worst_confusions(matrix: np.ndarray, count: int = 3) -> list[Confusion]:
 
 
 def extremes(of_image: Mapping[str, float]) -> dict[str, str]:
-  """The images with the highest, the middle and the lowest value.
+  """Maps 'best', 'median' and 'worst' to the image with that value.
 
-  Args:
-    of_image: a number for each image.
-
-  Returns:
-    'best', 'median' and 'worst' -> name; fewer where there are fewer images.
-    Of an even number, the lower middle; ties go by the name.
+  The median is the lower middle; ties are broken by name. With fewer than three
+  images, each is listed once.
   """
   ranked = sorted(of_image, key=lambda name: (of_image[name], name))
   if not ranked:
@@ -147,7 +140,7 @@ def extremes(of_image: Mapping[str, float]) -> dict[str, str]:
 
 
 def differences(scores: Sequence[Scores]) -> list[np.ndarray | None]:
-  """What each model gained over the one before: [C] IoU; None for the first."""
+  """IoU gains [C] of each model over the previous; None for the first."""
   return [
     None,
     *(after.iou - before.iou for before, after in itertools.pairwise(scores)),

@@ -1,4 +1,4 @@
-"""Everything a report tells of a run; what the run has not got is empty."""
+"""The contents of a report; parts that a run lacks are empty."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,18 +13,18 @@ from pointsup_jax.report import loss_curves as curves_lib
 
 
 class Labelling(NamedTuple):
-  """What was asked and answered."""
+  """The requested points, their answers and cost."""
 
   clicks: clicks_lib.Clicks
-  pixels: int  # of all target images, at the size at which points were drawn
+  pixels: int  # of all target images, at the size used for points
   target_images: int
   effort: Sequence[effort_lib.Effort]
   agreement: Sequence[agreement.Pair]
-  simulated: bool  # the labels answered, not people
+  simulated: bool  # answered from ground truth, not by people
 
 
 class StageTime(NamedTuple):
-  """How long a stage took, over all commands that ran it."""
+  """Total time of a stage over all commands that ran it."""
 
   stage: str
   seconds: float
@@ -32,17 +32,17 @@ class StageTime(NamedTuple):
 
 
 class Setting(NamedTuple):
-  """A field of the config."""
+  """A config field."""
 
   name: str
   value: str
-  default: str | None  # None: it has the default's value
+  default: str | None  # None: equal to the value
 
 
 class Provenance(NamedTuple):
-  """How the run came about."""
+  """The commands, versions and settings that produced the run."""
 
-  commands: Sequence[str]  # that ran a stage, the first one first
+  commands: Sequence[str]  # that ran a stage, oldest first
   revision: str | None
   versions: Mapping[str, str]
   times: Sequence[StageTime]
@@ -50,15 +50,15 @@ class Provenance(NamedTuple):
 
 
 class Contents(NamedTuple):
-  """What a report tells of a run."""
+  """The contents of a report."""
 
   title: str
-  domains: Mapping[str, str]  # 'source', 'target', 'evaluation' -> its images
+  domains: Mapping[str, str]  # 'source', 'target', 'evaluation' -> name
   classes: classes_lib.ClassSet
-  scores: Sequence[scores_lib.Scores]  # of the models, in order of training
-  # Of the models that were scored at more than their last step.
+  scores: Sequence[scores_lib.Scores]  # in order of training
+  # Column -> steps, for models scored at more than their last step.
   checkpoints: Mapping[str, kept_checkpoints.Steps]
   phases: Sequence[curves_lib.Phase]
   labelling: Labelling | None
   provenance: Provenance
-  missing: Sequence[str]  # what a whole run would have, and how to get it
+  missing: Sequence[str]  # messages: missing parts and how to get them

@@ -1,4 +1,4 @@
-"""The report's figures: what can be drawn of a run, and why not the rest."""
+"""Draws the report's figures."""
 
 from pointsup_jax import errors
 from pointsup_jax.report import contents as contents_lib
@@ -18,12 +18,7 @@ def draw(
   contents: contents_lib.Contents,
   predict: predictions.Predict,
 ) -> tuple[dict[str, page.Picture], list[str]]:
-  """Draws what can be drawn.
-
-  Returns:
-    The pictures by their place on the page, and what is missing, with the
-    reason.
-  """
+  """Draws figures by place; also returns messages on what is missing."""
   pictures = charts(run, contents)
   missing = []
   for place, gather, what in (
@@ -34,7 +29,7 @@ def draw(
       found = gather(run, predict)
     except errors.Stopped:
       raise
-    except errors.UserError as error:  # the data may be elsewhere by now
+    except errors.UserError as error:  # e.g. data moved
       missing.append(f'{what}: {error}.')
       continue
     missing += found.missing
@@ -50,7 +45,7 @@ def draw(
 def charts(
   run: run_lib.Run, contents: contents_lib.Contents
 ) -> dict[str, page.Picture]:
-  """The figures that show no images."""
+  """Draws the figures without images, by place on the page."""
   found = {}
   if contents.scores:
     last = contents.scores[-1]

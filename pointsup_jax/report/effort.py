@@ -1,4 +1,4 @@
-"""What the answers cost the people who gave them."""
+"""Annotation effort: answers and time per annotator."""
 
 import collections
 from collections.abc import Sequence
@@ -10,29 +10,26 @@ from pointsup_jax.annotation import records
 
 
 class Effort(NamedTuple):
-  """One annotator's answers, or everybody's."""
+  """The effort of one annotator, or of 'all'."""
 
   annotator: str
-  answers: int  # labels and unsure ones
+  answers: int  # labels and 'unsure'
   unsure: int
-  timed: int  # answers whose time is known
-  median: float | None  # seconds an answer; None where no time is known
-  p90: float | None
-  hours: float | None  # of the answers whose time is known
+  timed: int  # answers with a known time, as used below
+  median: float | None  # seconds per answer; None if no time is known
+  p90: float | None  # 90th percentile, seconds
+  hours: float | None
 
   @property
   def unsure_share(self) -> float:
-    """Of the answers."""
+    """Share of 'unsure' answers; 0 without answers."""
     return self.unsure / self.answers if self.answers else 0.0
 
 
 def measure(given: Sequence[records.PersonAnswer]) -> list[Effort]:
-  """The effort of every annotator; with several, everybody's comes last.
+  """The effort per annotator, sorted by name; with several, 'all' comes last.
 
-  Times are without pauses where the page measured them.
-
-  Args:
-    given: what each annotator says.
+  Skipped points do not count. Times exclude pauses where they were measured.
   """
   answers: dict[str, list[records.PersonAnswer]] = collections.defaultdict(list)
   for said in given:

@@ -1,4 +1,4 @@
-"""Reads what a report tells from the workdir, without running a model."""
+"""Gathers a report's contents from the workdir, without running models."""
 
 import collections
 import json
@@ -25,7 +25,7 @@ from pointsup_jax.training import checkpoint, metrics_log
 
 
 def gather(run: run_lib.Run) -> contents_lib.Contents:
-  """Everything that the workdir holds of a run, whole or not."""
+  """Gathers the contents of a report on a complete or partial run."""
   found = [x for _, x in scored(run)]
   labelling = _labelling(run)
   missing = [
@@ -63,10 +63,7 @@ def gather(run: run_lib.Run) -> contents_lib.Contents:
 def scored(
   run: run_lib.Run,
 ) -> list[tuple[trained_models.Model, comparison.Scores]]:
-  """The models that have been evaluated on these images, in order.
-
-  Scores that a model had at an earlier step do not count.
-  """
+  """Models with up-to-date scores, in order of training."""
   return [pair for pair in _evaluated(run) if not _outdated(*pair)]
 
 
@@ -83,7 +80,7 @@ def _evaluated(
 
 
 def _checkpoints(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
-  """What --config.evaluate.all_kept has found, of checkpoints still there."""
+  """Scores of kept checkpoints, from --config.evaluate.all_kept."""
   split = run.config.data.evaluation.split
   found: dict[str, kept_checkpoints.Steps] = {}
   for model, last in scored(run):
@@ -101,13 +98,12 @@ def _checkpoints(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
 
 
 def _outdated(model: trained_models.Model, known: comparison.Scores) -> bool:
-  """Whether the model has learned since; unknown without checkpoints."""
+  """Whether the model has trained since; False without checkpoints."""
   step = checkpoint.newest_step(model.phase.checkpoints)
   return step is not None and step != known.step
 
 
 def _phases(run: run_lib.Run) -> list[loss_curves.Phase]:
-  """The training phases that have logged anything, in order."""
   config = run.config
   titles: dict[str, workdir_lib.Phase] = {
     'source only': run.workdir.source_only
@@ -128,7 +124,6 @@ def _phases(run: run_lib.Run) -> list[loss_curves.Phase]:
 
 
 def _labelling(run: run_lib.Run) -> contents_lib.Labelling | None:
-  """What was asked and answered; None where nothing was asked."""
   if not run.workdir.annotations.exists():
     return None
   with store_lib.Store(run.workdir.annotations) as store:

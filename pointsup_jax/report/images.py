@@ -1,4 +1,4 @@
-"""The report's images, with what the models make of them."""
+"""The report's image strips: images with labels, predictions and points."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -19,14 +19,14 @@ _UNCERTAIN = {'best': 'most uncertain', 'worst': 'least uncertain'}
 
 
 class Strips(NamedTuple):
-  """Images to be shown, and what is missing of them, with the reason."""
+  """Image strips, and messages about their missing tiles."""
 
   strips: list[image_strips.Strip]
   missing: list[str]
 
 
 def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
-  """The best, the median and the worst evaluation image, by every model."""
+  """The last model's best, median and worst image, with all predictions."""
   scored = gather.scored(run)
   if not scored:
     return Strips([], [])
@@ -63,7 +63,7 @@ def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
 
 
 def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
-  """The most, the median and the least uncertain image with points."""
+  """The most, median and least uncertain images with points."""
   if not run.workdir.annotations.exists():
     return Strips([], [])
   with store_lib.Store(run.workdir.annotations) as store:
@@ -82,8 +82,8 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
     for title, example in examples.items()
   }
   missing = []
-  # All that is on disk of the model that asks is of the newest round, which may
-  # have asked about none of these images.
+  # Only the newest round's asking model is on disk; these images may have been
+  # asked about in earlier rounds.
   asks = run.workdir.at(max(rounds)).newest
   if trained_models.is_trained(asks):
     kind = predictions.shown_score(run).replace('_', ' ')
@@ -133,7 +133,7 @@ def with_points(
   requests: Sequence[records.Request],
   current: Mapping[str, records.Entry],
 ) -> image_strips.Tile:
-  """An image [H, W, 3] with its asked patches and points over it."""
+  """An image [H, W, 3] overlaid with its asked patches and points."""
   rows, cols = grid
   height, width = image.shape[0] // rows, image.shape[1] // cols
   dots = []
@@ -155,11 +155,7 @@ def with_points(
 def find(
   source: sources.Source, chosen: Mapping[str, str]
 ) -> dict[str, Example]:
-  """The chosen images of a source, by the same keys.
-
-  Raises:
-    errors.UserError: one is not there any more, or cannot be read.
-  """
+  """Loads images by the same keys; UserError if one is gone or unreadable."""
   index = {name: i for i, name in enumerate(source.names)}
   for name in chosen.values():
     if name not in index:

@@ -1,13 +1,13 @@
-"""How models did at the checkpoints that were kept, the last one first.
+"""Scores of the kept checkpoints.
 
-Where a model was best is named beside its result, not in place of it: the best
-is chosen by the labels that it is scored on.
+The best step is listed beside the last one and never replaces it, because it is
+chosen on the labels it is scored on.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-# A step and the mIoU there, within [0, 1] or None; the last step last.
+# (step, mIoU in [0, 1] or None), in ascending order.
 Steps: TypeAlias = Sequence[tuple[int, float | None]]
 
 
@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 
 def rows(models: Mapping[str, Steps]) -> list[Row]:
-  """The last step of each model, then those before it, oldest first."""
+  """Rows by model: its last step, then earlier ones, oldest first."""
   found = []
   for name, steps in models.items():
     best = max((miou for _, miou in steps if miou is not None), default=None)

@@ -1,13 +1,13 @@
-"""The losses of the training phases, from their metrics.jsonl."""
+"""Loss curves of the training phases, from metrics.jsonl."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-# What is learned from labels; everything else is the adaptation method's.
+# Losses on labels; all others are the adaptation method's.
 _SUPERVISED = ('source', 'answers', 'guesses')
-_SMOOTH = 0.8  # share of the past in the smoothed curve
+_SMOOTH = 0.8  # weight of the past in the moving average
 
 
 class Curve(NamedTuple):
@@ -24,16 +24,14 @@ class Phase(NamedTuple):
 
   title: str
   curves: list[Curve]
-  steps: int  # the last step that was logged
-  seconds: float  # of all sessions, the time before the first line included
+  steps: int  # the last logged step
+  seconds: float  # see `trained_seconds`
 
 
 def of_phase(title: str, records: Sequence[dict]) -> Phase:
-  """What a phase's records hold; the aux head's losses are left out.
+  """Makes a phase from the records of metrics.jsonl (at least one).
 
-  Args:
-    title: names the phase.
-    records: of metrics.jsonl, at least one.
+  Losses of the aux head are left out.
   """
   names = sorted(
     {
@@ -57,7 +55,7 @@ def of_phase(title: str, records: Sequence[dict]) -> Phase:
 
 
 def trained_seconds(records: Sequence[dict]) -> float:
-  """How long the steps took over all sessions; each counts from zero."""
+  """Training time over all sessions; each counts `seconds` from zero."""
   seconds = [record.get('seconds', 0.0) for record in records]
   ends = [
     now
@@ -68,7 +66,7 @@ def trained_seconds(records: Sequence[dict]) -> float:
 
 
 def smoothed(values: np.ndarray) -> np.ndarray:
-  """The exponential moving average of [L] values, unbiased at its start."""
+  """Bias-corrected exponential moving average of [L] values."""
   average, weight, found = 0.0, 0.0, []
   for value in values:
     average = _SMOOTH * average + (1 - _SMOOTH) * float(value)

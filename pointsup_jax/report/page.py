@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else."""
+"""Renders the report as one self-contained HTML file."""
 
 import base64
 import datetime
@@ -16,20 +16,20 @@ from pointsup_jax.report import kept_checkpoints
 
 
 class Picture(NamedTuple):
-  """A figure and what it shows, for those who cannot see it."""
+  """A figure with its alternative text."""
 
-  file: str  # its name in the report's folder
+  file: str  # name in the report folder
   png: bytes
   alt: str
 
   @property
   def width(self) -> int:
-    """In pixels, as the file's header has it."""
+    """In pixels, from the PNG header."""
     return int.from_bytes(self.png[16:20], 'big')
 
   @property
   def uri(self) -> str:
-    """The picture itself, as an address."""
+    """The picture as a data URI."""
     return 'data:image/png;base64,' + base64.b64encode(self.png).decode()
 
 
@@ -39,13 +39,10 @@ def render(
   notes: Sequence[str],
   written: datetime.datetime,
 ) -> str:
-  """The page. Every name in it is escaped: they come from users' files.
+  """Renders the page; names from users' files are escaped.
 
-  Args:
-    contents: what is told.
-    pictures: by the place that the template gives them; any may be missing.
-    notes: what is missing, and why.
-    written: now, in UTC.
+  `pictures` are keyed by their place in the template, and any may be missing;
+  `notes` list what is missing; `written` is the current time in UTC.
   """
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader('pointsup_jax.report'),
@@ -79,12 +76,12 @@ def render(
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-  """A share in percent; '–' where there is none."""
+  """Formats a share in percent; '–' for None and NaN."""
   if share is None or np.isnan(share):
     return '–'
   return f'{100 * share:.{decimals}f}'
 
 
 def points(difference: float) -> str:
-  """A difference of shares in points, with its sign."""
+  """Formats a difference of shares in signed percentage points."""
   return '–' if np.isnan(difference) else f'{100 * difference:+z.1f}'

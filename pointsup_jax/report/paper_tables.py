@@ -1,4 +1,4 @@
-"""Tables in the paper's form: a row a method, a column a class, then mIoU."""
+"""Tables in the paper's form: methods as rows; classes, then mIoU."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from pointsup_jax.report import kept_checkpoints, table_formats
 
 
 def iou_csv(scores: Sequence[scores_lib.Scores], names: Sequence[str]) -> str:
-  """Percent with two decimals; nothing where a class is in no label."""
+  """IoU in percent with two decimals; empty where NaN."""
   return table_formats.comma_separated(
     ['method', *names, *scores[0].means],
     [
@@ -21,7 +21,7 @@ def iou_csv(scores: Sequence[scores_lib.Scores], names: Sequence[str]) -> str:
 
 
 def iou_latex(scores: Sequence[scores_lib.Scores], names: Sequence[str]) -> str:
-  """A tabular for booktabs and graphicx, the best of each column in bold."""
+  """IoU in percent, best values bold; needs booktabs and graphicx."""
   means = scores[0].means
   table = np.round([_values(model) for model in scores], 1)
   best = np.max(np.nan_to_num(table, nan=-1.0), axis=0)
@@ -44,7 +44,7 @@ def iou_latex(scores: Sequence[scores_lib.Scores], names: Sequence[str]) -> str:
 
 
 def confusion_csv(matrix: np.ndarray, names: Sequence[str]) -> str:
-  """Pixels; rows = truth."""
+  """The confusion matrix in pixels; rows = truth."""
   return table_formats.comma_separated(
     ['true class', *names],
     [[name, *row] for name, row in zip(names, matrix, strict=True)],
@@ -52,7 +52,7 @@ def confusion_csv(matrix: np.ndarray, names: Sequence[str]) -> str:
 
 
 def clicks_csv(clicks: clicks_lib.Clicks, names: Sequence[str]) -> str:
-  """Points; rows = the model's guess, columns = the answer."""
+  """Points by the model's guess (rows) and by answer (columns)."""
   return table_formats.comma_separated(
     ['guessed class', 'asked', *names, 'none of the classes'],
     [
@@ -65,7 +65,7 @@ def clicks_csv(clicks: clicks_lib.Clicks, names: Sequence[str]) -> str:
 
 
 def checkpoints_csv(models: Mapping[str, kept_checkpoints.Steps]) -> str:
-  """mIoU in percent; a row a checkpoint, in the order of the steps."""
+  """mIoU in percent, one row per checkpoint, in order of steps."""
   return table_formats.comma_separated(
     ['model', 'step', 'mIoU'],
     [

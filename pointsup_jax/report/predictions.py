@@ -1,7 +1,7 @@
-"""What the models make of the report's images.
+"""Model predictions on the report's images.
 
-The first process makes the report. A model runs on the devices of all, so the
-other processes run it with the first one, on the same images.
+The first process writes the report, but models run on the devices of all
+processes, so the others run them too, on the same images.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ _WHAT = 'the images of the report'
 
 
 class Prediction(NamedTuple):
-  """What a model makes of an image."""
+  """The prediction for one image."""
 
   labels: np.ndarray  # [H, W] uint8
   entropy: np.ndarray  # [H, W] float32
-  score: np.ndarray  # [H, W] float32, what patches are chosen by
+  score: np.ndarray  # [H, W] float32; see `shown_score`
 
 
-# What a phase's last model makes of images [H, W, 3].
+# Predicts images [H, W, 3] with a phase's last checkpoint.
 Predict: TypeAlias = Callable[
   [workdir_lib.Phase, Sequence[np.ndarray]], list[Prediction]
 ]
@@ -40,12 +40,12 @@ Predict: TypeAlias = Callable[
 
 @contextlib.contextmanager
 def on_all_processes(run: run_lib.Run) -> Iterator[Predict]:
-  """Runs models on all processes; for the first one, within the block.
+  """Lets the first process run models on all processes within the block.
 
-  The others `help_first_process` meanwhile.
+  The other processes call `help_first_process` meanwhile.
 
   Yields:
-    A function that raises errors.UserError if the model cannot be read.
+    A `Predict`; it raises errors.UserError if the model cannot be read.
   """
   run_model = predict_function(run)
 
@@ -57,7 +57,7 @@ def on_all_processes(run: run_lib.Run) -> Iterator[Predict]:
     try:
       return run_model(phase, [processes.from_first(x, _WHAT) for x in images])
     except OSError as error:
-      # Of this process alone: the others wait for it, and have to be told.
+      # Only this process failed: crash, because the others wait for it.
       raise RuntimeError(f'{error}, in {phase.checkpoints}') from error
 
   try:
@@ -67,7 +67,7 @@ def on_all_processes(run: run_lib.Run) -> Iterator[Predict]:
 
 
 def help_first_process(run: run_lib.Run) -> None:
-  """Runs the models that the first process runs, until it has enough."""
+  """Joins the first process's predictions until its block ends."""
   run_model = predict_function(run)
   phases = [model.phase for model in trained_models.of(run.workdir)]
   of_root = {x.root.relative_to(run.workdir.root): x for x in phases}
@@ -75,12 +75,12 @@ def help_first_process(run: run_lib.Run) -> None:
     where, count = order
     nothing = np.zeros(0)
     images = [processes.from_first(nothing, _WHAT) for _ in range(count)]
-    with contextlib.suppress(errors.UserError):  # the first one says it
+    with contextlib.suppress(errors.UserError):  # reported by the first
       run_model(of_root[pathlib.Path(where)], images)
 
 
 def predict_function(run: run_lib.Run) -> Predict:
-  """What all processes have to call together; compiled once a size."""
+  """A `Predict` that all processes must call; compiled once per size."""
   segmenter = run.segmenter()
   shown = shown_score(run)
 
@@ -105,6 +105,6 @@ def predict_function(run: run_lib.Run) -> Predict:
 
 
 def shown_score(run: run_lib.Run) -> str:
-  """The score whose map is shown; a random one has none."""
+  """The acquisition score, or 'entropy' if it has no map (random)."""
   score = run.config.acquire.score
   return score if score in scores.NAMES else 'entropy'

@@ -1,4 +1,4 @@
-"""The table of results that the command prints at its end."""
+"""The result tables printed at the end of a command."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,18 +12,16 @@ def iou_table(
   class_names: Sequence[str],
   mean_sets: Mapping[str, Sequence[int]],
 ) -> str:
-  """IoU of each class after each stage, in percent, then the means.
+  """Formats the IoU per class and stage, in percent, and the means.
+
+  With several stages, the last column is the last stage minus the first, in
+  percentage points. Up to six stages fit in 80 columns.
 
   Args:
-    columns: name of a column -> [C] IoU within [0, 1]; NaN where undefined,
-      which is shown as '-' and left out of the means.
+    columns: title -> [C] IoU in [0, 1]; NaN is shown as '-' and excluded from
+      the means.
     class_names: C names.
-    mean_sets: name of a set of classes -> their indices; each set has a line
-      with its mean, below the mean of all classes.
-
-  Returns:
-    Aligned lines, at most 80 columns for up to six stages. With two stages or
-    more the last column is the last stage minus the first, in points.
+    mean_sets: name -> class indices, for extra means below the overall mean.
   """
   values = np.stack([100 * np.asarray(c) for c in columns.values()], axis=1)
   sets = {'mIoU': range(len(class_names))} | {
@@ -38,14 +36,9 @@ def iou_table(
 
 
 def steps_table(models: Mapping[str, kept_checkpoints.Steps]) -> str:
-  """The mIoU of each model at its checkpoints, in percent.
+  """Formats the mIoU in percent of each model's checkpoints, by column title.
 
-  Args:
-    models: by the name of their column.
-
-  Returns:
-    Aligned lines, in the order of `kept_checkpoints.rows`, and a note on what
-    the best is worth.
+  Lines follow `kept_checkpoints.rows`, with a note on how 'best' is chosen.
   """
   rows = [
     [name, str(step), '-' if miou is None else f'{100 * miou:.1f}', notes]
@@ -56,13 +49,13 @@ def steps_table(models: Mapping[str, kept_checkpoints.Steps]) -> str:
 
 
 def _means(values: np.ndarray) -> list[float]:
-  """The mean of each column without its NaNs: of [C, S], S floats."""
+  """The S column means of [C, S], ignoring NaNs."""
   columns = [column[~np.isnan(column)] for column in values.T]
   return [float(c.mean()) if c.size else float('nan') for c in columns]
 
 
 def _line(name: str, row: Sequence[float] | np.ndarray) -> list[str]:
-  """A name, its numbers, and the gain where there are several."""
+  """Cells of a name, its numbers, and the gain if there are several."""
   cells = ['-' if np.isnan(x) else f'{x:.1f}' for x in row]
   if len(row) > 1:
     gain = row[-1] - row[0]

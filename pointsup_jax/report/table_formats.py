@@ -1,4 +1,4 @@
-"""A table as text: CSV, Markdown, LaTeX, or aligned for the screen."""
+"""Formats tables as CSV, Markdown, LaTeX or aligned text."""
 
 import csv
 import io
@@ -27,14 +27,14 @@ _NUMBER_WIDTH = 6  # '+100.0'
 def comma_separated(
   header: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> str:
-  """CSV, for programs."""
+  """Formats a table as CSV."""
   file = io.StringIO()
   csv.writer(file, lineterminator='\n').writerows([header, *rows])
   return file.getvalue()
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-  """Markdown, without a newline at its end."""
+  """Formats a table as Markdown, without a final newline."""
   rule = ['---'] * len(header)
   return '\n'.join(f'| {" | ".join(row)} |' for row in (header, rule, *rows))
 
@@ -46,13 +46,10 @@ def latex(
   columns: str,
   packages: str = 'booktabs',
 ) -> str:
-  """A LaTeX tabular.
+  """Formats a table as a LaTeX tabular, with cells already in LaTeX.
 
-  Args:
-    header: cells in LaTeX, see `escaped`.
-    rows: cells in LaTeX.
-    columns: their alignment, such as 'lrr'.
-    packages: what the document has to use.
+  `columns` is its column specification, such as 'lrr'; a comment names the
+  required `packages`.
   """
   titles, *lines = (' & '.join(row) + r' \\' for row in (header, *rows))
   return '\n'.join(
@@ -71,19 +68,16 @@ def latex(
 
 
 def escaped(text: str) -> str:
-  """Any text as LaTeX prints it."""
+  """Escapes text for LaTeX."""
   return ''.join(_LATEX.get(character, character) for character in text)
 
 
 def aligned(
   header: Sequence[str], rows: Sequence[Sequence[str]], footer: int = 0
 ) -> str:
-  """Columns of equal width, names on the left, within 80 columns if possible.
+  """Formats aligned text, within 80 columns if possible; long cells are cut.
 
-  Args:
-    header: titles of the columns.
-    rows: cells; those that do not fit are cut.
-    footer: rows below a second rule.
+  The last `footer` rows come below a second rule.
   """
   table = [header, *rows]
   first = min(max(len(line[0]) for line in table), _NAME_WIDTH)

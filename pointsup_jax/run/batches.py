@@ -1,4 +1,4 @@
-"""Every image of a source once, in batches that all devices share."""
+"""Batches over every image of a source once, for evaluation and acquisition."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,17 +13,10 @@ from pointsup_jax.types import Batch
 def every_image(
   run: run_lib.Run, source: sources.Source, batch_size: int
 ) -> Iterator[tuple[list[str], Batch, int]]:
-  """Batches for evaluation and acquisition.
+  """Yields (names of B images, batch on the devices, number of valid images).
 
-  Args:
-    run: its devices.
-    source: the images; their sizes may differ where `batch_size` is 1.
-    batch_size: is rounded up to a multiple of the devices; but single images
-      stay single, and every device has them.
-
-  Yields:
-    The names of B images, the batch on the devices, and how many of the images
-    are valid.
+  `batch_size` is rounded up to a multiple of the number of devices, except that
+  batches of 1 stay so and are replicated; only then may image sizes differ.
   """
   alone = batch_size == 1
   size = 1 if alone else sharding.shared_batch(batch_size)
@@ -40,5 +33,5 @@ def every_image(
 
 
 def compiled(run: run_lib.Run, function: Callable) -> Callable:
-  """A jitted function of such batches; every process gets all of its result."""
+  """Jits a function of such batches; its result is replicated."""
   return jax.jit(function, out_shardings=sharding.replicated(run.mesh))

@@ -1,4 +1,4 @@
-"""What is wrong with a config, before anything is started."""
+"""Validates a config and its data before anything is started."""
 
 import difflib
 import ipaddress
@@ -42,7 +42,7 @@ _COUNTS = (
   'optim.decay_steps',
   'data.threads',
 )
-# Numbers and their bounds, which are allowed themselves.
+# Inclusive bounds of numbers.
 _RANGES = {
   'seed': (0, 2**32 - 1),
   'uda.source_only_steps': (0, math.inf),
@@ -65,7 +65,7 @@ _RANGES = {
   'optim.discriminator_lr': (0, math.inf),
   'optim.poly_power': (0, math.inf),
 }
-# Tuples of integers: how many, and the smallest.
+# Tuples of integers: their length and their smallest allowed value.
 _TUPLES = {
   'data.source.size': (2, 32),
   'data.target.size': (2, 32),
@@ -76,7 +76,7 @@ _TUPLES = {
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Raises errors.UsageError for the first field that cannot be right."""
+  """Raises errors.UsageError for the first invalid field."""
   domains.require_local(config.data)
   for field, choices in _CHOICES.items():
     require_choice(field, _get(config, field), choices)
@@ -125,7 +125,7 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 
 def check_labels(config: ml_collections.ConfigDict) -> None:
-  """Refuses a stage 3 that would have no labels of the target."""
+  """Raises errors.UsageError if stage 3 would have no target labels."""
   acquire, adapt = config.acquire, config.adapt
   guesses = adapt.pseudo_labels != 'none' and adapt.guess_weight
   asks = {
@@ -148,7 +148,7 @@ def check_labels(config: ml_collections.ConfigDict) -> None:
 
 
 def check_rounds(acquire: ml_collections.ConfigDict) -> None:
-  """Refuses rounds and budgets that ask nothing."""
+  """Raises errors.UsageError for unusable rounds or budgets."""
   strategy, budget, rounds = acquire.strategy, acquire.budget, acquire.rounds
   if strategy not in ('active', 'random') and (budget or rounds > 1):
     raise errors.UsageError(
@@ -168,7 +168,7 @@ def check_rounds(acquire: ml_collections.ConfigDict) -> None:
 
 
 def check_budget(acquire: ml_collections.ConfigDict, images: int) -> None:
-  """Refuses to ask for more points than there are."""
+  """Raises errors.UsageError if the budget exceeds the available points."""
   rows, cols = acquire.grid
   most = images * rows * cols * acquire.n
   if acquire.budget > most:
@@ -179,12 +179,12 @@ def check_budget(acquire: ml_collections.ConfigDict, images: int) -> None:
 
 
 def check_devices(config: ml_collections.ConfigDict) -> None:
-  """Raises errors.UsageError where the devices cannot share the batches."""
+  """Raises errors.UsageError if the batch does not divide over the devices."""
   sharding.check_batch_size(config.train.batch_size, 'train.batch_size')
 
 
 def check_host(host: str, allow_remote: bool) -> None:
-  """Refuses to let other machines in unless that was asked for."""
+  """Raises errors.UsageError for a non-loopback host, unless allowed."""
   try:
     loopback = ipaddress.IPv4Address(host).is_loopback
   except ValueError:
@@ -200,7 +200,7 @@ def check_host(host: str, allow_remote: bool) -> None:
 def require_integers(
   field: str, value: object, length: int, smallest: int
 ) -> None:
-  """Refuses anything but a tuple of so many integers."""
+  """Raises errors.UsageError unless `value` is `length` ints >= `smallest`."""
   if (
     not isinstance(value, tuple | list)
     or len(value) != length
@@ -212,14 +212,7 @@ def require_integers(
 
 
 def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
-  """Opens every domain, so that no stage finds a fault after days of another.
-
-  Returns:
-    The images of each.
-
-  Raises:
-    errors.UserError: data are missing, do not fit together or are too few.
-  """
+  """Opens all domains by name, to raise data errors (UserError) early."""
   if run.config.annotate.answers:
     importing.find(run.config.annotate.answers)
   source = run.source('source', labelled=True)
@@ -241,7 +234,7 @@ def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
 def check_classes(
   config: ml_collections.ConfigDict, names: tuple[str, ...]
 ) -> None:
-  """Raises errors.UsageError for fields that name no class of the data."""
+  """Raises errors.UsageError for fields that name an unknown class."""
   for name in config.uda.rare_classes:
     require_choice('uda.rare_classes', str(name), names)
   for group in config.annotate.confusable:
@@ -250,7 +243,7 @@ def check_classes(
 
 
 def require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
-  """Refuses a name that is not among the choices, with the nearest one."""
+  """Raises errors.UsageError for an unknown name, suggesting the nearest."""
   if value in choices:
     return
   near = difflib.get_close_matches(value, choices, n=1)

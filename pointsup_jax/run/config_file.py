@@ -1,4 +1,4 @@
-"""config.json: which config a workdir belongs to, and who may change it."""
+"""config.json, which ties a workdir to a config; locking and deleting runs."""
 
 import contextlib
 import dataclasses
@@ -26,21 +26,21 @@ from pointsup_jax.hosts import (
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir as workdir_lib
 
-# Of config.json: goes up whenever fields come, go or change their meaning.
+# Of config.json; incremented when fields are added, removed or redefined.
 VERSION = 1
-# The first stage whose result a field decides, by the longest prefix given.
+# The first stage whose result depends on a field, by longest matching prefix.
 # None: no result depends on it.
 _DECIDES: dict[str, str | None] = {
   '': 'uda',
   'acquire': 'acquire',
   'acquire.batch_size': None,
   'annotate': 'annotate',
-  # Answers come in files one after the other; the store keeps them.
+  # Answers may arrive in several files; the store keeps them.
   'annotate.answers': None,
   'annotate.host': None,
   'annotate.port': None,
   'annotate.allow_remote': None,
-  # How many are asked may change while they answer; the answers decide.
+  # May change during labelling: only the answers themselves matter.
   'annotate.overlap': None,
   'adapt': 'adapt',
   'adapt.allow_partial': None,
@@ -51,13 +51,13 @@ _DECIDES: dict[str, str | None] = {
   'data.source.root': None,
   'data.target.root': None,
   'data.threads': None,
-  # For those who look at predictions when the classes' file has gone.
+  # Recorded so that predictions can be shown without the classes' file.
   'palette': None,
   'train.log_every': None,
   'train.checkpoint_every': None,
   'train.keep': None,
   'train.keep_every': None,
-  # It only decides how a run goes on that would otherwise have no result.
+  # Only affects runs that would otherwise fail.
   'train.on_nan': None,
 }
 _PACKAGES = (
@@ -73,13 +73,13 @@ _PACKAGES = (
 
 @contextlib.contextmanager
 def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
-  """No other command changes the run while the block runs.
+  """Locks the run within the block; a run in an object store has no lock.
 
   Raises:
-    errors.UsageError: the folder belongs to something else altogether.
-    errors.UserError: another command is at it, or it cannot be written.
+    errors.UsageError: the folder is not empty and holds no run.
+    errors.UserError: another command holds the lock, or writing fails.
   """
-  if not processes.is_first():  # it speaks for all
+  if not processes.is_first():
     yield
     return
   _refuse_others(workdir)
@@ -95,7 +95,7 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
       '--workdir',
     ):
       yield
-  except OSError as error:  # often without the name of a file
+  except OSError as error:  # its message often names no file
     raise errors.UserError(
       f'{error}, in {workdir}; mend that and run the same command again'
     ) from error
@@ -106,7 +106,7 @@ def claim(
   config: ml_collections.ConfigDict,
   classes: classes_lib.ClassSet,
 ) -> None:
-  """Makes the workdir this config's, or refuses; see `require_same`."""
+  """Writes config.json after checking the config with `require_same`."""
   fields = require_same(workdir, config, classes)
   json_files.write(
     workdir.config,
@@ -124,19 +124,12 @@ def require_same(
   config: ml_collections.ConfigDict,
   classes: classes_lib.ClassSet,
 ) -> dict[str, object]:
-  """Refuses a config that the workdir cannot go on with.
+  """Returns the fields and classes for config.json, if the workdir fits them.
 
-  A field may still change as long as the first stage whose result it decides
-  has not started.
-
-  Returns:
-    What config.json says of it: every field, and the classes.
-
-  Raises:
-    errors.UsageError: the workdir belongs to another config, or to something
-      else altogether.
+  A field may change until the first stage that depends on it has started; else
+  raises errors.UsageError, as for a non-empty folder without a run.
   """
-  # The file that names the classes may change under the same path.
+  # The classes' file may change under the same path.
   fields = command.flatten(config) | {
     'classes': list(classes.names),
     'ignore_id': classes.ignore_id,
@@ -164,7 +157,6 @@ def require_same(
 
 
 def _way_out(workdir: workdir_lib.Workdir, changed: list[str]) -> str:
-  """What to do about fields that changed too late."""
   if {decides(field) for field in changed} == {'adapt'}:
     folder = workdir.kept(workdir.root / 'adapt')
     return (
@@ -181,10 +173,9 @@ def _way_out(workdir: workdir_lib.Workdir, changed: list[str]) -> str:
 
 
 def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
-  """What config.json says: every field, and the classes.
+  """Returns the fields and classes in config.json.
 
-  Raises:
-    errors.UsageError: the file is damaged, no run's, or of another version.
+  Raises errors.UsageError if it is damaged or of another version.
   """
   kept = workdir.kept(workdir.config)
   try:
@@ -206,14 +197,11 @@ def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
 def clear(
   workdir: workdir_lib.Workdir, *, discard_answers: bool = False
 ) -> None:
-  """Deletes a run's folder and says so; refuses to delete anything else.
-
-  Args:
-    workdir: of the run.
-    discard_answers: delete also what people have answered.
+  """Deletes the contents of a run's folder, in the object store too.
 
   Raises:
-    errors.UsageError: it holds no run, or people's answers.
+    errors.UsageError: it holds no run, or people's answers and not
+      `discard_answers`.
     errors.UserError: people are labelling its points.
   """
   if not workdir.root.exists():
@@ -223,8 +211,8 @@ def clear(
     if workdir.annotations.exists():
       held.enter_context(store_lib.sole_writer(workdir.annotations))
       _give_up_answers(workdir, discard_answers)
-    # The lock stays, being held; the config goes last, so that a deletion that
-    # was stopped can be repeated.
+    # Keep the lock, which is held. The config goes last, so that an interrupted
+    # deletion can be repeated.
     paths = [
       path
       for path in sorted(workdir.root.iterdir())
@@ -243,11 +231,7 @@ def clear(
 
 
 def answers_of_people(workdir: workdir_lib.Workdir) -> int:
-  """How many answers the run holds that no simulated annotator gave.
-
-  Raises:
-    errors.UserError: the store cannot be read.
-  """
+  """Counts people's answers; errors.UserError if the store cannot be read."""
   if not workdir.annotations.exists():
     return 0
   with store_lib.Store(
@@ -259,7 +243,6 @@ def answers_of_people(workdir: workdir_lib.Workdir) -> int:
 def _give_up_answers(
   workdir: workdir_lib.Workdir, discard_answers: bool
 ) -> None:
-  """Says how many answers of people are deleted, or refuses to."""
   try:
     answers = answers_of_people(workdir)
   except errors.UserError:
@@ -281,13 +264,12 @@ def _give_up_answers(
 
 
 def _refuse_others(workdir: workdir_lib.Workdir) -> None:
-  """Raises errors.UsageError for a folder that holds something but no run."""
-  # What a start that was stopped leaves.
+  # Left behind by an interrupted start.
   ours = (workdir.lock, atomic_files.part_of(workdir.config))
   if not workdir.root.exists():
     return
   others = [path for path in workdir.root.iterdir() if path not in ours]
-  # Looked at last: it is what another command that starts now writes first.
+  # Checked last: a command starting concurrently writes the config first.
   if others and not workdir.config.exists():
     raise errors.UsageError(
       f'{workdir} is not empty and holds no run (no config.json); choose '
@@ -296,7 +278,7 @@ def _refuse_others(workdir: workdir_lib.Workdir) -> None:
 
 
 def decides(field: str) -> str | None:
-  """The first stage whose result a field decides; None: that of none."""
+  """The first stage whose result depends on a field; None if none does."""
   parts = field.split('.')
   prefixes = ('.'.join(parts[:n]) for n in range(len(parts), -1, -1))
   return next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
@@ -312,7 +294,7 @@ def _versions() -> dict[str, str]:
 
 
 def _revision() -> str | None:
-  """The checkout's commit, with a + if it was changed; None outside git."""
+  """The checkout's commit, with a + if modified; None outside git."""
   try:
     done = subprocess.run(
       ['git', 'describe', '--always', '--dirty=+', '--abbrev=40'],
@@ -328,10 +310,9 @@ def _revision() -> str | None:
 
 
 def reopen(workdir: workdir_lib.Workdir) -> run_lib.Run:
-  """The run that a workdir holds.
+  """Opens the run in a workdir, at its last round.
 
-  Raises:
-    errors.UsageError: it holds none, or its config.json is damaged.
+  Raises errors.UsageError if there is none or its config.json is damaged.
   """
   if not workdir.config.is_file():
     raise errors.UsageError(
@@ -353,7 +334,6 @@ def reopen(workdir: workdir_lib.Workdir) -> run_lib.Run:
 
 
 def _nested(fields: dict[str, Any]) -> ml_collections.ConfigDict:
-  """The config again, of its fields by dotted name."""
   config = ml_collections.ConfigDict()
   for name, value in fields.items():
     *path, leaf = name.split('.')

@@ -1,4 +1,4 @@
-"""What every stage is handed: the config, the workdir, the devices."""
+"""The context passed to every stage: config, workdir, devices."""
 
 import dataclasses
 import functools
@@ -24,11 +24,11 @@ class Run:
   config: ml_collections.ConfigDict
   workdir: workdir_lib.Workdir
   classes: classes_lib.ClassSet
-  asked: str = 'all'  # the stage that was asked for by name
+  asked: str = 'all'  # the requested stage
 
   @functools.cached_property
   def mesh(self) -> jax.sharding.Mesh:
-    """All devices. Whoever asks first starts them."""
+    """A mesh of all devices; the first access initialises them."""
     return sharding.mesh()
 
   def source(
@@ -45,7 +45,7 @@ class Run:
     )
 
   def viewed(self) -> sources.Source:
-    """The target's images as people should see them."""
+    """Opens the target's images for display to annotators."""
     return domains.open_for_viewing(
       self.config.data,
       'target',
@@ -54,7 +54,7 @@ class Run:
     )
 
   def segmenter(self) -> deeplab.DeepLabV2:
-    """The network, without its variables."""
+    """The segmentation network, a Flax module without variables."""
     model = self.config.model
     return deeplab.DeepLabV2(
       num_classes=self.classes.num_classes,
@@ -68,18 +68,18 @@ class Run:
   def trained(
     self, phase: workdir_lib.Phase, step: int | None = None
   ) -> tuple[int, Variables]:
-    """A phase's segmenter, the last or that of a step, and which step it is."""
+    """Restores a phase's (step, segmenter variables); by default the newest."""
     shapes = self.shapes(functools.partial(deeplab.init, self.segmenter()))
     with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:
       return checkpoints.restore_segmenter(shapes, step)
 
   def shapes(self, init: Callable[[jax.Array], Any]) -> Any:
-    """Shapes and types, on all devices, of what is made of a random key."""
+    """Abstract arrays, replicated on the mesh, of the result of `init(key)`."""
     made = jax.eval_shape(init, jax.random.key(0))
     return checkpoint.abstract(made, sharding.replicated(self.mesh))
 
   def seed(self, *purpose: str) -> int:
-    """A seed for one purpose, a function of config.seed."""
+    """A seed for one purpose, derived from config.seed."""
     return zlib.crc32('/'.join((str(self.config.seed), *purpose)).encode())
 
 
@@ -88,7 +88,7 @@ def open_run(
   workdir: workdir_lib.Workdir,
   asked: str = 'all',
 ) -> Run:
-  """A run of a checked config in a workdir, for one stage or 'all'."""
+  """Creates the `Run` of a checked config, for one stage or 'all'."""
   return Run(
     config=config,
     workdir=workdir,

@@ -1,4 +1,4 @@
-"""The points of all patches, which stages 2 and 3 have to agree on."""
+"""The random points of all patches, the same in stages 2 and 3."""
 
 import functools
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from pointsup_jax.run import context as run_lib
 
 
 def draw_all(run: run_lib.Run, names: Sequence[str]) -> np.ndarray:
-  """The points of every patch: [images, P, N, 2] int16, rows and columns."""
+  """Draws the points of every patch: [images, P, N, 2] int16, (row, col)."""
   acquire = run.config.acquire
   draw = jax.jit(
     functools.partial(

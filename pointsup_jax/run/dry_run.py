@@ -1,7 +1,4 @@
-"""--dry_run: what a command would do, read and ask, and how long that takes.
-
-Nothing is written, and no device is started: jax is not asked for any.
-"""
+"""--dry_run: prints what a command would do; uses no device, writes nothing."""
 
 import dataclasses
 import functools
@@ -27,7 +24,7 @@ from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint
 
-Images = dict[str, sources.Source]  # of each domain that is read
+Images = dict[str, sources.Source]  # by domain
 
 _READS = {
   'uda': ('source', 'target'),
@@ -42,14 +39,9 @@ _READS = {
 def show(
   run: run_lib.Run, steps: Sequence[tuple[str, workdir_lib.Workdir]]
 ) -> None:
-  """Prints what a command that runs these stages would do.
+  """Prints what running `steps`, stages with their workdirs, would do.
 
-  Args:
-    run: the run.
-    steps: stages, each with the workdir at its round of questions.
-
-  Raises:
-    errors.UserError: what that command would raise before it starts.
+  Raises errors.UserError if the command would fail before it starts.
   """
   config_file.require_same(run.workdir, run.config, run.classes)
   runs = [(stage, dataclasses.replace(run, workdir=at)) for stage, at in steps]
@@ -83,7 +75,7 @@ def show(
 
 
 def find_images(run: run_lib.Run, stages: Sequence[str]) -> Images:
-  """Opens what the stages read; before stage 1 all, as a run does then."""
+  """Opens the domains that `stages` read; all of them before stage 1."""
   if not run.workdir.started('uda'):
     return config_check.check_data(run)
   return {
@@ -96,7 +88,7 @@ def find_images(run: run_lib.Run, stages: Sequence[str]) -> Images:
 def points_wanted(
   config: ml_collections.ConfigDict, images: int, round: int = 1
 ) -> int:
-  """How many points a round of acquisition will ask for in so many images."""
+  """Number of points a round of acquisition requests in `images` images."""
   acquire = config.acquire
   rows, cols = acquire.grid
   match acquire.strategy:
@@ -195,7 +187,6 @@ def _annotate(run: run_lib.Run, images: Images) -> Iterator[str]:
 
 
 def _effort(answers: int, pace: planning.Pace, *, people: bool) -> str:
-  """How long people take for what is left."""
   how = (
     f'the median of {pace.answers:,} answers'
     if pace.answers
@@ -209,7 +200,7 @@ def _effort(answers: int, pace: planning.Pace, *, people: bool) -> str:
 
 
 def _table(plan: planning.Plan) -> Iterator[str]:
-  """What smaller budgets keep, points being asked in order of worth."""
+  """A table of smaller budgets, which keep the best-scored points."""
   if not plan.rows:
     return
   yield 'budget     points   images  patches  of all scores  time left'
@@ -228,7 +219,7 @@ def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
 
 
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
-  """The models there will be, and whether they have been scored."""
+  """Yields each expected model's name and whether it has been scored."""
   for name, _, phase in trained_models.of(run.workdir):
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
@@ -242,7 +233,7 @@ def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
 
 
 def _look(run: run_lib.Run) -> store_lib.Store:
-  """The store, of which no file is changed."""
+  """Opens an in-memory copy of the store, leaving its files untouched."""
   return store_lib.Store(
     run.workdir.annotations, connect=schema.connect_to_copy
   )

@@ -1,4 +1,4 @@
-"""history.jsonl: which command ran which stage, when, and for how long."""
+"""history.jsonl: which command ran which stage, when and for how long."""
 
 import contextlib
 import datetime
@@ -12,21 +12,18 @@ from pointsup_jax.run import workdir as workdir_lib
 
 
 class Session(NamedTuple):
-  """A stage run by one command, to its end or not."""
+  """One command's run of a stage, finished or not."""
 
   stage: str
   began: str  # ISO 8601, UTC
   seconds: float
-  outcome: str  # 'done', or the name of what ended it
+  outcome: str  # 'done', or the name of the exception
   command: str
 
 
 @contextlib.contextmanager
 def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
-  """Adds a line when what happens within has ended, however it does.
-
-  A process that is killed leaves no line.
-  """
+  """Appends a line when the block ends or raises; none if it is killed."""
   began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
 
   def add(outcome: str) -> None:
@@ -43,12 +40,12 @@ def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
   try:
     yield
   except BaseException as error:
-    with contextlib.suppress(OSError):  # what ended it counts, not a full disk
+    with contextlib.suppress(OSError):  # must not mask the original error
       add(type(error).__name__)
     raise
   add('done')
 
 
 def read(workdir: workdir_lib.Workdir) -> list[Session]:
-  """All sessions, oldest first; none where no history was kept."""
+  """Reads all sessions, oldest first; none if there is no file."""
   return [Session(**line) for line in json_files.read_lines(workdir.history)]

@@ -1,4 +1,4 @@
-"""The scores that evaluation has left, as long as they still apply."""
+"""Reads scores of earlier evaluations, if they still apply."""
 
 import json
 
@@ -9,7 +9,7 @@ from pointsup_jax.run import context as run_lib
 def known(
   run: run_lib.Run, name: str, step: int, *, is_last: bool
 ) -> dict | None:
-  """The scores of a model at a step, its last or an earlier one, if known."""
+  """The saved scores of a model at a step; None if absent or outdated."""
   split = run.config.data.evaluation.split
   known = json_files.read_derived(
     run.workdir.evaluation(name, split, None if is_last else step)
@@ -24,7 +24,7 @@ def known(
 
 
 def about(run: run_lib.Run, step: int) -> dict:
-  """What scores depend on, beside the model's phase."""
+  """The fields, besides the model's phase, that scores depend on."""
   return {
     'step': step,
     **json.loads(run.config.data.evaluation.to_json()),

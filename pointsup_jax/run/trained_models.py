@@ -1,4 +1,4 @@
-"""The models that a run leaves, in the order of their training."""
+"""The models of a run, in the order of their training."""
 
 from typing import NamedTuple
 
@@ -7,20 +7,20 @@ from pointsup_jax.training import checkpoint
 
 
 class Model(NamedTuple):
-  """A training phase whose result is worth scoring."""
+  """A training phase whose result is scored."""
 
-  name: str  # of its scores: evaluate/<name>-<split>.json
-  column: str  # of the table
+  name: str  # scores are in evaluate/<name>-<split>.json
+  column: str  # column title in tables
   phase: workdir_lib.Phase
 
 
 def is_trained(phase: workdir_lib.Phase) -> bool:
-  """Whether a phase has a checkpoint; a folder for them comes before."""
+  """Whether a phase has a checkpoint; an empty folder does not count."""
   return checkpoint.newest_step(phase.checkpoints) is not None
 
 
 def of(workdir: workdir_lib.Workdir) -> list[Model]:
-  """All models of a run, whether or not they are trained already."""
+  """All models of a run, trained or not."""
   return [
     Model('source_only', 'no adaptation', workdir.source_only),
     Model('uda', 'UDA', workdir.uda),
@@ -29,7 +29,7 @@ def of(workdir: workdir_lib.Workdir) -> list[Model]:
 
 
 def of_points(workdir: workdir_lib.Workdir) -> list[Model]:
-  """Those of them that have learned from points, one a round."""
+  """The models trained with points, one per round."""
   last = workdir.rounds
   return [
     *(

@@ -1,9 +1,4 @@
-"""Waiting for people to label: for how many labels, and how a run goes on.
-
-A run whose labels come from people stops after acquisition with a
-`WaitingForLabels`, whose message says how they answer. The same command goes on
-when no label is missing, or with config.adapt.allow_partial when some are.
-"""
+"""Stops a run after acquisition until people have labelled its points."""
 
 import functools
 
@@ -15,34 +10,26 @@ from pointsup_jax.run import context as run_lib
 
 
 def from_people(run: run_lib.Run) -> bool:
-  """Whether people label, rather than a simulated annotator."""
+  """Whether labels come from people, not from the simulated annotator."""
   return run.config.annotate.oracle != 'ground_truth'
 
 
 def serves_page(run: run_lib.Run) -> bool:
-  """Whether the command serves the page that people label on, maybe for days.
-
-  Only one that asks for this stage: others may run where nobody looks.
-  """
+  """Whether the command serves the labelling page, only on --stage=annotate."""
   return run.asked == 'annotate' and run.config.annotate.oracle == 'human'
 
 
 def missing(run: run_lib.Run) -> int:
-  """How many answers people still have to give."""
+  """Number of answers people still have to give."""
   return _count(run)[0] if from_people(run) else 0
 
 
 def require(run: run_lib.Run) -> int:
-  """Raises as long as the run has to wait for people.
-
-  With config.adapt.allow_partial it goes on at once, unless labels are all that
-  the command asks for.
-
-  Returns:
-    How many labels it goes on without.
+  """Returns the number of missing labels if the run can go on without them.
 
   Raises:
-    errors.WaitingForLabels: people have points left.
+    errors.WaitingForLabels: labels are missing, and config.adapt.allow_partial
+      is off or the requested stage is 'annotate'.
   """
   if not from_people(run):
     return 0
@@ -56,12 +43,10 @@ def require(run: run_lib.Run) -> int:
 
 
 def require_before(run: run_lib.Run, stage: str) -> None:
-  """Refuses a stage before which another has to be finished.
+  """Raises errors.UsageError if the stage before `stage` is unfinished.
 
-  People may label until stage 3 starts: it waits for acquisition alone.
-
-  Raises:
-    errors.UsageError: that stage has not finished.
+  With labels from people, stage 3 only requires acquisition here: they may
+  label until it starts.
   """
   people = stage == 'adapt' and from_people(run)
   processes.decided(
@@ -73,7 +58,7 @@ def require_before(run: run_lib.Run, stage: str) -> None:
 
 
 def _count(run: run_lib.Run) -> tuple[int, int]:
-  """Answers that are missing, and that are needed."""
+  """Returns (missing, needed) answers."""
 
   def count() -> list[int]:
     with store_lib.Store(run.workdir.annotations) as store:

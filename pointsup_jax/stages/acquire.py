@@ -1,4 +1,4 @@
-"""Stage 2: finds the points that an annotator should be asked about."""
+"""Stage 2, acquisition: selects the points to be labelled."""
 
 import contextlib
 import functools
@@ -22,12 +22,12 @@ from pointsup_jax.types import Array, Variables
 
 
 class Found(NamedTuple):
-  """What acquisition finds in a batch of images."""
+  """Acquisition results for a batch of images."""
 
   pseudo_labels: Array  # [B, H, W] uint8
-  scores: Array  # [B, P], every patch's
-  patches: Array  # [B, K], best first
-  points: Array  # [B, P, N, 2], rows and columns in every patch
+  scores: Array  # [B, P]
+  patches: Array  # [B, K], selected ones, best first
+  points: Array  # [B, P, N, 2], (row, col) in every patch
 
 
 def ask(run: run_lib.Run) -> None:
@@ -55,15 +55,9 @@ def ask(run: run_lib.Run) -> None:
 def look(
   run: run_lib.Run, source: sources.Source, store: store_lib.Store | None
 ) -> int:
-  """Scores every image, and asks where each has its own share of questions.
+  """Scores every image; without a budget, also requests k patches of each.
 
-  Args:
-    run: config, workdir, devices.
-    source: the images.
-    store: of the first process; None on the others.
-
-  Returns:
-    The step of the model.
+  `store` is None on all but the first process. Returns the model's step.
   """
   config, workdir = run.config, run.workdir
   rows, cols = config.acquire.grid
@@ -116,11 +110,7 @@ def known(
   patches: int,
   round: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """What the first process's store tells all of them.
-
-  Returns:
-    Which images the round has done, [N] bool, and `asked_before`.
-  """
+  """Broadcasts the images done in this round, [N] bool, and `asked_before`."""
   done = np.zeros(len(names), bool)
   asked = np.zeros((len(names), patches), bool)
   if store is not None:
@@ -136,7 +126,7 @@ def known(
 def asked_before(
   store: store_lib.Store, names: Sequence[str], patches: int, round: int
 ) -> np.ndarray:
-  """The patches that earlier rounds have asked about, [N, P] bool."""
+  """The patches requested in earlier rounds, [N, P] bool."""
   asked = np.zeros((len(names), patches), bool)
   before = store.asked_before(round)
   for i, name in enumerate(names):
@@ -145,7 +135,7 @@ def asked_before(
 
 
 def settings(run: run_lib.Run) -> dict:
-  """The fields of config.acquire that decide what is asked."""
+  """Arguments of `look_at` from config.acquire; k is 0 with a budget."""
   acquire, workdir = run.config.acquire, run.workdir
   rows, cols = acquire.grid
   k = budget.share(acquire.k, workdir.round, workdir.rounds)
@@ -168,16 +158,7 @@ def find_points(
   segmenter: deeplab.DeepLabV2,
   **settings: Any,
 ) -> Found:
-  """Forward pass, uncertainty, patch scores, patches and points (Eqs. 5, 6).
-
-  Args:
-    variables: of the model that asks.
-    images: [B, H, W, 3] uint8, RGB.
-    image_ids: as of `look_at`.
-    asked: as of `look_at`.
-    segmenter: the model.
-    **settings: of `look_at`.
-  """
+  """Runs the segmenter on images [B, H, W, 3] uint8 RGB, then `look_at`."""
   small = inference.small_logits(segmenter, variables, images)
   size = (images.shape[1], images.shape[2])
   return look_at(small, image_ids, asked, size=size, **settings)
@@ -197,20 +178,20 @@ def look_at(
   k: int,
   n: int,
 ) -> Found:
-  """Everything that comes after the network.
+  """Uncertainty, patch scores, patches and points (Eqs. 5, 6) from logits.
 
   Args:
-    small_logits: [B, h, w, C], as the network gives them.
-    image_ids: [B] uint32; they alone, with the seed, decide the random points.
+    small_logits: [B, h, w, C], the network's output.
+    image_ids: [B] uint32; random points depend only on these and the seed.
     asked: [B, P] bool, patches of earlier rounds.
-    size: H and W of the images.
-    seed: of the random points.
+    size: (H, W) of the images.
+    seed: of the random points and of random scores and ranks.
     strategy: a name of `selection.STRATEGIES`.
     score: a name of `scores.NAMES`, or 'random'.
-    rows: of the patch grid.
+    rows: of the patch grid, P = rows * cols.
     cols: of the patch grid.
-    k: patches asked in an image.
-    n: points asked in a patch.
+    k: patches per image.
+    n: points per patch, N.
   """
   shown = score if score != 'random' else 'entropy'
   labels, score_map = scores.maps(shown, small_logits, size)
@@ -232,8 +213,8 @@ def record(
 ) -> None:
   """Writes one image's pseudo labels, then its requests in one transaction.
 
-  The pseudo labels stay those of stage 1 in all rounds: a model that learned
-  from them would only confirm them (docs/RESULTS.md, 'Several rounds').
+  All rounds keep stage 1's pseudo labels: models trained on them would only
+  confirm them (docs/RESULTS.md, 'Several rounds').
   """
   path = run.workdir.pseudo_label(name)
   if run.workdir.round == 1:
@@ -254,7 +235,7 @@ def record(
 def requests_of(
   run: run_lib.Run, name: str, patch: int, found: Found, step: int
 ) -> list[records.Request]:
-  """The requests in a patch of an image."""
+  """The requests for the points of one patch."""
   return [
     records.Request(
       id=records.request_id(name, row, col),
@@ -274,7 +255,7 @@ def requests_of(
 def ask_within_budget(
   run: run_lib.Run, source: sources.Source, store: store_lib.Store, step: int
 ) -> None:
-  """Asks about the best patches of all images together, once all are scored."""
+  """Requests the best patches over all images, once all are scored."""
   acquire, round = run.config.acquire, run.workdir.round
   count = budget.share(acquire.budget // acquire.n, round, run.workdir.rounds)
   scored = store.patch_scores(round)

@@ -1,4 +1,4 @@
-"""Stage 3: trains G2 on the source and the target's point labels."""
+"""Stage 3: trains G2 on the source and the target's point labels (Eq. 9)."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from pointsup_jax.types import Example
 
 
 def train(run: run_lib.Run) -> None:
-  """Trains from where stage 1 started, with fresh opponents (Eq. 9)."""
+  """Trains from stage 1's initial segmenter, with fresh opponents."""
   config, workdir = run.config, run.workdir
   title = 'stage 3, points'
   if workdir.round < workdir.rounds:
@@ -37,7 +37,7 @@ def train(run: run_lib.Run) -> None:
 
 
 def supervision(config: ml_collections.ConfigDict) -> step.Supervision:
-  """The weights of the cross entropies: 0 of what the run does not have."""
+  """The cross entropies' weights; 0 for labels the run does not have."""
   nobody_asked = config.acquire.strategy == 'self_training'
   no_guesses = config.adapt.pseudo_labels == 'none'
   return step.Supervision(
@@ -73,14 +73,13 @@ def point_labelled(run: run_lib.Run, images: sources.Source) -> sources.Source:
 def read_answers(
   run: run_lib.Run, names: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-  """What the first process reads of the store, for all processes.
+  """Reads requests and answers up to this round, broadcast to all processes.
 
-  Of later rounds than this one nothing: it may be trained again.
+  Later rounds are left out because a round may be trained again.
 
   Returns:
-    The patches that were asked about, [N, P] bool; and every answer, [A, 4]
-    int32: number of the image, in order; row, column and label, 255 where
-    nothing is known.
+    The requested patches, [N, P] bool, and the answers, [A, 4] int32: image
+    index (ascending), row, column and label, 255 where it is unknown.
   """
   rows, cols = run.config.acquire.grid
   round = run.workdir.round

@@ -1,4 +1,4 @@
-"""The annotators answer: a simulated one, or people, here or elsewhere."""
+"""Annotation: answers from the simulated annotator, a file or the web page."""
 
 import functools
 
@@ -15,10 +15,9 @@ from pointsup_jax.run import trained_models, waiting
 
 
 def collect(run: run_lib.Run) -> None:
-  """Answers every open request, or lets people do it.
+  """Answers every open request, or lets people answer.
 
-  Raises:
-    errors.WaitingForLabels: people have points left.
+  Raises errors.WaitingForLabels if people still have points to label.
   """
   if waiting.serves_page(run):
     serve(run)
@@ -39,7 +38,7 @@ def collect(run: run_lib.Run) -> None:
 
 
 def record(run: run_lib.Run) -> None:
-  """Records the answers that need nobody at a page."""
+  """Records answers from the simulated annotator or from a file."""
   config = run.config.annotate
   if config.oracle == 'ground_truth':
     answer(run)
@@ -48,7 +47,7 @@ def record(run: run_lib.Run) -> None:
 
 
 def answer(run: run_lib.Run) -> None:
-  """Every open request gets the label at its pixel."""
+  """Answers every open request with the simulated annotator."""
   source = run.source('target', labelled=True)
   with store_lib.Store(
     run.workdir.annotations, run.classes.num_classes
@@ -73,7 +72,7 @@ def simulated(run: run_lib.Run) -> oracle.Annotator:
 
 
 def read(run: run_lib.Run) -> None:
-  """Records the answers of config.annotate.answers."""
+  """Imports the answers in the file config.annotate.answers."""
   path, format_name = importing.find(run.config.annotate.answers)
   annotations = run.workdir.annotations
   with (
@@ -94,7 +93,7 @@ def read(run: run_lib.Run) -> None:
 
 
 def serve(run: run_lib.Run) -> None:
-  """Serves the page until all points are answered or a stop is asked for."""
+  """Serves the page until all points are answered or a stop is requested."""
   config = run.config.annotate
   if jax.distributed.is_initialized():
     raise errors.UsageError(

@@ -1,4 +1,4 @@
-"""The target split by how sure a model is of its images (IntraDA)."""
+"""Splits the target into easy and hard images by model entropy (IntraDA)."""
 
 import functools
 import math
@@ -22,7 +22,7 @@ from pointsup_jax.uda import intrada
 
 
 class Judged(NamedTuple):
-  """What a model says of a batch of images."""
+  """A model's mean entropy and predictions for a batch of images."""
 
   mean_entropy: jax.Array  # [B]
   pseudo_labels: jax.Array  # [B, H, W] uint8
@@ -31,14 +31,10 @@ class Judged(NamedTuple):
 def split(
   run: run_lib.Run, target: sources.Source, model: workdir_lib.Phase
 ) -> tuple[sources.Source, sources.Source]:
-  """The easy images, with pseudo labels, and the hard ones, without any.
+  """Returns the easy images, with pseudo labels, and the unlabelled hard ones.
 
-  Written down before it is used, so that a run that continues has the same.
-
-  Args:
-    run: the run.
-    target: unlabelled images.
-    model: the phase whose last model ranks and labels them.
+  The last model of the phase `model` ranks and labels them. The split is saved;
+  raises errors.UserError if a saved one is of other images.
   """
   path = run.workdir.split
   known = functools.partial(json_files.read_derived, path)
@@ -74,11 +70,8 @@ def rank(
 ) -> dict:
   """Ranks all images and writes the pseudo labels of the easy ones.
 
-  Returns:
-    {'easy': [name, ...], 'hard': [name, ...], 'hardness': {name: number}}.
-
-  Raises:
-    errors.UserError: the model is broken.
+  Returns {'easy': [name, ...], 'hard': [name, ...], 'hardness': {name: float}}.
+  Raises errors.UserError if an entropy is not finite.
   """
   config = run.config
   rare = [run.classes.names.index(name) for name in config.uda.rare_classes]
@@ -123,7 +116,7 @@ def rank(
 def judge_batch(
   variables: Variables, images: jax.Array, *, segmenter: deeplab.DeepLabV2
 ) -> Judged:
-  """Entropy and prediction of the main head, images [B, H, W, 3] uint8."""
+  """Judges images, [B, H, W, 3] uint8, by the main head."""
   size = (images.shape[1], images.shape[2])
   small = inference.small_logits(segmenter, variables, images)
   labels, entropy = scores.maps('entropy', small, size)

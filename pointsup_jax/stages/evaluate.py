@@ -1,4 +1,4 @@
-"""Scores every trained model on the evaluation images, and prints the table."""
+"""Scores every trained model on the evaluation images and prints a table."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from pointsup_jax.types import Array, Batch, Variables
 
 
 def score(run: run_lib.Run) -> None:
-  """Evaluates what has been trained, unless it has been already."""
+  """Evaluates all trained models that have no valid scores yet."""
   steps = processes.decided(
     lambda: {
       model.name: checkpoint.steps_in(model.phase.checkpoints)
@@ -63,11 +63,9 @@ def score(run: run_lib.Run) -> None:
 
 
 def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
-  """Prints and writes how each model did on its way.
+  """Prints and writes the mIoU over steps of each model.
 
-  Args:
-    run: whose models they are.
-    scored: the name of a model -> its scores at each step, the last one last.
+  `scored` maps a model's name to its scores at each step, in ascending order.
   """
   steps = {
     name: [(scores['step'], scores['miou']) for scores in known]
@@ -85,13 +83,10 @@ def scores_of(
   count: Callable,
   step: int | None = None,
 ) -> dict:
-  """The scores of a model, from their file or computed.
+  """Reads the scores of a model, or computes and writes them.
 
-  Args:
-    run: whose model it is.
-    model: the model.
-    count: `counter(run)`.
-    step: of an earlier checkpoint; None: the last one's.
+  `count` is `counter(run)`; `step` is that of an earlier checkpoint, None for
+  the last one.
   """
   is_last = step is None
   at, variables = run.trained(model.phase, step)
@@ -128,7 +123,7 @@ def scores_of(
 
 
 def counter(run: run_lib.Run) -> Callable:
-  """`count_batch` of variables and a batch, compiled once for all models."""
+  """Compiles `count_batch` as a function of variables and batch."""
   return batches.compiled(
     run,
     functools.partial(
@@ -146,17 +141,11 @@ def confusion_of(
   title: str,
   saved_as: str | None,
 ) -> tuple[np.ndarray, dict[str, float]]:
-  """Confusion matrix [C, C] over all evaluation images, and the mIoU of each.
+  """Confusion matrix [C, C] over all evaluation images, and each image's mIoU.
 
-  The network sees the images at config.data.evaluation.size; its logits are
-  enlarged to the size of the labels, which is theirs on disk.
-
-  Args:
-    run: with the images.
-    variables: of the network.
-    count: `counter(run)`.
-    title: names the model to the user.
-    saved_as: the name under which its predictions are written, if they are.
+  The network sees images at config.data.evaluation.size; its logits are resized
+  to the labels' size on disk. `count` is `counter(run)`; `saved_as` is the name
+  to write predictions under, None to write none.
   """
   config = run.config
   native = run.source('evaluation', labelled=True, full_labels=True)
@@ -189,7 +178,7 @@ def count_batch(
   segmenter: deeplab.DeepLabV2,
   num_classes: int,
 ) -> tuple[jax.Array, jax.Array]:
-  """Confusion matrices [B, C, C], and predictions [B, H, W] uint8."""
+  """Confusion matrices [B, C, C] and predictions [B, H, W] uint8."""
   small = inference.small_logits(segmenter, variables, batch.images)
   return count(small, batch.labels, num_classes=num_classes)
 
@@ -197,15 +186,9 @@ def count_batch(
 def count(
   small_logits: jax.Array, labels: Array, *, num_classes: int
 ) -> tuple[jax.Array, jax.Array]:
-  """Everything that comes after the network.
+  """Confusion matrices [B, C, C] and predictions [B, H, W] uint8 from logits.
 
-  Args:
-    small_logits: [B, h, w, C], as the network gives them.
-    labels: [B, H, W], at whose size predictions are counted.
-    num_classes: C.
-
-  Returns:
-    Confusion matrices [B, C, C], and predictions [B, H, W] uint8.
+  `small_logits` is the network's output, [B, h, w, C]; `labels` is [B, H, W].
   """
   height, width = labels.shape[1:]
   predictions = inference.labels(small_logits, (height, width))
@@ -220,7 +203,7 @@ def count(
 def save(
   run: run_lib.Run, model: str, names: list[str], predictions: np.ndarray
 ) -> None:
-  """Writes predictions of train ids under the ids of the label files."""
+  """Writes predictions, mapping train ids to the ids of the label files."""
   evaluation = run.config.data.evaluation
   ids = np.arange(run.classes.num_classes, dtype=np.uint8)
   if evaluation.dataset in official.LAYOUTS:
@@ -232,5 +215,5 @@ def save(
 
 
 def _or_none(value: float) -> float | None:
-  """JSON has no NaN."""
+  """Replaces NaN by None, because JSON has no NaN."""
   return None if np.isnan(value) else float(value)

@@ -1,4 +1,4 @@
-"""The networks that learn in a training phase, and their first state."""
+"""The networks of a training phase and their initial state."""
 
 import functools
 
@@ -14,7 +14,7 @@ from pointsup_jax.types import Variables
 
 
 def build_learner(run: run_lib.Run) -> learner_lib.Learner:
-  """Networks and optimisers as the config says."""
+  """Builds networks and optimisers from the config."""
   model, optim = run.config.model, run.config.optim
   poly = functools.partial(
     optimizers.poly, power=optim.poly_power, decay_steps=optim.decay_steps
@@ -41,7 +41,7 @@ def restore_state(
   opponents: tuple[str, ...],
   checkpoints: checkpoint.Checkpoints,
 ) -> learner_lib.State | None:
-  """The newest state of a phase, None where it has none."""
+  """Restores the newest state of a phase; None if it has no checkpoint."""
   if checkpoints.latest_step is None:
     return None
   return checkpoints.restore(
@@ -58,7 +58,7 @@ def fresh_state(
   phase: workdir.Phase,
   initial: workdir.Phase | None,
 ) -> learner_lib.State:
-  """The state at step 0."""
+  """The state at step 0; the segmenter is that of `initial`, if given."""
   everywhere = sharding.replicated(run.mesh)
   if initial is None:
     init = jax.jit(learner.init_segmenter, out_shardings=everywhere)
@@ -74,7 +74,7 @@ def fresh_state(
 
 
 def pretrained_or(run: run_lib.Run, fresh: Variables) -> Variables:
-  """The variables in config.model.weights, or fresh ones if it names none."""
+  """Loads config.model.weights; returns `fresh` if that is empty."""
   path = run.config.model.weights
   if not path:
     progress.say('no weight file: the segmenter starts from scratch')

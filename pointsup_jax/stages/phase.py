@@ -1,4 +1,4 @@
-"""One training phase: everything it needs, wired, and the loop run."""
+"""Sets up and runs one training phase."""
 
 import contextlib
 import functools
@@ -31,18 +31,18 @@ def train(
   supervision: step_lib.Supervision | None = None,
   initial: workdir.Phase | None = None,
 ) -> None:
-  """Trains a phase to its end, from its newest checkpoint if it has one.
+  """Trains a phase to its end, resuming from its newest checkpoint if any.
 
   Args:
-    run: config, workdir, devices.
-    phase: where checkpoints and metrics go.
-    title: names the phase to the user.
+    run: the run.
+    phase: where checkpoints and metrics are written.
+    title: the phase's name in messages.
     strategy: a name of `uda.STRATEGIES`.
     steps: the phase's length.
     source: labelled images.
-    target: target images, and the labels that `supervision` weights.
-    supervision: of the cross entropies; None: the target has no labels.
-    initial: the phase whose segmenter this one starts from; None: from scratch.
+    target: images, labelled if `supervision` gives their labels weight.
+    supervision: weights of the cross entropies; None: target without labels.
+    initial: the phase whose segmenter this starts from; None: from scratch.
   """
   config = run.config
   learner = initial_state.build_learner(run)
@@ -90,7 +90,7 @@ def attempt(
   title: str,
   steps: int,
 ) -> None:
-  """Trains a phase from a state to its end, or raises loop.Diverged."""
+  """Trains from `state` to the end of the phase, or raises loop.Diverged."""
   start = int(state.step)
   if start >= steps:
     return
@@ -118,7 +118,7 @@ def compiled_step(
   method: strategy_lib.Strategy,
   supervision: step_lib.Supervision,
 ) -> loop.TrainStep:
-  """The step of a strategy; it donates the state."""
+  """Jits the training step, which donates the state."""
   return jax.jit(
     functools.partial(
       step_lib.train_step,
@@ -138,7 +138,7 @@ def first_state(
   checkpoints: checkpoint.Checkpoints,
   initial: workdir.Phase | None,
 ) -> learner_lib.State:
-  """In this order: (1) resumed, (2) of another phase, (3) from scratch."""
+  """The phase's own state if it has one, else that of `fresh_state`."""
   state = initial_state.restore_state(run, learner, opponents, checkpoints)
   if state is not None:
     return state
@@ -147,7 +147,7 @@ def first_state(
 
 
 def forget_scores(run: run_lib.Run, phase: workdir.Phase) -> None:
-  """Deletes the scores of a model that is trained anew, of all its steps."""
+  """Deletes all scores of a model that is trained anew."""
   for model in trained_models.of(run.workdir):
     if model.phase == phase and processes.is_first():
       for path in run.workdir.all_evaluations(model.name):
@@ -161,7 +161,7 @@ def pair_batches(
   start: int,
   place: str,
 ) -> Generator[Pair]:
-  """Batches of both domains from step `start` on, on the devices."""
+  """Yields batches of both domains from step `start`, on the devices."""
   streams = (
     pipeline.stream(
       images,

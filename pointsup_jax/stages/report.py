@@ -1,4 +1,4 @@
-"""Writes report/: a page, figures and tables of what the workdir holds."""
+"""Writes report/: a page, figures and tables of a run."""
 
 import datetime
 
@@ -10,12 +10,7 @@ from pointsup_jax.run import context as run_lib
 
 
 def make(run: run_lib.Run) -> None:
-  """Writes the report anew.
-
-  Raises:
-    errors.UserError: it cannot be written, where it was asked for by name. At
-      the end of a whole run that is no reason to fail: the results are there.
-  """
+  """Writes the report anew; only --stage=report raises if that fails."""
   if not processes.is_first():
     predictions.help_first_process(run)
     return
@@ -31,14 +26,14 @@ def make(run: run_lib.Run) -> None:
 
 
 def write(run: run_lib.Run, predict: predictions.Predict) -> None:
-  """Gathers everything first, so that a failure leaves the last report."""
+  """Gathers everything before writing, so that errors keep the old report."""
   contents = gather.gather(run)
   if not contents.scores and not contents.phases and not contents.labelling:
     raise errors.UsageError(
       f'--stage=report: there is nothing to report in {run.workdir}; run '
       '--stage=all'
     )
-  # Drawing libraries take long to import; a run that trains needs none.
+  # Slow to import and not needed for training.
   with errors.needs('report', 'the report'):
     from pointsup_jax.report import drawings, page
   pictures, missing = drawings.draw(run, contents, predict)
@@ -60,7 +55,7 @@ def write(run: run_lib.Run, predict: predictions.Predict) -> None:
 
 
 def tables(contents: contents_lib.Contents) -> dict[str, str]:
-  """The tables that there are, by their files' names."""
+  """The available tables, by file name."""
   found = {}
   names = contents.classes.names
   if contents.scores:

@@ -1,11 +1,10 @@
-"""Leaving out the batches that break a model: train.on_nan='rollback'.
+"""train.on_nan='rollback': skips the batches that break a model.
 
-That something is not finite is noticed late, where metrics are logged or the
-state is saved, because the loop does not wait for the device at every step. So
-a phase goes back to its last checkpoint twice: to find the step, by looking at
-each, and to pass it without an update. Which steps are left out is on disk
-before it counts, and each is the first to break the model given those before
-it: a run that was killed at any moment leaves out the same ones.
+The loop does not wait for the device at every step, so non-finite values are
+noticed late, when metrics are logged or the state is saved. A phase therefore
+goes back to its last checkpoint twice: to find the step by checking each one,
+then to skip its update. Skipped steps are saved before they take effect, so
+that a killed run skips the same ones.
 """
 
 import functools
@@ -17,26 +16,16 @@ from pointsup_jax import errors
 from pointsup_jax.hosts import json_files, processes, progress
 from pointsup_jax.training import loop
 
-LIMIT = 3  # steps in a row; a model that breaks at every batch is broken itself
+LIMIT = 3  # most consecutive skips; beyond that the model itself is broken
 
 
 class Rollback:
-  """The steps that a phase leaves out.
-
-  Attributes:
-    skipped: these steps.
-    watched: the step up to which each is looked at.
-  """
+  """The steps a phase has `skipped`, and the last one to check (`watched`)."""
 
   def __init__(
     self, path: pathlib.Path, kept: pathlib.Path | epath.Path
   ) -> None:
-    """Reads what a run before this one has left out.
-
-    Args:
-      path: the phase's file of them.
-      kept: what the user knows it by; see `Workdir.kept`.
-    """
+    """Reads the skipped steps from `path`; `kept` is its name in messages."""
     self._path, self._kept = path, kept
     self.skipped: set[int] = set()
     self.watched = 0
@@ -47,14 +36,10 @@ class Rollback:
     )
 
   def prepare(self, error: loop.Diverged, last: int | None) -> None:
-    """Decides how the phase is to be continued from its last checkpoint.
+    """Updates `watched` or `skipped` before the next attempt.
 
-    Args:
-      error: what ended the attempt before.
-      last: the step of the last checkpoint, None where there is none.
-
-    Raises:
-      errors.UserError: leaving out batches does not help.
+    `last` is the step of the last checkpoint, None if there is none. Raises
+    errors.UserError if the `LIMIT` batches before were skipped already.
     """
     last = last or 0
     if error.step > self.watched:
@@ -81,7 +66,6 @@ class Rollback:
 
 
 def _read(path: pathlib.Path, kept: object) -> list[int]:
-  """The steps that were left out before; none where there is no file."""
   if not path.exists():
     return []
   try:

@@ -1,4 +1,4 @@
-"""The stages of a run, in order; finished ones are skipped."""
+"""Runs the stages of a run in order, skipping finished ones."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ STAGES = {
   'evaluate': evaluate.score,
   'report': report.make,
 }
-# These find out by themselves what there is to do.
+# Always run; they find out themselves what there is to do.
 _NEVER_DONE = ('evaluate', 'report')
 
 
@@ -41,18 +41,17 @@ def run_stages(
   overwrite: bool = False,
   discard_answers: bool = False,
 ) -> None:
-  """Runs one stage, or all that have not finished.
+  """Runs one stage, or all unfinished ones.
+
+  Raises errors.UserError, with a one-line message.
 
   Args:
     config: of the run.
     workdir: of the run.
     stage: a name of `STAGES`, or 'all'.
-    dry_run: only say what would be done; write nothing.
-    overwrite: delete what the workdir holds and start anew.
-    discard_answers: with `overwrite`: also what people answered.
-
-  Raises:
-    errors.UserError: of any kind, in one line.
+    dry_run: only print what would be done; write nothing.
+    overwrite: delete the workdir's contents and start anew.
+    discard_answers: let `overwrite` delete people's answers too.
   """
   config_check.check(config)
   run = run_lib.open_run(config, workdir, stage)
@@ -77,7 +76,7 @@ def run_stages(
     workdir.share('the workdir')
     held.enter_context(pushed(workdir))
     progress.say(f'workdir {workdir}')
-    # In a store the file would go with its copy.
+    # A mirror's local copy, with any traceback file, is deleted at exit.
     with command.explained(None if workdir.mirror else workdir.tracebacks):
       for name, at in in_order(stage, workdir):
         run_stage(name, dataclasses.replace(run, workdir=at), held)
@@ -85,14 +84,14 @@ def run_stages(
 
 @contextlib.contextmanager
 def pushed(workdir: workdir_lib.Workdir) -> Iterator[None]:
-  """Brings to its place what the block writes, also where it is stopped."""
+  """Pushes the block's writes to the object store, even if it raises."""
   try:
     yield
   except BaseException:
     try:
       workdir.push()
     except errors.UserError as error:
-      progress.say(str(error))  # and let through what ended the block
+      progress.say(str(error))  # and re-raise the block's error
     raise
   workdir.push()
 
@@ -100,7 +99,7 @@ def pushed(workdir: workdir_lib.Workdir) -> Iterator[None]:
 def in_order(
   asked: str, workdir: workdir_lib.Workdir
 ) -> Iterator[tuple[str, workdir_lib.Workdir]]:
-  """The stages to run, each with the workdir at its round of questions."""
+  """Yields the stages to run, each with the workdir at its round."""
   if asked != 'all':
     round = processes.decided(lambda: workdir.current().round, 'the round')
     yield asked, workdir.at(round)
@@ -114,7 +113,7 @@ def in_order(
 
 
 def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
-  """Runs one stage unless it has finished; `lock` keeps others away."""
+  """Runs one stage unless it is done; serving the page releases `lock`."""
   workdir = run.workdir
   waiting.require_before(run, stage)
   if stage == 'adapt' and (left := waiting.require(run)):
@@ -126,13 +125,13 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
     return
-  stopping.check()  # what begins now may look only after minutes of compiling
-  # No page is served from a store, whose lock also pushes when it ends.
+  stopping.check()  # the next check may come only after minutes of compiling
+  # No page is served from a store, where closing `lock` would also push.
   if waiting.serves_page(run) and not workdir.mirror:
-    lock.close()  # for days, during which other commands may run
+    lock.close()  # labelling may take days, in which other commands may run
   with history.recorded(workdir, stage):
     STAGES[stage](run)
-  # People may still give the labels that the run goes on without.
+  # People may still give missing labels.
   is_open = stage == 'annotate' and waiting.missing(run) > 0
   if stage not in _NEVER_DONE and not is_open:
     if processes.is_first():

@@ -1,4 +1,4 @@
-"""Stage 1: adapts G1 from the source to the unlabelled target."""
+"""Stage 1 (UDA): adapts G1 from the source to the unlabelled target."""
 
 from pointsup_jax import uda
 from pointsup_jax.run import context as run_lib
@@ -6,7 +6,7 @@ from pointsup_jax.stages import easy_hard, phase
 
 
 def train(run: run_lib.Run) -> None:
-  """Trains the source-only phase, if there is one, then the method's phases."""
+  """Trains the source-only phase, if any, then the method's phases."""
   config, workdir = run.config, run.workdir
   source = run.source('source', labelled=True)
   target = run.source('target', labelled=False)

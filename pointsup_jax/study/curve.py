@@ -1,4 +1,4 @@
-"""mIoU against points spent, a line a series."""
+"""Plots mIoU against labelled points, one curve per series."""
 
 import itertools
 import math
@@ -10,15 +10,14 @@ from matplotlib import axes
 from pointsup_jax.report.figures import style
 from pointsup_jax.study import table as table_lib
 
-_MARKERS = 'osD^vPX*'  # more than colours: together they tell 24 series apart
+_MARKERS = 'osD^vPX*'  # with the six colours: 24 distinct series
 _DASHES = ((0, (5, 2)), (0, (1, 1.5)))
 
 
 def draw(table: Sequence[table_lib.Line], seeds: Sequence[int]) -> bytes:
-  """A PNG.
+  """Draws a PNG; rows without a series become dashed horizontal lines.
 
-  Rows without a series are levels: dashed lines across. Bars are standard
-  errors: the intervals of a few seeds would hide the lines.
+  Bars are standard errors: confidence intervals would hide the curves.
   """
   with style.look():
     fig = style.new(4.2)
@@ -58,7 +57,6 @@ def draw(table: Sequence[table_lib.Line], seeds: Sequence[int]) -> bytes:
 
 
 def _points_axis(ax: axes.Axes, points: set[float]) -> None:
-  """A logarithmic axis with a place for 0."""
   smallest = min((x for x in points if x > 0), default=1.0)
   ax.set_xscale('symlog', linthresh=smallest)
   ticks = sorted(points)

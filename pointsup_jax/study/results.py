@@ -1,4 +1,4 @@
-"""What a study found: tables and a curve, on the screen and in its folder."""
+"""Writes a study's tables and curve, and prints its table."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from pointsup_jax.study import table as table_lib
 
 
 def report(study: rows_lib.Study, *, points: bool) -> None:
-  """Gathers the scores of the runs and writes what they say."""
+  """Gathers the scores of all runs and writes the results."""
   found = rows_lib.levels(study)
   full = 0
   if points:
@@ -23,7 +23,7 @@ def report(study: rows_lib.Study, *, points: bool) -> None:
 def write(
   study: rows_lib.Study, found: Sequence[rows_lib.Scored], full: int
 ) -> None:
-  """Writes the results and prints the table."""
+  """Writes the result files to the study's folder and prints the table."""
   out, seeds = study.out, study.seeds
   names = domains.classes_of(study.config.data).names
   rows = [one.row for one in found]

@@ -1,4 +1,4 @@
-"""The rows of a study's tables: what each model of its runs scored and cost."""
+"""Rows of a study's tables: the score and cost of each model."""
 
 import pathlib
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.study import runs as runs
 from pointsup_jax.study import table as study_lib
 
-UDA = 'UDA'  # the model that gains are over, as `run.trained_models` calls it
+UDA = 'UDA'  # column in `run.trained_models`; the baseline of gains
 
 
 class Study(NamedTuple):
-  """What was run."""
+  """The settings and seeds of a study."""
 
   out: pathlib.Path
   settings: Sequence[runs.Setting]
@@ -28,12 +28,12 @@ class Study(NamedTuple):
 
   @property
   def split(self) -> str:
-    """The images that all are scored on."""
+    """The evaluation split."""
     return self.config.data.evaluation.split
 
 
 class Scored(NamedTuple):
-  """A row of the tables, and the scores of its model with every seed."""
+  """A table row and its model's scores, one per seed."""
 
   row: study_lib.Row
   seeds: list[scores_lib.Scores]
@@ -42,7 +42,7 @@ class Scored(NamedTuple):
 def scored(
   row: study_lib.Row, folders: Sequence[pathlib.Path], model: str, split: str
 ) -> Scored:
-  """Reads the scores of a model in each of some workdirs."""
+  """Reads a model's scores from one workdir per seed, and fills row.miou."""
   paths = [workdir_lib.Workdir(x).evaluation(model, split) for x in folders]
   seeds = [
     scores_lib.from_json(row.title, json_files.read(path)) for path in paths
@@ -52,10 +52,9 @@ def scored(
 
 
 def levels(study: Study) -> list[Scored]:
-  """The models that cost no points, of each stage 1.
+  """The models trained without points, for each stage 1.
 
-  A model before UDA that all of them share (the source-only phase knows no
-  strategy) is listed once.
+  A model before UDA with the same scores in every stage 1 is listed once.
   """
   of_column: dict[str, list[Scored]] = {}
   titles = stage_1_titles(study.settings, study.config)
@@ -77,7 +76,7 @@ def levels(study: Study) -> list[Scored]:
 
 
 def with_points(study: Study) -> list[Scored]:
-  """The models that learned from points, one a setting."""
+  """The models trained with points, one per setting."""
   found = []
   titles = stage_1_titles(study.settings, study.config)
   for setting in study.settings:
@@ -98,10 +97,7 @@ def with_points(study: Study) -> list[Scored]:
 def stage_1_titles(
   settings: Sequence[runs.Setting], config: ml_collections.ConfigDict
 ) -> dict[runs.Fields, str]:
-  """What each stage 1 is called: its value of all fields in which they differ.
-
-  Nothing where there is one.
-  """
+  """Titles each stage 1 by the fields that differ; '' if there is only one."""
   known = command.flatten(config)
   names = dict.fromkeys(name for x in settings for name, _ in x.stage_1)
   found = {}
@@ -112,26 +108,26 @@ def stage_1_titles(
 
 
 def level(column: str, stage_1: str) -> str:
-  """The title of a model that costs no points."""
+  """The title of a model trained without points."""
   return f'{column}, {stage_1}' if stage_1 else column
 
 
 def series(setting: runs.Setting) -> str:
-  """The curve of a row: combinations that differ in how much is asked."""
+  """The curve of a setting; grid settings share it across k and budget."""
   how_much = ('acquire.k', 'acquire.budget')
   kept = [x for x in setting.fields if not setting.grid or x[0] not in how_much]
   return runs.title(tuple(kept)) or 'points'
 
 
 def cost(folder: pathlib.Path) -> tuple[int, float]:
-  """Answered points of a run, and the seconds they took."""
+  """The answered points of a run and their total seconds."""
   with store_lib.Store(workdir_lib.Workdir(folder).annotations) as store:
     answers = store.current_answers().values()
   return len(answers), sum(answer.seconds or 0.0 for answer in answers)
 
 
 def all_points(study: Study) -> int:
-  """The most points of a setting that asks about all patches; 0: none does."""
+  """The most answered points under the 'full' strategy; 0 without one."""
   return max(
     (
       cost(runs.workdir(study.out, setting, study.seeds[0]))[0]
@@ -143,6 +139,6 @@ def all_points(study: Study) -> int:
 
 
 def strategy(study: Study, setting: runs.Setting) -> str:
-  """How a setting chooses the patches."""
+  """The acquisition strategy of a setting."""
   fields = dict(setting.fields)
   return fields.get('acquire.strategy', study.config.acquire.strategy)

@@ -1,4 +1,4 @@
-"""The runs of a study: their settings, their workdirs, their processes."""
+"""The runs of a study: settings, workdirs and processes."""
 
 import concurrent.futures
 import contextlib
@@ -20,13 +20,13 @@ Fields = tuple[tuple[str, str], ...]  # names without 'config.', and values
 
 
 class Setting(NamedTuple):
-  """What one row of the table changes in the config.
+  """The config changes of one table row.
 
   Attributes:
     fields: as the user gave them.
-    grid: a combination of what is varied, not an `also`.
-    stage_1: those that differ from the config and that stage 1 depends on, or
-      its scores, by name; settings that agree in them share it.
+    grid: True for a combination from --vary, False for one from --also.
+    stage_1: the changed fields that stage 1 or its scores depend on, sorted by
+      name; settings that agree in them share stage 1.
   """
 
   fields: Fields
@@ -35,21 +35,21 @@ class Setting(NamedTuple):
 
 
 def of_stage_1(field: str) -> bool:
-  """Whether stage 1 depends on a field, or its scores do."""
+  """Whether stage 1 or its scores depend on a field."""
   return config_file.decides(field) == 'uda' or field.startswith(
     'data.evaluation.'
   )
 
 
 def slug(fields: Fields) -> str:
-  """Fields as the name of a folder."""
+  """Formats fields as a folder name."""
   return '-'.join(
     f'{_short(name)}_{value}'.replace(os.sep, '_') for name, value in fields
   )
 
 
 def title(fields: Fields) -> str:
-  """Fields as people read them."""
+  """Formats fields for display."""
   return ', '.join(f'{_short(name)}={value}' for name, value in fields)
 
 
@@ -58,7 +58,7 @@ def _short(name: str) -> str:
 
 
 def base(out: pathlib.Path, stage_1: Fields, seed: int) -> pathlib.Path:
-  """The workdir of a stage 1, which settings may share."""
+  """The workdir of a stage 1, possibly shared by several settings."""
   name = '-'.join(['stage_1', *filter(None, [slug(stage_1)])])
   return out / f'seed_{seed}' / name
 
@@ -71,15 +71,15 @@ def workdir(out: pathlib.Path, setting: Setting, seed: int) -> pathlib.Path:
 def folders(
   out: pathlib.Path, setting: Setting, seed: int
 ) -> tuple[pathlib.Path, pathlib.Path]:
-  """Both: that of its stage 1, and that of the run."""
+  """The workdirs of a run's stage 1 and of the run itself."""
   return base(out, setting.stage_1, seed), workdir(out, setting, seed)
 
 
 class Runner:
-  """Runs the command, several processes at a time."""
+  """Runs `launch.main` in several parallel processes."""
 
   def __init__(self, out: pathlib.Path, jobs: int) -> None:
-    """Divides the cores among `jobs` processes."""
+    """Divides the CPU cores among `jobs` processes."""
     self._out, self._jobs = out, jobs
     cores = sorted(_cores())
     self._shares: queue.Queue[list[int]] = queue.Queue()
@@ -92,15 +92,10 @@ class Runner:
   def run(
     self, settings: Sequence[Setting], seeds: Sequence[int], *, points: bool
   ) -> dict[pathlib.Path, str]:
-    """Runs what is missing of every setting and seed.
+    """Runs or resumes every setting with every seed.
 
-    Args:
-      settings: what is compared.
-      seeds: of each of them.
-      points: whether to go on after stage 1.
-
-    Returns:
-      Why runs failed, by their workdirs.
+    Stops after stage 1 unless `points`. Returns workdir -> reason for the runs
+    that failed.
     """
     with concurrent.futures.ThreadPoolExecutor(self._jobs) as pool:
       try:
@@ -160,7 +155,7 @@ class Runner:
   def _launch(
     self, folder: pathlib.Path, stage: str, fields: Fields, seed: int
   ) -> str | None:
-    """One run of the command; gives its last line if it failed."""
+    """Runs one process; returns an error message if it failed."""
     words = [
       sys.executable, '-m', 'launch.main', *forwarded(sys.argv[1:]),
       f'--workdir={folder}', f'--stage={stage}', f'--config.seed={seed}',
@@ -176,7 +171,7 @@ class Runner:
         with self._lock:
           if self._stopped:
             return 'stopped'
-          # Ctrl-C is for this process, which tells the runs once.
+          # In a new session, Ctrl-C reaches only this process; see _stop.
           process = subprocess.Popen(
             words, stdout=file, stderr=file, start_new_session=True
           )
@@ -195,7 +190,7 @@ class Runner:
     return None
 
   def _stop(self) -> None:
-    """Asks the runs to save and leave."""
+    """Asks all runs to save and exit."""
     with self._lock:
       self._stopped = True
       for process in self._running:
@@ -203,21 +198,20 @@ class Runner:
 
 
 def _cores() -> set[int]:
-  """Those that this process may use; not every system can say."""
   if hasattr(os, 'sched_getaffinity'):
     return os.sched_getaffinity(0)
   return set(range(os.cpu_count() or 1))
 
 
 def _pin(process: int, cores: Sequence[int]) -> None:
-  """Keeps a process to some cores; before it has threads, which inherit it."""
+  """Pins a new process to cores; its threads inherit the affinity."""
   if hasattr(os, 'sched_setaffinity'):
-    with contextlib.suppress(ProcessLookupError):  # it is over already
+    with contextlib.suppress(ProcessLookupError):  # already exited
       os.sched_setaffinity(process, cores)
 
 
 def forwarded(words: Sequence[str]) -> list[str]:
-  """What every run gets: --config, its fields, and where programs are kept."""
+  """Filters arguments for the runs: --config* and --compilation_cache."""
   kept: list[str] = []
   takes_value = False
   for word in words:

@@ -1,4 +1,4 @@
-"""What a study compares: settings of a config, from FIELD=VALUE."""
+"""Parses the settings that a study compares from FIELD=VALUE."""
 
 import collections
 import itertools
@@ -15,10 +15,11 @@ def chosen(
   also: Sequence[str],
   config: ml_collections.ConfigDict,
 ) -> Iterator[runs.Setting]:
-  """All settings, in the order of the command line.
+  """All settings without duplicates: first of `vary`, then of `also`.
 
   Raises:
-    errors.UsageError: there are none, or one is not FIELD=VALUE of `config`.
+    errors.UsageError: there are none, two have the same folder, or one is not
+      FIELD=VALUE of `config`.
   """
   axes = []
   for text in vary:
@@ -44,7 +45,7 @@ def chosen(
 def setting_of(
   fields: runs.Fields, grid: bool, config: ml_collections.ConfigDict
 ) -> runs.Setting:
-  """A setting, with what of it stage 1 depends on; see `runs.Setting`."""
+  """Makes a `runs.Setting`, with the fields that stage 1 depends on."""
   before = command.flatten(config)
   after = command.flatten(changed(config, fields))
   stage_1 = tuple(
@@ -56,7 +57,7 @@ def setting_of(
 
 
 def parse(text: str, flag: str) -> tuple[str, str]:
-  """FIELD=VALUE, with or without 'config.' before it."""
+  """Splits FIELD=VALUE and drops a leading 'config.'."""
   name, equals, value = text.partition('=')
   if not equals or not value:
     raise errors.UsageError(f'{flag}={text} is not FIELD=VALUE')
@@ -66,10 +67,11 @@ def parse(text: str, flag: str) -> tuple[str, str]:
 def changed(
   config: ml_collections.ConfigDict, fields: runs.Fields
 ) -> ml_collections.ConfigDict:
-  """A config with fields set.
+  """Returns a copy of the config with the given fields set.
 
   Raises:
-    errors.UsageError: there is no such field, or it takes no such value.
+    errors.UsageError: a field is unknown, cannot be varied, or its value is
+      invalid.
   """
   config = config.copy_and_resolve_references()
   known = command.flatten(config)

@@ -1,4 +1,4 @@
-"""Several runs over several seeds: their table and their curve."""
+"""Compares settings over several seeds, as tables."""
 
 import itertools
 import math
@@ -12,40 +12,40 @@ from pointsup_jax.report import table_formats
 
 
 class Row(NamedTuple):
-  """One setting, run with every seed."""
+  """One setting, run with S seeds."""
 
   title: str
-  series: str | None  # the curve that it belongs to; None: a level without cost
-  points: float  # asked in a run, mean over the seeds
-  seconds: float  # that the annotator took, mean over the seeds
+  series: str | None  # its curve; None: trained without points
+  points: float  # answered per run, mean over the seeds
+  seconds: float  # of annotation per run, mean over the seeds
   miou: tuple[float, ...]  # [S], percent
-  over: str | None = None  # title of the row that its gain is over
+  over: str | None = None  # title of the baseline row
 
 
 class Interval(NamedTuple):
-  """A mean and half the width of its 95 % confidence interval."""
+  """A mean and the half-width of its 95 % confidence interval."""
 
   mean: float
   half: float  # NaN for a single value
 
   def text(self, digits: int) -> str:
-    """For people."""
+    """Formats as mean ± half."""
     if math.isnan(self.half):
       return f'{self.mean:.{digits}f}'
     return f'{self.mean:.{digits}f} ± {self.half:.{digits}f}'
 
 
 class Line(NamedTuple):
-  """What a table says of a row; the last two are paired by seed."""
+  """A row with its statistics; gain and gap are paired by seed."""
 
   row: Row
   miou: Interval
-  gain: Interval | None  # over the reference, in points
-  gap: Interval | None  # closed between self-training and full, percent
+  gain: Interval | None  # over the baseline, in percentage points
+  gap: Interval | None  # closed between 0 and all points, percent
 
 
 def interval(values: Sequence[float] | np.ndarray) -> Interval:
-  """Student's t interval of the mean of independent values."""
+  """Student's t 95 % interval of the mean of independent values."""
   mean = float(np.mean(values))
   if len(values) < 2:
     return Interval(mean, math.nan)
@@ -54,14 +54,15 @@ def interval(values: Sequence[float] | np.ndarray) -> Interval:
 
 
 def lines(rows: Sequence[Row], full: int) -> list[Line]:
-  """Compares every row with others, seed by seed.
+  """Computes the gains and closed gaps of all rows, seed by seed.
 
-  Of the rows that gain over the same one, that which asks nothing has closed
-  none of the gap, that which asks everything all of it.
+  Among rows with the same baseline, the row with 0 points has closed 0 % of the
+  gap and the row with `full` points 100 %. The gap is None if either is missing
+  or `full` is not better for every seed.
 
   Args:
-    rows: with one value a seed each, all of the same seeds.
-    full: points of a run that asks everything.
+    rows: one mIoU per seed each, for the same seeds in the same order.
+    full: points of a run that asks about everything.
   """
   by_title = {row.title: np.array(row.miou) for row in rows}
   asked = {(row.over, row.points): row.title for row in rows if row.series}
@@ -81,7 +82,7 @@ def lines(rows: Sequence[Row], full: int) -> list[Line]:
 
 
 def markdown(table: Sequence[Line], seeds: Sequence[int]) -> str:
-  """The table for people; intervals are of 95 %."""
+  """The table in Markdown, with 95 % intervals and each seed."""
   rows = []
   for line in table:
     *before, gain, gap = _cells(line)
@@ -94,7 +95,7 @@ def markdown(table: Sequence[Line], seeds: Sequence[int]) -> str:
 
 
 def latex(table: Sequence[Line]) -> str:
-  """The table for a paper, without the single seeds; for booktabs."""
+  """The table in LaTeX with booktabs, without individual seeds."""
   return table_formats.latex(
     ['Setting', 'points', 'hours', 'mIoU', 'gain', r'gap closed, \%'],
     [[*map(table_formats.escaped, _cells(line))] for line in table],
@@ -103,9 +104,8 @@ def latex(table: Sequence[Line]) -> str:
 
 
 def _cells(line: Line) -> list[str]:
-  """A row for people: title, points, hours, mIoU, gain and gap."""
   row = line.row
-  # No time where nobody took any.
+  # Leave the time empty if none was recorded.
   timed = row.seconds > 0 or row.points == 0
   return [
     row.title,
@@ -118,7 +118,7 @@ def _cells(line: Line) -> list[str]:
 
 
 def comma_separated(table: Sequence[Line], seeds: Sequence[int]) -> str:
-  """The same for programs, with all digits."""
+  """The table as CSV in full precision."""
   return table_formats.comma_separated(
     [
       'row', 'points', 'seconds', 'miou', 'miou_ci95',
@@ -136,7 +136,7 @@ def comma_separated(table: Sequence[Line], seeds: Sequence[int]) -> str:
 
 
 def differences(rows: Sequence[Row]) -> str:
-  """By how much each row is above each other, paired by seed, as CSV."""
+  """All pairwise mIoU differences, paired by seed, as CSV."""
   return table_formats.comma_separated(
     ['row', 'over', 'difference', 'ci95'],
     [

@@ -1,4 +1,4 @@
-"""Pictures of single points: a crop of the image with a cross on the pixel."""
+"""Crops around single points, with a cross on the pixel."""
 
 import pathlib
 
@@ -11,19 +11,13 @@ from pointsup_jax.annotation.exchange.formats.exchanged import Export
 from pointsup_jax.data import image_files
 from pointsup_jax.hosts import progress
 
-_SIDE = 256  # of a crop, pixels of the original
+_SIDE = 256  # of a crop, in pixels of the original
 _ZOOM = 3
-_ARM, _GAP = 40, 10  # of the cross, pixels of the picture
+_ARM, _GAP = 40, 10  # of the cross, in pixels of the picture
 
 
 def write(export: Export, images: pathlib.Path, folder: pathlib.Path) -> None:
-  """Writes a picture of every point, named as its task expects.
-
-  Args:
-    export: the points.
-    images: the folder of the images.
-    folder: where the crops go.
-  """
+  """Writes a crop of every point below `folder`, from the files in `images`."""
   by_image = export.by_image()
   with progress.Progress('crops', len(by_image), start=0, unit='image') as bar:
     for done, (name, points) in enumerate(by_image.items(), start=1):
@@ -39,28 +33,27 @@ def write(export: Export, images: pathlib.Path, folder: pathlib.Path) -> None:
 def crop(
   image: np.ndarray, pixel: tuple[int, int], size: tuple[int, int]
 ) -> np.ndarray:
-  """Shows a pixel of the training size and what is around it.
+  """Crops and enlarges the surroundings of a pixel.
 
   Args:
     image: [height, width, 3] uint8, RGB, of any size.
     pixel: row and column.
-    size: (height, width) in which they count.
+    size: (height, width) that they refer to.
 
   Returns:
-    [S, S, 3] uint8 with the pixel's outline and, around it, a cross that leaves
-    it free.
+    [S, S, 3] uint8: the pixel outlined, with a cross around it.
   """
   scale = np.array(image.shape[:2]) / size
   first = np.floor(np.array(pixel) * scale).astype(int)
   last = np.ceil((np.array(pixel) + 1) * scale).astype(int)
   half = _SIDE // 2
   y, x = (first + last) // 2
-  # What lies beyond the image stays black.
+  # Beyond the image the crop is black.
   window = np.zeros((_SIDE, _SIDE, 3), np.uint8)
   y0, x0 = max(y - half, 0), max(x - half, 0)
   part = image[y0 : y + half, x0 : x + half]
   window[y0 - y + half :, x0 - x + half :][: len(part), : part.shape[1]] = part
-  # Nearest neighbours: what is one pixel must look like one.
+  # Nearest neighbour, so that a single pixel looks like one.
   picture = cv2.resize(
     window, None, fx=_ZOOM, fy=_ZOOM, interpolation=cv2.INTER_NEAREST
   )
@@ -80,7 +73,7 @@ def _mark(
   color: tuple[int, int, int],
   thickness: int,
 ) -> None:
-  """Draws around the box (top, bottom, left, right); changes `picture`."""
+  """Draws around the box (top, bottom, left, right) of `picture`, in place."""
   top, bottom, left, right = (int(x) for x in box)
   cv2.rectangle(
     picture, (left - 2, top - 2), (right + 1, bottom + 1), color, thickness

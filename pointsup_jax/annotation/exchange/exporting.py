@@ -1,4 +1,4 @@
-"""What goes into an export, and writing it."""
+"""Selects points and writes exports."""
 
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,19 +18,16 @@ from pointsup_jax.data import folders, image_files
 from pointsup_jax.hosts import atomic_files, wording
 
 WHICH = ('open', 'answered', 'all')
-# Names of Cityscapes leave this out.
+# Names of Cityscapes omit this suffix.
 _ENDING = '_leftImg8bit'
 
 
 def select(
   store: store_lib.Store, which: str, limit: int | None = None
 ) -> list[Point]:
-  """The points to export: open ones first, those most worth first of all.
+  """Returns open points, most valuable first, then answered ones.
 
-  Args:
-    store: with the requests.
-    which: one of `WHICH`.
-    limit: how many at most.
+  `which` is one of `WHICH`; `limit` is the maximum number.
   """
   current = recording.recorded(store).current
   chosen = []
@@ -53,15 +50,11 @@ def prepare(
   words: words_lib.Words,
   images: pathlib.Path | None = None,
 ) -> Export:
-  """Brings together what the formats write.
+  """Collects what the formats write.
 
-  Args:
-    store: with the requests.
-    points: those to be exported.
-    size: (height, width) in which the requests count.
-    words: what the answers can be.
-    images: the folder of the images that people will look at, which may have
-      other sizes; None: NAME.png of the size at which the points count.
+  `size` is the (height, width) that the requests refer to. `images` is the
+  folder of the images that people look at, of any sizes; None: NAME.png of
+  `size`.
 
   Raises:
     errors.UserError: images are missing or damaged.
@@ -84,15 +77,13 @@ def prepare(
 def find_images(
   root: pathlib.Path, names: Iterable[str]
 ) -> Mapping[str, ImageFile]:
-  """The files of images, by name, with their own sizes.
+  """Finds the files of images, by name, and reads their sizes.
 
-  Args:
-    root: the folder below which a name is a path without suffix: images/ of an
-      image folder or GTA5, RGB/ of SYNTHIA, leftImg8bit/train/ of Cityscapes.
-    names: of the images.
+  Names are paths below `root` without suffix; `root` is images/ of an image
+  folder or GTA5, RGB/ of SYNTHIA, leftImg8bit/train/ of Cityscapes.
 
   Raises:
-    errors.UserError: there is none for a name, or it is damaged.
+    errors.UserError: a file is missing or damaged.
   """
   found, missing = {}, []
   for name in names:
@@ -118,18 +109,13 @@ def find_images(
 def write(
   export: Export, format_name: str, path: pathlib.Path
 ) -> list[pathlib.Path]:
-  """Writes an export; what is there already is never replaced.
+  """Writes an export in one of `by_name.FORMATS`, and returns the paths.
 
-  Args:
-    export: what to write.
-    format_name: one of `table.FORMATS`.
-    path: the file, or the folder where a format has many files.
-
-  Returns:
-    What was written.
+  `path` is the file, or the folder if the format has many files. No file is
+  replaced.
 
   Raises:
-    errors.UsageError: something is there already.
+    errors.UsageError: a file exists.
   """
   chosen = by_name.FORMATS[format_name]
   texts = {
@@ -137,7 +123,7 @@ def write(
     for name, text in chosen.write(export)
   }
   for file in texts:
-    # It may be somebody's work of days.
+    # It may hold days of work.
     if file.exists():
       raise errors.UsageError(
         f'{file} exists; remove it or export to another path'

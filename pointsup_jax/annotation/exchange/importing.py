@@ -1,4 +1,4 @@
-"""The one way by which answers from files come into a store."""
+"""Imports answers from files into a store."""
 
 import pathlib
 from typing import NamedTuple
@@ -11,25 +11,24 @@ from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import FileAnswer
 from pointsup_jax.hosts import progress
 
-_LINE = 400  # characters of a line about one answer
+_LINE = 400  # maximum length of a line about one answer
 _SUFFIXES = {'.csv': 'csv', '.json': 'label_studio', '.xml': 'cvat'}
 
 
 class Imported(NamedTuple):
-  """What an import did."""
+  """Counts of an import."""
 
   recorded: int
-  known: int  # answers that the store had already
-  faulty: int  # lines that were skipped
-  moved: int
-  untouched: int  # points of the file without an answer
+  known: int  # answers already in the store
+  faulty: int  # faults that were skipped
+  moved: int  # points that were moved; their answers count all the same
+  untouched: int  # points in the file without an answer
 
 
 def find(name: str) -> tuple[pathlib.Path, str]:
-  """A file with answers, and the format that its suffix stands for.
+  """Returns a file with answers, and its format by suffix.
 
-  Raises:
-    errors.UsageError: it is not there, or its suffix stands for none.
+  Raises errors.UsageError if it is missing or its suffix is unknown.
   """
   path = pathlib.Path(name)
   if path.suffix.lower() not in _SUFFIXES:
@@ -52,20 +51,17 @@ def import_file(
   annotator: str = '',
   skip_faulty: bool = False,
 ) -> Imported:
-  """Records the answers of a file, all of them or none; says what is odd.
+  """Records a file's answers in one transaction; reports notes and faults.
 
   Args:
-    store: with the requests.
-    path: the file.
-    format_name: one of `table.FORMATS` that can be read.
-    size: (height, width) in which the requests count.
-    words: what the answers can be.
-    annotator: whom to name where the file names nobody; '': the format.
-    skip_faulty: record what is right though not everything is.
+    format_name: one of `by_name.FORMATS` that can be read.
+    size: (height, width) that the requests refer to.
+    annotator: used where the file names nobody; '': the format's name.
+    skip_faulty: record valid answers even if others are faulty.
 
   Raises:
-    errors.UserError: the file cannot be read, or some answers are wrong;
-      nothing was recorded.
+    errors.UserError: the file cannot be read, or answers are faulty; nothing
+      was recorded.
   """
   file_answers = read(path, format_name, annotator)
   verdict = verifying.check(file_answers, store.requests(), size, words)
@@ -95,10 +91,9 @@ def import_file(
 def read(
   path: pathlib.Path, format_name: str, annotator: str = ''
 ) -> list[FileAnswer]:
-  """The answers in a file, unchecked.
+  """Reads a file's answers, unchecked.
 
-  Raises:
-    errors.UserError: the file is not there, or not of that format.
+  Raises errors.UserError if it cannot be read or is not of that format.
   """
   reader = by_name.FORMATS[format_name].read
   if reader is None:
@@ -124,5 +119,5 @@ def read(
 
 
 def _printable(line: str) -> str:
-  """A foreign file's words as one line that no terminal obeys."""
+  """Truncates a line and replaces unprintable characters."""
   return ''.join(x if x.isprintable() else '?' for x in line[:_LINE])

@@ -1,4 +1,4 @@
-"""Answers of several people, read and recorded together."""
+"""Reads and records answers of several annotators."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,14 +16,14 @@ class Answered(NamedTuple):
 
 
 class Recorded(NamedTuple):
-  """Everything a store was told."""
+  """The answers in a store."""
 
   current: dict[str, Answer]  # id -> the answer that holds
   by_person: set[tuple[str, int | None, str]]  # id, label, annotator
 
 
 def recorded(store: store_lib.Store) -> Recorded:
-  """Reads the answers that hold, and what each person says."""
+  """Reads the answers that hold, and each annotator's."""
   current = {
     name: Answer(entry.label, entry.annotator, entry.seconds)
     for name, entry in store.current_answers().items()
@@ -37,17 +37,13 @@ def recorded(store: store_lib.Store) -> Recorded:
 
 
 def is_known(known: Recorded, answered: Answered) -> bool:
-  """Whether this person says so already."""
+  """Whether the annotator has given this answer already."""
   request, answer = answered
   return (request, answer.label, answer.annotator) in known.by_person
 
 
 def record(store: store_lib.Store, answers: Sequence[Answered]) -> None:
-  """Records all answers in one transaction, or none of them.
-
-  Raises:
-    ValueError: there is no such request or label.
-  """
+  """Records all answers in one transaction; ValueError if one is invalid."""
   store.record(
     [
       records.Entry(

@@ -1,4 +1,4 @@
-"""Sending the points of a run to another tool, and taking its answers in."""
+"""Exports a run's points to other tools and imports their answers."""
 
 import dataclasses
 import pathlib
@@ -13,10 +13,10 @@ from pointsup_jax.hosts import progress
 
 
 class Asked(NamedTuple):
-  """What a run has asked."""
+  """The points that a run asks about."""
 
   store: pathlib.Path
-  size: tuple[int, int]  # (height, width) in which the points count
+  size: tuple[int, int]  # (height, width) that the points refer to
   words: words_lib.Words
 
 
@@ -30,19 +30,17 @@ def send(
   images: pathlib.Path | None = None,
   crops_folder: pathlib.Path | None = None,
 ) -> None:
-  """Exports points, and says what was written.
+  """Exports points and reports the files written.
 
   Args:
-    asked: the points.
     format_name: one of `by_name.FORMATS`.
     path: file to write, or folder for labelme.
-    which: one of `exporting.WHICH`; None: open ones, or answered ones where the
-      format is only written.
-    limit: export so many points at most, the most valuable ones first.
-    images: folder of the original images; None: people see them at the size at
-      which the network does.
-    crops_folder: where the pictures of single points go, for
-      'label_studio_points'.
+    which: one of `exporting.WHICH`; None: 'open', or 'answered' if the format
+      is write-only.
+    limit: maximum number of points, most valuable first.
+    images: folder of the original images; None: people see the images at the
+      network's size.
+    crops_folder: output folder of crops, for 'label_studio_points' only.
 
   Raises:
     errors.UserError: there are no such points, or the options do not fit.
@@ -87,18 +85,13 @@ def receive(
   annotator: str = '',
   skip_faulty: bool = False,
 ) -> None:
-  """Records the answers of a file, and says what is still open.
+  """Records a file's answers and reports how many points are still open.
 
-  Args:
-    asked: the points.
-    format_name: one of `by_name.FORMATS` that can be read.
-    path: the file.
-    annotator: who answered, where the file does not say.
-    skip_faulty: record what is right though not everything is.
+  See `importing.import_file` for `format_name`, `annotator`, `skip_faulty`.
 
   Raises:
-    errors.UserError: the page is served, or answers are wrong; nothing was
-      recorded.
+    errors.UserError: the page is being served, or answers are faulty; nothing
+      was recorded.
   """
   with (
     store_lib.sole_writer(asked.store),

@@ -1,4 +1,4 @@
-"""Which of the answers in a file are answers to what a store asks."""
+"""Checks the answers in a file against the requests of a store."""
 
 import collections
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
 
 
 class Verdict(NamedTuple):
-  """What of a file can be used, and what was odd about it."""
+  """Usable answers of a file, and its problems."""
 
   accepted: list[recording.Answered]
-  faults: list[str]  # one line for each thing that cannot be used
-  notes: list[str]  # one line for each that can, but should be looked at
-  untouched: int  # points that came back without an answer
+  faults: list[str]  # one line per problem
+  notes: list[str]  # one line per accepted answer that was moved
+  untouched: int  # points without an answer
 
 
 def check(
@@ -29,16 +29,11 @@ def check(
   size: tuple[int, int],
   words: words_lib.Words,
 ) -> Verdict:
-  """Compares answers with requests; points are known by their id alone.
+  """Matches answers with requests by point id alone.
 
-  Of answers that one person repeats one is used; where one person or several
-  gave different answers to a point, none is.
-
-  Args:
-    file_answers: what a file says.
-    requests: all of the store.
-    size: (height, width) in which they count.
-    words: what the answers can be.
+  Of identical answers that an annotator repeats, one is used. If the answers to
+  a point differ, none is. `requests` are all of the store; `size` is the
+  (height, width) that they refer to.
   """
   asked = {request.id: request for request in requests}
   ours, faults = _of_these_requests(file_answers, requests, size)
@@ -79,7 +74,7 @@ def _of_these_requests(
   requests: Sequence[records.Request],
   size: tuple[int, int],
 ) -> tuple[list[FileAnswer], list[str]]:
-  """Leaves out answers to requests of another store, a line for each store."""
+  """Drops answers to requests of other stores, with a fault per store."""
   counts = collections.Counter(entry.digest for entry in file_answers)
   ours: dict[str | None, bool] = {None: True}  # None: the file does not say
   faults = []
@@ -100,7 +95,7 @@ def _of_these_requests(
 
 
 def _unusable(entry: FileAnswer, asked: dict[str, records.Request]) -> str:
-  """What is wrong with it, apart from its class; '' for nothing."""
+  """The fault apart from the class; '' for none."""
   if entry.fault:
     return entry.fault
   if entry.point in asked:
@@ -121,7 +116,7 @@ def _moved(
 def _reconcile(
   point: str, given: Sequence[tuple[FileAnswer, Answer]], words: words_lib.Words
 ) -> tuple[list[Answer], list[str]]:
-  """One answer of each person, if they all say the same; and what is odd."""
+  """Each annotator's answer, if all agree; and the faults."""
   faults = []
   people: dict[str, list[tuple[FileAnswer, Answer]]] = {}
   for entry, answer in given:

@@ -1,8 +1,7 @@
-"""Who may use the page: a secret, the link that carries it, signed cookies.
+"""Access to the page: a secret, the link derived from it, signed cookies.
 
-The secret lies in the workdir, so that links, cookies and open pages go on
-working after the server was started again. Cookies are signed with it, and the
-server remembers nothing of anybody.
+The secret is kept in the workdir, so that links, cookies and open pages survive
+a restart of the server, which stores no sessions.
 """
 
 import hashlib
@@ -16,37 +15,36 @@ _NAME = re.compile(r'[A-Za-z0-9_.-]{1,40}')
 
 
 class Access:
-  """Makes and checks what browsers have to show."""
+  """Creates and checks credentials of browsers."""
 
   def __init__(self, secret: str) -> None:
     self._secret = secret.encode()
-    # In the printed link.
     self.token = self._sign('link')
     # In a cookie that scripts cannot read.
     self.cookie = self._sign('cookie')
-    # In a header that a form of another site cannot send.
+    # In a header that forms of other sites cannot send.
     self.header = self._sign('header')
-    # Tells runs apart, and gives nothing away.
+    # Identifies the run without revealing the secret.
     self.run = self._sign('run')[:16]
 
   def is_token(self, given: str | None) -> bool:
-    """Whether a link is ours."""
+    """Whether this is the token of our link."""
     return _same(given, self.token)
 
   def is_cookie(self, given: str | None) -> bool:
-    """Whether a browser has opened our link before."""
+    """Whether this is our cookie, set by opening the link."""
     return _same(given, self.cookie)
 
   def is_header(self, given: str | None) -> bool:
-    """Whether a request comes from our own script."""
+    """Whether this is the header that only our script sends."""
     return _same(given, self.header)
 
   def signed_name(self, name: str) -> str:
-    """An annotator's name as it goes into a cookie."""
+    """Returns an annotator's name, signed for a cookie."""
     return f'{name}:{self._sign(f"name {name}")}'
 
   def name(self, signed: str | None) -> str | None:
-    """The annotator's name in a cookie; None if we have not signed it."""
+    """Returns the annotator's name in a cookie; None if not signed by us."""
     name, _, signature = (signed or '').partition(':')
     return name if _same(signature, self._sign(f'name {name}')) else None
 
@@ -55,14 +53,14 @@ class Access:
 
 
 def open_secret(path: pathlib.Path) -> Access:
-  """Reads the secret, or makes one that nobody else on the machine can read."""
+  """Reads the secret, or creates it, readable only by its owner."""
   try:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
   except FileExistsError:
     secret = path.read_text().strip()
     if len(secret) >= 32:
       return Access(secret)
-    # A start that was killed in between.
+    # An earlier start was killed before writing it.
     path.unlink()
     return open_secret(path)
   with os.fdopen(file, 'w') as stream:
@@ -71,10 +69,9 @@ def open_secret(path: pathlib.Path) -> Access:
 
 
 def is_name(name: object) -> bool:
-  """Whether an annotator may be called this."""
+  """Whether this is a string of 1 to 40 letters, digits or _ . -"""
   return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def _same(given: str | None, expected: str) -> bool:
-  """Compares in a time that tells nothing."""
   return secrets.compare_digest((given or '').encode(), expected.encode())

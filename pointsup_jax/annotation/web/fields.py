@@ -1,4 +1,4 @@
-"""What browsers send, checked field by field."""
+"""Parses and checks what browsers send."""
 
 import json
 from typing import Any
@@ -13,11 +13,7 @@ MOST_POINTS = 50  # handed out at a time
 
 
 def parse(body: bytes) -> dict[str, Any]:
-  """Reads a JSON object.
-
-  Raises:
-    ValueError: it is something else.
-  """
+  """Parses a JSON object; raises ValueError for anything else."""
   try:
     found = json.loads(body, parse_constant=_refuse)
   except RecursionError as error:
@@ -28,10 +24,9 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def answer(body: dict[str, Any]) -> queue_lib.Answer:
-  """An answer; whether its point and label exist is for the store to say.
+  """Parses an answer; raises ValueError if a field is missing or invalid.
 
-  Raises:
-    ValueError: a field is missing or wrong.
+  The store checks that the point and the label exist.
   """
   kind = _one_of(body, 'answer', _ANSWERS)
   label = body.get('label')
@@ -52,11 +47,7 @@ def answer(body: dict[str, Any]) -> queue_lib.Answer:
 
 
 def text(body: dict[str, Any], field: str, longest: int) -> str:
-  """A string that is not empty.
-
-  Raises:
-    ValueError: it is something else.
-  """
+  """Returns a string of 1 to `longest` characters; else raises ValueError."""
   value = body.get(field)
   if not isinstance(value, str) or not 0 < len(value) <= longest:
     raise ValueError(f'{field} must be a text of 1 to {longest} characters')
@@ -64,11 +55,7 @@ def text(body: dict[str, Any], field: str, longest: int) -> str:
 
 
 def want(body: dict[str, Any]) -> int:
-  """How many points a page asks for.
-
-  Raises:
-    ValueError: it is no such number.
-  """
+  """Returns how many points a page asks for; ValueError if invalid."""
   value = body.get('want')
   if type(value) is not int or not 0 <= value <= MOST_POINTS:
     raise ValueError(f'want must be 0 to {MOST_POINTS}')
@@ -86,7 +73,7 @@ def _number(body: dict[str, Any], field: str, most: float) -> float:
   value = body.get(field)
   if isinstance(value, bool) or not isinstance(value, int | float):
     raise ValueError(f'{field} must be a number')
-  if not 0 <= value <= most:  # nor does NaN lie between them
+  if not 0 <= value <= most:  # also rejects NaN
     raise ValueError(f'{field} must be 0 to {most:g}')
   return float(value)
 

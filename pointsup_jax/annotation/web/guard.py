@@ -1,8 +1,7 @@
-"""What every request must pass before any of our code sees it.
+"""Checks every request before the application sees it.
 
-A page of another site can make a browser send requests here. It cannot set a
-foreign Host that still reaches us by our own name, hide its Origin, send JSON
-with a header of its choice, or read an answer.
+A page of another site can make a browser send requests here. It cannot forge
+Host or Origin, send JSON with a custom header or read a reply.
 """
 
 import ipaddress
@@ -25,7 +24,7 @@ _HEADERS = {
 
 
 class Guard:
-  """ASGI middleware: Host, Origin, size of bodies, and headers of replies."""
+  """ASGI middleware: checks Host, Origin and body size, sets headers."""
 
   def __init__(
     self,
@@ -33,21 +32,18 @@ class Guard:
     hosts: Collection[str],
     any_address: bool = False,
   ) -> None:
-    """Wraps an application.
+    """Wraps an application, accepting the host names in `hosts`.
 
-    Args:
-      app: which sees only what is allowed.
-      hosts: names under which we may be addressed.
-      any_address: also under every IP address. DNS rebinding needs a name.
+    With `any_address`, every IPv4 address too: DNS rebinding needs a name.
     """
     self._app, self._hosts, self._any = app, frozenset(hosts), any_address
 
   async def __call__(
     self, scope: types.Scope, receive: types.Receive, send: types.Send
   ) -> None:
-    """Answers a request, or hands it on."""
+    """Answers a request or forwards it."""
     if scope['type'] != 'http':
-      return  # no lifespan of ours, no websockets
+      return  # neither lifespan nor websockets are used
     refusal = self._refusal(datastructures.Headers(scope=scope))
 
     async def send_with_headers(message: types.Message) -> None:
@@ -63,7 +59,7 @@ class Guard:
         refusal = (413, f'a request has at most {MAX_BODY} bytes')
     if refusal is not None:
       code, why = refusal
-      # Whatever of the body is still to come must not be taken for a request.
+      # The unread rest of the body must not be parsed as a request.
       reply = responses.PlainTextResponse(why, code, {'connection': 'close'})
       await reply(scope, receive, send_with_headers)
       return
@@ -75,7 +71,7 @@ class Guard:
     await self._app(scope, replay, send_with_headers)
 
   def _refusal(self, headers: datastructures.Headers) -> tuple[int, str] | None:
-    """Status and reason, or None for what may pass."""
+    """Status and reason, or None if the request may pass."""
     hosts = headers.getlist('host')
     if len(hosts) != 1 or not self._is_ours(hosts[0]):
       return 400, 'this host is not served here'
@@ -97,7 +93,7 @@ class Guard:
 
 
 async def _read(receive: types.Receive) -> bytes | None:
-  """The whole body; None if it is too long, whatever its length says."""
+  """The whole body; None if it exceeds `MAX_BODY`."""
   body = b''
   while True:
     message = await receive()

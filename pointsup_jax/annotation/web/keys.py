@@ -1,23 +1,18 @@
-"""Which key gives which class."""
+"""Assigns keyboard keys to classes."""
 
 import string
 from collections.abc import Sequence
 
-# Keys of the page that are no classes: unsure, skip, ignore, undo, brightness,
-# model's guess.
+# Keys of commands: unsure, skip, ignore, undo, brightness, model's guess.
 COMMANDS = 'usizbm'
 _LETTERS = [x for x in string.ascii_lowercase if x not in COMMANDS]
 
 
 def assign(names: Sequence[str]) -> list[str]:
-  """A key for each class, '' for those that are left over.
+  """Returns a key for each class, '' if none is left.
 
-  The first ten get 1 to 9 and 0. Each of the others gets the first letter of
-  its name that is still free, so that it can be remembered; if there is none,
-  the first free one of the alphabet; after that, capitals.
-
-  Args:
-    names: of the classes.
+  The first ten get 1 to 9 and 0. Each of the others gets the first free letter
+  of its name, else the first free one of the alphabet, else a capital.
   """
   keys = list('1234567890'[: len(names)])
   free = list(_LETTERS)

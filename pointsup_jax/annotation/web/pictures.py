@@ -1,4 +1,4 @@
-"""The images that annotators see, encoded for a browser."""
+"""Encodes the images that annotators see for a browser."""
 
 import collections
 import io
@@ -14,32 +14,28 @@ _KEPT = 16  # encoded images
 
 
 class Images(Protocol):
-  """Images by index, as large as a person should see them."""
+  """Images by index, at the size that annotators see."""
 
   @property
   def names(self) -> Sequence[str]:
-    """The images' names, in the order of their indices."""
+    """Image names, in index order."""
 
   def __getitem__(self, index: int) -> Example:
     """Loads an image."""
 
 
 class Pictures:
-  """PNG files by number; threads may ask at the same time."""
+  """PNG files by number, cached; safe to use from several threads."""
 
   def __init__(self, images: Images) -> None:
-    """Takes the images; the number of each is its index."""
+    """Wraps the images; an image's number is its index."""
     self._images = images
     self.number = {name: i for i, name in enumerate(images.names)}
     self._kept: collections.OrderedDict[int, bytes] = collections.OrderedDict()
     self._lock = threading.Lock()
 
   def png(self, number: int) -> bytes:
-    """An image without any loss: a point may lie on any of its pixels.
-
-    Raises:
-      KeyError: there is none of this number.
-    """
+    """Returns a lossless PNG; raises KeyError if there is no such image."""
     if not 0 <= number < len(self._images.names):
       raise KeyError(number)
     with self._lock:
@@ -47,7 +43,7 @@ class Pictures:
         self._kept.move_to_end(number)
         return self._kept[number]
     stream = io.BytesIO()
-    # The lightest compression: the way is short, and somebody waits.
+    # Lossless, as points are single pixels; fast, as an annotator waits.
     image = Image.fromarray(self._images[number].image)
     image.save(stream, 'PNG', compress_level=1)
     with self._lock:

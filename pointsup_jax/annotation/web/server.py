@@ -1,4 +1,4 @@
-"""Serves the page until every point is answered or somebody stops it."""
+"""Serves the page until all points are answered or it is stopped."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from pointsup_jax.annotation.web import access, pictures, store_thread
 from pointsup_jax.annotation.web import site as site_lib
 from pointsup_jax.hosts import progress, stopping
 
-# After the last answer: time to see that it is done, or to take it back.
+# Time after the last answer to see that it is done, or to undo it.
 _GRACE_SECONDS = 10.0
 _LOOK_EVERY = 0.2  # seconds
 
@@ -28,9 +28,9 @@ class Options:
 
   Attributes:
     host: IPv4 address or name to listen on.
-    port: to listen on; 0 for any free one.
-    allow_remote: whether other machines may come.
-    overlap: the share of points that two annotators are asked about.
+    port: to listen on; 0: any free one.
+    allow_remote: whether other machines may open the page.
+    overlap: share of points that two annotators answer, 0 to 1.
   """
 
   host: str
@@ -48,16 +48,14 @@ def serve(
   grid: tuple[int, int],
   options: Options,
 ) -> None:
-  """Serves a store's points.
+  """Serves a store's points until all are answered or a stop is requested.
 
   Args:
     path: the store.
-    folder: for the secret.
-    images: those of the requests.
-    names: of the classes.
-    palette: their colours, RGB.
+    folder: where the secret is kept; created if missing.
+    images: must include all images with requests.
+    palette: class colours, RGB.
     grid: rows and columns of patches.
-    options: how.
 
   Raises:
     errors.UserError: it is served already, the port is taken, or images are
@@ -96,11 +94,11 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-  """Leaves signals to `pointsup_jax.stop`."""
+  """Leaves signals to `pointsup_jax.hosts.stopping`."""
 
   @contextlib.contextmanager
   def capture_signals(self) -> Iterator[None]:
-    """Captures none."""
+    """Captures no signals."""
     yield
 
 

@@ -1,4 +1,4 @@
-"""The routes of the page: what a browser may ask for and what it gets."""
+"""HTTP routes of the page."""
 
 import dataclasses
 import pathlib
@@ -19,8 +19,8 @@ _STATIC = pathlib.Path(__file__).parent / 'static'
 _FILES = {'app.js': 'text/javascript', 'app.css': 'text/css'}
 _HISTORY = 10
 _DAYS_30 = 30 * 24 * 3600
-# Reloads without the token. A redirect would do, but browsers withhold strict
-# cookies from redirects that a click on another site began.
+# Reloads without the token. Not a redirect: browsers withhold strict cookies
+# from redirects that a click on another site began.
 _WELCOME = (
   '<!doctype html><meta charset="utf-8"><title>Points</title>'
   '<meta http-equiv="refresh" content="0;url=/"><a href="/">Continue</a>'
@@ -31,19 +31,15 @@ Handler = Callable[[requests.Request, dict[str, Any]], Awaitable[dict]]
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-  """Everything that the routes need.
+  """The routes and their state.
 
   Attributes:
-    store_thread: has the store open.
-    access: who may come in.
-    pictures: the images of all requests.
-    sizes: height and width in which the requests of an image count.
-    names: of the classes.
-    palette: their colours, RGB.
+    sizes: (height, width) that an image's requests refer to.
+    palette: class colours, RGB.
     grid: rows and columns of patches.
-    port: on which this is served; cookies are named for it.
-    windows: annotator -> the browser window that labels under that name. Two
-      would be handed the same points.
+    port: part of the cookies' names.
+    windows: annotator -> the only browser window that may answer under that
+      name, since two would be handed the same points.
   """
 
   store_thread: thread_lib.StoreThread
@@ -59,7 +55,7 @@ class Site:
   def app(
     self, hosts: Collection[str], any_address: bool = False
   ) -> asgi.ASGIApp:
-    """The whole application, guarded; see `guard.Guard`."""
+    """Returns the guarded application; see `guard.Guard`."""
     routes = [
       routing.Route('/', self.page),
       routing.Route('/favicon.ico', self.icon),
@@ -80,7 +76,7 @@ class Site:
     )
 
   async def page(self, request: requests.Request) -> responses.Response:
-    """The page, once the link with the token has left its cookie."""
+    """Serves the page, or sets the cookie if the link has the token."""
     token = request.query_params.get('token')
     if token is not None and self.access.is_token(token):
       reply = responses.HTMLResponse(_WELCOME)
@@ -93,11 +89,11 @@ class Site:
     return responses.FileResponse(_STATIC / 'index.html')
 
   async def icon(self, request: requests.Request) -> responses.Response:
-    """Browsers ask for one; there is none."""
+    """Returns no content: there is no icon."""
     return responses.Response(status_code=204)
 
   async def static(self, request: requests.Request) -> responses.Response:
-    """The script and the style sheet."""
+    """Serves the script and the style sheet."""
     name = request.path_params['name']
     if not self._admitted(request):
       return _refused(403, 'no key')
@@ -106,7 +102,7 @@ class Site:
     return responses.FileResponse(_STATIC / name, media_type=_FILES[name])
 
   async def session(self, request: requests.Request) -> responses.Response:
-    """What a page needs to know when it is opened."""
+    """Returns what a page needs when it opens."""
     if not self._admitted(request):
       return _refused(403, 'no key')
     shown = [
@@ -125,7 +121,7 @@ class Site:
     )
 
   async def image(self, request: requests.Request) -> responses.Response:
-    """An image by its number, which says nothing about any file."""
+    """Serves an image by number, so that the URL names no file."""
     if not self._admitted(request):
       return _refused(403, 'no key')
     number = request.path_params['number']
@@ -142,7 +138,7 @@ class Site:
     )
 
   async def agreement(self, request: requests.Request) -> responses.Response:
-    """How far annotators agree."""
+    """Returns the agreement of annotators."""
     if not self._admitted(request):
       return _refused(403, 'no key')
     found = await self.store_thread.do(lambda queue: queue.agreement())
@@ -155,7 +151,7 @@ class Site:
     )
 
   async def plan(self, request: requests.Request) -> responses.Response:
-    """What is left to do, and what smaller budgets hold."""
+    """Returns the work left, in total and for smaller budgets."""
     if not self._admitted(request):
       return _refused(403, 'no key')
     annotator = self._annotator(request)
@@ -172,7 +168,7 @@ class Site:
   async def name(
     self, request: requests.Request, body: dict[str, Any]
   ) -> dict[str, Any]:
-    """Takes an annotator's name; `_post` puts it into a cookie."""
+    """Accepts an annotator's name; `_post` stores it in a cookie."""
     if not access_lib.is_name(body.get('name')):
       raise ValueError('a name has 1 to 40 letters, digits or _ . -')
     return {'annotator': body['name']}
@@ -180,7 +176,7 @@ class Site:
   async def points(
     self, request: requests.Request, body: dict[str, Any]
   ) -> dict[str, Any]:
-    """Hands out points; the window that asks becomes the annotator's."""
+    """Hands out points; the asking window becomes the annotator's."""
     annotator, want = self._named(request), fields.want(body)
     self.windows[annotator] = fields.text(body, 'window', 64)
     return await self.store_thread.do(
@@ -190,7 +186,7 @@ class Site:
   async def answer(
     self, request: requests.Request, body: dict[str, Any]
   ) -> dict[str, Any]:
-    """Records an answer and hands out what comes next."""
+    """Records an answer and hands out the next points."""
     annotator, want = self._named(request), fields.want(body)
     answer = fields.answer(body)
     window = fields.text(body, 'window', 64)
@@ -209,7 +205,7 @@ class Site:
   async def disputes(
     self, request: requests.Request, body: dict[str, Any]
   ) -> dict[str, Any]:
-    """The points with different labels, with what everybody says."""
+    """Returns the points with different labels, and everybody's labels."""
     self._named(request)
     want = fields.want(body)
 
@@ -225,7 +221,6 @@ class Site:
   def _state(
     self, queue: queue_lib.Queue, annotator: str, want: int
   ) -> dict[str, Any]:
-    """Where an annotator stands."""
     history = [
       self._point(queue.request(said.request))
       | {'answer': said.answer, 'label': said.label}
@@ -255,7 +250,7 @@ class Site:
     }
 
   def _post(self, handler: Handler) -> Callable:
-    """A route that takes JSON from our own page and from nobody else."""
+    """Wraps a handler as a route for JSON from our own page only."""
 
     async def route(request: requests.Request) -> responses.Response:
       if not self._admitted(request) or not self.access.is_header(
@@ -309,7 +304,7 @@ class Site:
 
 
 class _Refused(Exception):
-  """A reply other than 200."""
+  """An error reply."""
 
   def __init__(self, code: int, why: str) -> None:
     super().__init__(why)

@@ -1,4 +1,4 @@
-"""The one thread that has the store open, and what it is asked to do."""
+"""The thread that owns the store."""
 
 import asyncio
 import concurrent.futures
@@ -13,7 +13,7 @@ T = TypeVar('T')
 
 
 class StoreThread:
-  """Does one thing after the other; answers of two people never interleave."""
+  """Runs work on the queue one at a time; answers never interleave."""
 
   def __init__(
     self, path: pathlib.Path, num_classes: int, overlap: float
@@ -32,15 +32,15 @@ class StoreThread:
       raise
 
   async def do(self, work: Callable[[queue_lib.Queue], T]) -> T:
-    """Runs something with the queue."""
+    """Runs `work` on the queue."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(self._thread, work, self._queue)
 
   def sizes(self) -> dict[str, tuple[int, int]]:
-    """Of all images; see `store.Store.sizes`."""
+    """Returns `store.Store.sizes`."""
     return self._thread.submit(self._store.sizes).result()
 
   def close(self) -> None:
-    """Closes the store once everything asked for is done."""
+    """Closes the store after pending work."""
     self._thread.submit(self._store.close).result()
     self._thread.shutdown()

@@ -1,7 +1,7 @@
-"""A picture with labels and depth, and the shapes that are drawn on it.
+"""An image with labels and depth, and the shapes drawn on it.
 
-World coordinates are metres: x to the right and z ahead of the camera, y up
-from the ground. The camera looks along z from `height` above the ground.
+World coordinates are in metres: x to the right, y up from the ground, z ahead.
+The camera looks along z from `height` above the ground.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ def about(middle: float, half: float) -> tuple[float, float]:
 
 @dataclasses.dataclass
 class Canvas:
-  """What has been drawn so far, the far things first."""
+  """The scene drawn so far, from far to near."""
 
   image: np.ndarray  # [H, W, 3] float32, 0..1
   labels: np.ndarray  # [H, W] uint8
@@ -32,11 +32,11 @@ class Canvas:
   centre: float  # column of x = 0, pixels
 
   def column(self, x: float, z: float) -> float:
-    """The image column of a point."""
+    """Returns the image column of a point."""
     return self.centre + self.focal * x / z
 
   def row(self, y: float, z: float) -> float:
-    """The image row of a point."""
+    """Returns the image row of a point."""
     return self.horizon + self.focal * (self.height - y) / z
 
   def front(
@@ -48,15 +48,10 @@ class Canvas:
     label: int,
     thinnest: int = 1,
   ) -> tuple[slice, slice] | None:
-    """A rectangle that faces the camera; returns the pixels it took.
+    """Draws a rectangle facing the camera; returns its pixels, None if unseen.
 
-    Args:
-      x: left and right, metres.
-      y: bottom and top, metres.
-      z: distance, metres.
-      color: [3].
-      label: train id.
-      thinnest: width and height are at least so many pixels.
+    `x` is (left, right), `y` (bottom, top) and `z` the distance, in metres.
+    Width and height are at least `thinnest` pixels.
     """
     box = self._box(
       self.column(x[0], z), self.column(x[1], z),
@@ -75,7 +70,7 @@ class Canvas:
     label: int,
     ragged: np.ndarray | None = None,
   ) -> None:
-    """An ellipse in a box that faces the camera; ragged [H, W] frays it."""
+    """Draws an ellipse facing the camera; noise `ragged` [H, W] frays it."""
     left, right = self.column(x[0], z), self.column(x[1], z)
     top, bottom = self.row(y[1], z), self.row(y[0], z)
     box = self._box(left, right, top, bottom, 1)
@@ -99,12 +94,10 @@ class Canvas:
     color: np.ndarray,
     label: int,
   ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray, np.ndarray] | None:
-    """A wall along z, to the left or right of the camera.
+    """Draws a wall along z, to the left or right of the camera.
 
-    Returns:
-      The box of pixels around it, the mask of those it took [h, w], and for
-      each of them its distance z [1, w] and height y [h, w]; None if nothing
-      of it can be seen.
+    Returns slices of its bounding box, the mask [h, w] of pixels drawn, their
+    distance z [1, w] and height y [h, w]; None if nothing is visible.
     """
     if abs(x) < 1e-3:
       return None
@@ -140,7 +133,7 @@ class Canvas:
   def _box(
     self, left: float, right: float, top: float, bottom: float, thinnest: int
   ) -> tuple[slice, slice] | None:
-    """The pixels of a rectangle, as slices; None outside the picture."""
+    """Returns a rectangle's pixels as slices; None outside the image."""
     height, width = self.labels.shape
     x0, y0 = round(left), round(top)
     x1, y1 = max(round(right), x0 + thinnest), max(round(bottom), y0 + thinnest)

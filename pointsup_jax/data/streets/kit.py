@@ -1,4 +1,4 @@
-"""What every thing of a scene is drawn with: chance, colours and a canvas."""
+"""Random numbers, colours and a canvas to draw a scene with."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,14 @@ import numpy as np
 from pointsup_jax.data.streets import labels, looks
 from pointsup_jax.data.streets.canvas import Canvas
 
-# Metres; as if the haze ended there, or it would hide the sky.
+# Metres; at a larger depth, haze would hide the sky.
 SKY_DEPTH = 60.0
 
-Thing = tuple[float, Callable[[], None]]  # distance, how to draw it
+Thing = tuple[float, Callable[[], None]]  # distance, draw function
 
 
 class Kit:
-  """The look, the random numbers and the canvas of one scene."""
+  """The look, random numbers and canvas of one scene."""
 
   def __init__(
     self,
@@ -24,7 +24,7 @@ class Kit:
     pixels: np.random.SeedSequence,
   ) -> None:
     self.look = look
-    # Two streams: the layout must not depend on the number of pixels.
+    # Two streams, so that the layout does not depend on the image size.
     self.rng = rng = np.random.default_rng(layout)
     self.pixel_rng = np.random.default_rng(pixels)
     self.noise = self.pixel_rng.random(size, np.float32)
@@ -38,7 +38,7 @@ class Kit:
       horizon=self.uniform(look.horizon) * height,
       centre=self.uniform((0.42, 0.58)) * width,
     )
-    # Drawn at once: numbers one by one are slow.
+    # Drawn at once for speed.
     self._color_noise = rng.standard_normal((256, 4), np.float32)
     self._color_noise *= np.float32(look.color_spread)
     self._color_noise[:, 0] += 1
@@ -47,7 +47,7 @@ class Kit:
     self.shade = self.uniform((0.6, 0.9))  # of faces turned from the light
 
   def uniform(self, bounds: tuple[float, float]) -> float:
-    """A random number within bounds."""
+    """Draws a random number within bounds."""
     return bounds[0] + (bounds[1] - bounds[0]) * self.rng.random()
 
   def chance(self, probability: float) -> bool:
@@ -55,7 +55,7 @@ class Kit:
     return self.rng.random() < probability
 
   def color(self, name: str) -> np.ndarray:
-    """One of the look's colours for a kind of thing, a little off."""
+    """Picks one of the look's colours for a kind of thing and varies it."""
     choices = self.look.colors[name]
     color = choices[int(self.rng.random() * len(choices))]
     self._colors_taken += 1

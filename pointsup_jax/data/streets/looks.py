@@ -1,4 +1,4 @@
-"""The two looks of the world: what things are painted with, and the camera."""
+"""The two looks of Streets: colours, layout statistics and camera."""
 
 import dataclasses
 import functools
@@ -8,9 +8,9 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-  """Palette, layout statistics and camera of one domain; colours are 0..1."""
+  """Colours (0..1), layout statistics and camera of one domain."""
 
-  is_camera: bool  # whether a real camera's faults are added
+  is_camera: bool  # whether to simulate a real camera's faults
   camera_height: tuple[float, float]  # metres
   horizon: tuple[float, float]  # of the image height
   focal: tuple[float, float]  # of the image width
@@ -123,14 +123,11 @@ LOOKS = {'game': GAME, 'camera': CAMERA}
 def develop(
   look: Look, image: np.ndarray, depth: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-  """From the painted scene to the picture: [H, W, 3] uint8.
+  """Turns a painted scene into an image: [H, W, 3] uint8.
 
-  Args:
-    look: a camera adds haze, exposure, colour cast, vignette, blur and sensor
-      noise; without one there is but a little haze.
-    image: [H, W, 3] float32, 0..1.
-    depth: [H, W] float32, metres.
-    rng: of the scene.
+  A camera adds haze, exposure, colour cast, vignette, blur and sensor noise,
+  the game only a little haze and noise. Takes an image [H, W, 3] float32, 0..1,
+  which it modifies, and depth [H, W] float32, metres.
   """
   if not look.is_camera:
     _haze(image, depth, 400.0, (0.6, 0.75, 0.95))
@@ -149,7 +146,7 @@ def develop(
 
 
 def _grain(image: np.ndarray, size: float, rng: np.random.Generator) -> None:
-  """Adds noise of this standard deviation, in place."""
+  """Adds noise of standard deviation `size`, in place."""
   noise = rng.standard_normal(image.shape[:2], np.float32)[..., None]
   noise *= np.float32(size)
   image += noise
@@ -161,7 +158,7 @@ def _haze(
   reach: float,
   color: tuple[float, float, float],
 ) -> None:
-  """Fades the image to the colour, in place; reach is in metres."""
+  """Fades the image to a colour, in place; reach is in metres."""
   clear = np.exp(depth * np.float32(-1 / reach))[..., None]
   haze = np.array(color, np.float32)
   image -= haze
@@ -170,7 +167,7 @@ def _haze(
 
 
 def _blur(image: np.ndarray, axis: int) -> np.ndarray:
-  """A [1 2 1] / 4 filter along an axis; the borders stay as they are."""
+  """Applies a [1 2 1] / 4 filter along an axis, except to the borders."""
   before, after = (
     image[(slice(None),) * axis + (slice(i, image.shape[axis] - 2 + i),)]
     for i in (0, 2)
@@ -186,14 +183,14 @@ def _blur(image: np.ndarray, axis: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def _vignette(size: tuple[int, int]) -> np.ndarray:
-  """[H, W, 1]: 1 in the middle, darker to the corners."""
+  """Returns brightness [H, W, 1]: 1 in the middle, darker in the corners."""
   rows, cols = (np.linspace(-1, 1, n, dtype=np.float32) for n in size)
   radius = rows[:, None] ** 2 + cols[None] ** 2
   return (1 - 0.1 * radius)[..., None]
 
 
 def _bytes(image: np.ndarray) -> np.ndarray:
-  """0..1 to 0..255."""
+  """Converts 0..1 to 0..255 uint8, modifying the image."""
   image *= 255
   np.clip(image, 0, 255, out=image)
   return image.astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A street: where its things stand and how each of them is drawn."""
+"""Lays out and renders street scenes."""
 
 import functools
 import math
@@ -9,20 +9,20 @@ import numpy as np
 from pointsup_jax.data.streets import labels, looks, things, vehicles
 from pointsup_jax.data.streets.kit import Kit, Thing
 
-_FAR = 110.0  # metres; the street ends there
+_FAR = 110.0  # metres; end of the street
 
 
 def render(
   look: str, split: str, index: int, seed: int, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Draws a scene; the same arguments always give the same one.
+  """Renders a scene; the same arguments always give the same one.
 
   Args:
     look: 'game' or 'camera'.
-    split: any name; different ones share no scene.
-    index: of the scene in its split.
-    seed: of the whole set.
-    size: height and width in pixels; the layout does not depend on it.
+    split: any name; splits share no scene.
+    index: index of the scene in its split.
+    seed: seed of the whole set.
+    size: (height, width) in pixels; the layout does not depend on it.
 
   Returns:
     Image [H, W, 3] uint8, RGB, and labels [H, W] uint8, train ids of
@@ -45,7 +45,7 @@ def _pixel_centres(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Street:
-  """One scene while it is being drawn."""
+  """The layout of one scene, and its drawing."""
 
   def __init__(self, kit: Kit) -> None:
     self.kit, look = kit, kit.look
@@ -57,7 +57,7 @@ class Street:
     ]
 
   def draw(self) -> None:
-    """Sky and ground, then all things from far to near, then the bonnet."""
+    """Draws the background, then things from far to near, then the bonnet."""
     self.draw_sky()
     self.draw_ground()
     self.draw_skyline()
@@ -72,7 +72,7 @@ class Street:
     self.draw_bonnet()
 
   def draw_sky(self) -> None:
-    """A gradient over everything."""
+    """Fills the image with a gradient."""
     rows, _ = _pixel_centres(self.kit.canvas.labels.shape)
     height = np.clip(rows / max(self.kit.canvas.horizon, 1), 0, 1)[..., None]
     low, high = np.float32(1.0), self.kit.color('sky')
@@ -82,7 +82,7 @@ class Street:
       self.kit.canvas.image += np.float32(0.03) * noise
 
   def draw_ground(self) -> None:
-    """Road with its markings, sidewalks and verges."""
+    """Draws the road with its markings, sidewalks and verges."""
     canvas = self.kit.canvas
     rows, cols = _pixel_centres(canvas.labels.shape)
     start = max(math.ceil(canvas.horizon), 0)
@@ -114,7 +114,7 @@ class Street:
   def draw_markings(
     self, image: np.ndarray, x: np.ndarray, z: np.ndarray
   ) -> None:
-    """Dashed lanes, solid edges, sometimes a crossing."""
+    """Draws dashed lanes, solid edges and sometimes a crossing."""
     lanes = 1 if self.road < 4.5 else 2
     thick = np.maximum(0.08, 0.6 * z / self.kit.canvas.focal)
     dashed = np.mod(z + self.kit.uniform((0, 6)), 6) < 3
@@ -130,7 +130,7 @@ class Street:
     image[lines] = self.kit.color('marking')
 
   def ground_shadows(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Soft shadows of what stands beside the street: a factor [h, W]."""
+    """Returns soft shadows on the ground as a brightness factor [h, W]."""
     edge = self.kit.uniform((-self.kerb, self.kerb))
     slope = self.kit.uniform((-0.1, 0.1))
     side = self.kit.rng.choice([-1.0, 1.0])
@@ -139,7 +139,7 @@ class Street:
     return (1 - self.kit.uniform((0.1, 0.5)) * depth).astype(np.float32)
 
   def draw_skyline(self) -> None:
-    """Distant houses and trees where the street ends."""
+    """Draws distant houses and trees where the street ends."""
     canvas = self.kit.canvas
     span = canvas.labels.shape[1] / canvas.focal * 150
     x = -span
@@ -153,7 +153,7 @@ class Street:
       x += width
 
   def draw_bonnet(self) -> None:
-    """The ego car's bonnet at the lower edge; nobody labels it."""
+    """Sometimes draws the ego car's bonnet, labelled 255, at the lower edge."""
     canvas = self.kit.canvas
     if not self.kit.chance(0.5):
       return
@@ -168,7 +168,7 @@ class Street:
     canvas.depth[area][inside] = 1.0
 
   def street_front(self, side: int) -> list[Thing]:
-    """Houses, gaps with trees, and walls, fences or hedges before them."""
+    """Places houses or trees, and walls, fences or hedges in front of them."""
     found: list[Thing] = []
     line = self.kerb + self.verge[side > 0]
     z = self.kit.uniform((-8, 4))
@@ -190,7 +190,7 @@ class Street:
     return found
 
   def furniture(self, side: int) -> list[Thing]:
-    """Street trees, lamp posts, traffic lights and signs at the kerb."""
+    """Places street trees, lamp posts, traffic lights and signs at the kerb."""
     found: list[Thing] = []
     z = self.kit.uniform((6, 14))
     while z < 55:
@@ -203,7 +203,7 @@ class Street:
     return found
 
   def pavement_life(self, side: int) -> list[Thing]:
-    """Persons, parked bicycles and parked cars on one side."""
+    """Places pedestrians, parked two-wheelers and parked cars on one side."""
     found: list[Thing] = []
     for _ in range(self.kit.rng.poisson(2.2)):
       x = side * self.kit.uniform((self.road + 0.3, self.kerb))
@@ -222,7 +222,7 @@ class Street:
     return found
 
   def traffic(self) -> list[Thing]:
-    """What drives on the road, and a train now and then."""
+    """Places vehicles and riders, and sometimes a train and a pedestrian."""
     found: list[Thing] = []
     lanes = (-0.5, 0.5) if self.road < 4.5 else (-0.7, -0.3, 0.3, 0.7)
     for lane in lanes:

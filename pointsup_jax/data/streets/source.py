@@ -1,4 +1,4 @@
-"""Procedural street scenes as a random-access data source."""
+"""Procedural street scenes as a random-access source."""
 
 from pointsup_jax import errors
 from pointsup_jax.data.streets import looks, scenes
@@ -8,7 +8,7 @@ SMALLEST = (32, 64)
 
 
 class Streets:
-  """Street scenes with the 19 classes of Cityscapes; nothing is stored."""
+  """Street scenes with the 19 classes of Cityscapes, rendered on access."""
 
   def __init__(
     self,
@@ -18,7 +18,7 @@ class Streets:
     size: tuple[int, int],
     seed: int = 0,
   ) -> None:
-    """Takes `length` scenes of a look, [H, W] = size, at least 32 x 64."""
+    """Defines `length` scenes; `size` is (height, width), at least 32 x 64."""
     if look not in looks.LOOKS:
       raise errors.UsageError(
         f'Streets has no look {look!r}; it is one of {", ".join(looks.LOOKS)}'

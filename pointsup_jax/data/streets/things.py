@@ -1,4 +1,4 @@
-"""What stands and walks along a street: a distance and how to draw it."""
+"""Things that stand or move along a street."""
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def tree(kit: Kit, x: float, z: float, scale: float = 1.0) -> Thing:
 
 
 def post(kit: Kit, x: float, z: float, side: int) -> Thing:
-  """A pole with nothing, traffic lights or signs on it."""
+  """A pole, which may have a traffic light and a sign."""
   height, color = kit.uniform((3.0, 6.5)), kit.color('pole')
   has_light, has_sign = kit.chance(0.45), kit.chance(0.5)
   light, sign = kit.color('light'), kit.color('sign')

@@ -1,4 +1,4 @@
-"""Where the clicks went: by class, and over the grid of patches."""
+"""Charts of the clicks by class and by patch."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from pointsup_jax.report.figures import style
 
 
 def by_class(clicks: clicks_lib.Clicks, classes: classes_lib.ClassSet) -> bytes:
-  """A PNG: shares of points by guess and by answer; disagreement by guess."""
+  """Draws a PNG: points by guess and answer, and disagreement by guess."""
   places = np.arange(classes.num_classes)
   guessed = _percent(clicks.asked)
   answered = _percent(clicks.answered)
@@ -39,7 +39,7 @@ def by_class(clicks: clicks_lib.Clicks, classes: classes_lib.ClassSet) -> bytes:
 
 
 def by_patch(clicks: clicks_lib.Clicks, size: tuple[int, int]) -> bytes:
-  """A PNG of the patch grid, as wide and high as images of a size (H, W)."""
+  """Draws the patch grid as PNG, in the shape of images (H, W)."""
   height, width = size
   share = 100 * clicks.patches / max(clicks.images, 1)
   with style.look():

@@ -1,4 +1,4 @@
-"""The confusion matrix, every row summing to 100 %."""
+"""Draws the confusion matrix in percent of each row."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.report import comparison as scores_lib
 from pointsup_jax.report.figures import style
 
-_WITH_NUMBERS = 30  # classes
+_WITH_NUMBERS = 30  # most classes with numbers in the cells
 _HEIGHT = 6.6  # inches
 
 
 def draw(matrix: np.ndarray, classes: classes_lib.ClassSet) -> bytes:
-  """A PNG of a matrix [C, C]; rows of classes that are in no label are grey."""
+  """Draws a matrix [C, C] as PNG; rows of absent classes are grey."""
   shares = 100 * scores_lib.shares(matrix)
   count = classes.num_classes
   with style.look():

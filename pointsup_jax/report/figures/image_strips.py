@@ -1,4 +1,4 @@
-"""Images side by side, and below each what is known of it."""
+"""Draws images side by side, each above its labels and predictions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,15 +12,15 @@ from pointsup_jax.report.figures import style
 from pointsup_jax.types import IGNORE
 
 # In inches.
-_HIGHEST = 8.2  # all pictures above each other, so that they fit a page
-_LEFT, _BAR = 0.22, 0.4  # room for what the pictures show, and for the scale
-_TOP, _LINE = 0.36, 0.16  # of the titles, and of a line of the legend
-_LEGEND = 1.15  # width of an entry
+_HIGHEST = 8.2  # height of all rows together, so that they fit a page
+_LEFT, _BAR = 0.22, 0.4  # widths of the row names and of the colour bar
+_TOP, _LINE = 0.36, 0.16  # heights of the titles and of a legend line
+_LEGEND = 1.15  # width of a legend entry
 _GAP = 0.04
 
 
 class Dot(NamedTuple):
-  """A point that was asked."""
+  """A requested point."""
 
   row: int
   col: int
@@ -29,35 +29,34 @@ class Dot(NamedTuple):
 
 
 class Tile(NamedTuple):
-  """One picture: an image, labels, or scores, with patches and points over it.
+  """Exactly one of image, labels and scores, with patches and points over it.
 
-  Exactly one of the first three is given; all tiles of a strip have one size.
+  All tiles of a strip have the same size.
   """
 
   image: np.ndarray | None = None  # [H, W, 3] uint8
   labels: np.ndarray | None = None  # [H, W] uint8, 255 = ignore
-  scores: np.ndarray | None = None  # [H, W] within [0, 1]
+  scores: np.ndarray | None = None  # [H, W] in [0, 1]
   asked: Sequence[tuple[int, int, int, int]] = ()  # top, left, height, width
   dots: Sequence[Dot] = ()
 
 
 class Strip(NamedTuple):
-  """One image and what is known of it."""
+  """One image and its tiles."""
 
   title: str
   name: str  # the image's
-  tiles: dict[str, Tile]  # what it shows -> the picture
+  tiles: dict[str, Tile]  # row name -> tile
 
 
 def draw(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> bytes:
-  """A PNG with a column a strip and a row a kind of picture.
+  """Draws a PNG with one column per strip and one row per kind of tile.
 
-  Args:
-    strips: at least one; those that lack a kind of picture leave it free.
-    classes: whose colours the labels get; those that occur are explained.
+  Needs at least one strip; missing tiles stay blank. The legend lists only
+  classes that occur.
   """
   kinds = list(dict.fromkeys(kind for strip in strips for kind in strip.tiles))
-  columns = max(len(strips), 2)  # one alone would be enormous
+  columns = max(len(strips), 2)  # a single one would be too large
   room = (style.WIDTH - _LEFT - _BAR) / columns - _GAP
   height, width = _array(next(iter(strips[0].tiles.values()))).shape[:2]
   tile_height = min(room * height / width, _HIGHEST / len(kinds))
@@ -72,7 +71,7 @@ def draw(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> bytes:
     fig.set_layout_engine('none')
 
     def place(row: int, left: float, width: float) -> axes.Axes:
-      """Axes in a row of pictures; inches from the left."""
+      """Axes in a row; `left` and `width` in inches."""
       above = _TOP + row * (tile_height + _GAP)
       low = fig_height - above - tile_height
       rectangle = (left, low, width, tile_height)
@@ -112,9 +111,8 @@ def draw(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> bytes:
 
 
 def _title(strip: Strip, width: float) -> str:
-  """What stands above a strip; `width` in inches."""
-  length = int(width * 16)  # characters that fit
-  # Names of images differ at their ends.
+  length = int(width * 16)  # characters that fit in `width` inches
+  # Image names differ at their ends: cut the start.
   return f'{strip.title}\n{style.short(strip.name[::-1], length)[::-1]}'
 
 
@@ -124,7 +122,7 @@ def _draw_tile(
   array = _array(tile)
   if tile.labels is not None:
     array = colored(tile.labels, classes)
-  elif tile.dots or tile.asked:  # they alone shall be bright and coloured
+  elif tile.dots or tile.asked:  # make them stand out
     grey = 0.2 + 0.4 * array.mean(axis=2, keepdims=True) / 255
     array = np.repeat(grey, 3, axis=2)
   elif tile.scores is not None:
@@ -133,7 +131,7 @@ def _draw_tile(
   ax.imshow(
     array,
     extent=(0, width, height, 0),
-    # Labels and small images must not be blurred; large ones are made smaller.
+    # Labels must not be blended; images are smoothed when shrunk.
     interpolation='nearest' if tile.labels is not None else 'antialiased',
   )
   for top, left, patch_height, patch_width in tile.asked:
@@ -163,7 +161,7 @@ def _draw_tile(
 
 
 def colored(labels: np.ndarray, classes: classes_lib.ClassSet) -> np.ndarray:
-  """Labels [H, W] in the colours of their classes: [H, W, 3]; 255 is black."""
+  """Colours labels [H, W] as [H, W, 3] uint8; 255 is black."""
   table = np.zeros((256, 3), np.uint8)
   table[: classes.num_classes] = classes.palette
   return table[labels]
@@ -184,7 +182,7 @@ def _array(tile: Tile) -> np.ndarray:
 
 
 def _used(strips: Sequence[Strip]) -> list[int]:
-  """The classes that occur anywhere, and 255 if it does."""
+  """Labels in any tile or dot, sorted; 255 included."""
   seen: set[int] = set()
   for strip in strips:
     for tile in strip.tiles.values():

@@ -1,4 +1,4 @@
-"""The IoU of every class, one dot a model."""
+"""Dot chart of the IoU per class and model."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.report import comparison as scores_lib
 from pointsup_jax.report.figures import style
 
-_WIDTH = 5.0  # inches; it stands beside a table
+_WIDTH = 5.0  # inches; the chart is beside a table
 
 
 def draw(
   scores: Sequence[scores_lib.Scores], classes: classes_lib.ClassSet
 ) -> bytes:
-  """A PNG: a line a class, from the lowest to the highest model."""
+  """Draws a PNG; lines join the lowest and highest IoU of each class."""
   values = 100 * np.stack([model.iou for model in scores])  # [models, C]
   places = np.arange(classes.num_classes)
   height = 0.9 + 0.22 * classes.num_classes
@@ -44,7 +44,7 @@ def draw(
         zorder=2 + i,
       )
     style.name_classes(ax, classes.names, classes.palette, height)
-    ax.set_xlim(-1, 100)  # so that dots at 0 are whole
+    ax.set_xlim(-1, 100)  # keeps dots at 0 whole
     ax.set_xlabel('IoU in %')
     ax.grid(axis='both')
     ax.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""The training curves of all phases, side by side."""
+"""Plots the losses of all phases side by side."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from pointsup_jax.report import loss_curves as curves_lib
 from pointsup_jax.report.figures import style
 
 _ROWS = ((True, 'cross entropy on labels'), (False, "the method's losses"))
-_ACROSS = 3  # phases beside each other
+_ACROSS = 3  # phases per row
 
 
 def draw(phases: Sequence[curves_lib.Phase]) -> bytes:
-  """A PNG: as logged in the background, smoothed in front."""
+  """Draws a PNG with the logged losses and, in front, smoothed ones."""
   names = sorted({curve.name for phase in phases for curve in phase.curves})
   colors = {
     name: style.COLORS[i % len(style.COLORS)] for i, name in enumerate(names)

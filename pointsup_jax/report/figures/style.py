@@ -1,7 +1,6 @@
-"""What all figures share: size, type, and colours that everybody can tell.
+"""Shared figure style: sizes, fonts and colour-blind safe colours.
 
-Names of classes and images come from users' files: no text is taken for
-formulae here.
+Math parsing is off, because class and image names come from users' files.
 """
 
 import contextlib
@@ -12,9 +11,9 @@ from collections.abc import Iterator, Sequence
 import matplotlib
 from matplotlib import axes, figure
 
-WIDTH = 7.2  # inches, a page's text
+WIDTH = 7.2  # inches, the text width of a page
 DPI = 200
-# Okabe and Ito's colours, which colour-blind people tell apart.
+# Okabe and Ito's palette, safe for colour-blind people.
 COLORS = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#56B4E9', '#D55E00')
 MARKERS = 'osD^vP'
 INK, FAINT = '#1f2933', '#9aa5b1'
@@ -46,9 +45,9 @@ _STYLE: dict = {
 
 @contextlib.contextmanager
 def look() -> Iterator[None]:
-  """What is drawn and saved within looks alike, whatever the user's settings.
+  """Applies the style in its block, whatever the user's settings.
 
-  No glyphs for a name in the font is no reason to warn: the page has the name.
+  Suppresses warnings about missing glyphs: the page has the names as text.
   """
   with matplotlib.rc_context(), warnings.catch_warnings():
     matplotlib.rcdefaults()
@@ -58,24 +57,24 @@ def look() -> Iterator[None]:
 
 
 def new(height: float, width: float = WIDTH) -> figure.Figure:
-  """An empty figure; height and width in inches."""
+  """Creates an empty figure; height and width in inches."""
   return figure.Figure(figsize=(width, height), dpi=DPI, layout='constrained')
 
 
 def png(drawn: figure.Figure) -> bytes:
-  """The file of a figure, the same for the same figure."""
+  """Encodes a figure as PNG, deterministically."""
   file = io.BytesIO()
   drawn.savefig(file, format='png', metadata={'Software': None})
   return file.getvalue()
 
 
 def short(name: str, length: int = 24) -> str:
-  """A name that fits an axis."""
+  """Cuts a name to `length` characters."""
   return name if len(name) <= length else name[: length - 1] + '…'
 
 
 def rgb(color: Sequence[int]) -> tuple[float, float, float]:
-  """A colour of 0..255 as matplotlib has it."""
+  """Converts a colour from 0..255 to 0..1."""
   red, green, blue = color
   return red / 255, green / 255, blue / 255
 
@@ -86,13 +85,10 @@ def name_classes(
   palette: Sequence[Sequence[int]],
   height: float,
 ) -> None:
-  """Puts classes on the y axis, the first on top, with their own colours.
+  """Labels the y axis with C classes and their colours, the first on top.
 
-  Args:
-    ax: where.
-    names: C names.
-    palette: C colours of 0..255.
-    height: of the figure in inches; many names get small letters.
+  `palette` has C colours of 0..255; the font size depends on `height`, the
+  figure's height in inches.
   """
   places = range(len(names))
   size = min(7.0, 72 * 0.8 * height / len(names))

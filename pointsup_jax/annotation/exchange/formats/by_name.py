@@ -1,4 +1,4 @@
-"""All formats by name."""
+"""Exchange formats by name."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -19,14 +19,13 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
 
 
 class Format(NamedTuple):
-  """How points are written, and how answers are read."""
+  """Writer and reader of a format."""
 
-  # Gives pairs of a suffix, for files beside the main one, and a text. Where
-  # `many` is set: of a path below the folder of the export, and a text.
+  # Yields (suffix of the main file's name, text), or, if `many`, (path below
+  # the export folder, text).
   write: Callable[[Export], Iterator[tuple[str, str]]]
-  # From the text of a file, and whom to name where it names nobody, the
-  # answers; errors.UserError says what is wrong with the text. None: written
-  # only.
+  # Takes a file's text, and the annotator to use where it names nobody. Raises
+  # errors.UserError if the text is malformed. None: write-only.
   read: Callable[[str, str], list[FileAnswer]] | None = None
   many: bool = False
 

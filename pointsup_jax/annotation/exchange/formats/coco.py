@@ -1,6 +1,6 @@
-"""COCO keypoints: one annotation a labelled point; written only.
+"""COCO keypoints, one annotation per labelled point; write-only.
 
-Not read back: the tools that write COCO drop points, or keep one of each class.
+Not read, as tools that write COCO drop points or keep one per class.
 """
 
 import json
@@ -13,7 +13,7 @@ _VISIBLE = 2  # labelled and visible
 
 
 def write(export: Export) -> Iterator[tuple[str, str]]:
-  """Points that have a class; there is no category for the others."""
+  """Yields the points that have a class; others have no category."""
   images = export.by_image()
   numbers = {image: i for i, image in enumerate(images, start=1)}
   labelled = [

@@ -1,4 +1,4 @@
-"""CSV: id, label, annotator; what any spreadsheet can make."""
+"""CSV: id, label, annotator; any spreadsheet can write it."""
 
 import csv
 import io
@@ -10,14 +10,14 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
   FileAnswer,
 )
 
-# The first two are needed, in any order.
+# The first two are required, in any order.
 _COLUMNS = ('id', 'label', 'annotator', 'seconds', 'requests')
-# Spreadsheets write the separator of their country.
+# Spreadsheets use the separator of their locale.
 _SEPARATORS = (',', ';', '\t')
 
 
 def write(export: Export) -> Iterator[tuple[str, str]]:
-  """A line for each point; the label of open ones is empty."""
+  """Yields a line for each point; the label of open ones is empty."""
   text = io.StringIO()
   writer = csv.writer(text, lineterminator='\n')
   writer.writerow(_COLUMNS)
@@ -31,10 +31,10 @@ def write(export: Export) -> Iterator[tuple[str, str]]:
 
 
 def read(text: str, annotator: str) -> list[FileAnswer]:
-  """Reads the answers; see `formats.table.Format.read`."""
+  """Reads the answers; see `by_name.Format.read`."""
   first = text.partition('\n')[0]
   separator = max(_SEPARATORS, key=first.count)
-  # Not strict, an open quote would swallow all lines after it.
+  # Otherwise an open quote would swallow all following lines.
   reader = csv.reader(
     io.StringIO(text, newline=''), delimiter=separator, strict=True
   )

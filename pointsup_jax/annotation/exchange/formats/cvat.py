@@ -1,4 +1,4 @@
-"""CVAT: 'CVAT for images 1.1' XML, a shape a point, its class an attribute."""
+"""'CVAT for images 1.1' XML: a shape per point, its class an attribute."""
 
 import json
 import math
@@ -16,13 +16,12 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
 
 _LABEL = 'query'
 _EXPORT = "export the task as 'CVAT for images 1.1'"
-# Entities can make a small file expand without end or read other files; CVAT
-# writes none, so that no parser needs to see them.
+# Entities can expand without bound or read other files; CVAT writes none.
 _DECLARATION = re.compile(r'<!\s*(DOCTYPE|ENTITY)', re.IGNORECASE)
 
 
 def write(export: Export) -> Iterator[tuple[str, str]]:
-  """The annotations, and the label for the task's constructor."""
+  """Yields the annotations, and the label for the task's constructor."""
   root = ET.Element('annotations')
   ET.SubElement(root, 'version').text = '1.1'
   images = export.by_image()
@@ -43,7 +42,7 @@ def write(export: Export) -> Iterator[tuple[str, str]]:
 
 
 def read(text: str, annotator: str) -> list[FileAnswer]:
-  """Reads the answers; see `formats.table.Format.read`."""
+  """Reads the answers; see `by_name.Format.read`."""
   if _DECLARATION.search(text):
     raise errors.UserError(
       f'declares a DOCTYPE or an entity, which CVAT does not write; {_EXPORT}'
@@ -74,7 +73,6 @@ def _attributes(words: words.Words, digest: str) -> dict[str, tuple]:
 
 
 def _meta(root: ET.Element, export: Export, num_images: int) -> None:
-  """What the file says of its task."""
   task = ET.SubElement(ET.SubElement(root, 'meta'), 'task')
   ET.SubElement(task, 'name').text = 'points'
   ET.SubElement(task, 'size').text = str(num_images)
@@ -94,7 +92,7 @@ def _meta(root: ET.Element, export: Export, num_images: int) -> None:
 
 
 def _constructor(export: Export) -> list[dict]:
-  """The label as the 'Raw' tab of a task's constructor takes it."""
+  """The label, for the 'Raw' tab of a task's constructor."""
   known = _attributes(export.words, export.digest)
   attributes = [
     {
@@ -147,7 +145,7 @@ def _file_answer(
 
 
 def _position(shape: ET.Element, image: ET.Element) -> tuple[float, float]:
-  """Row and column as shares; ValueError where they are not two numbers."""
+  """Row and column as shares; raises ValueError for other than a point."""
   x, y = map(float, shape.get('points', '').split(','))
   width, height = float(image.get('width', '')), float(image.get('height', ''))
   if min(width, height) <= 0 or not math.isfinite(x + y):

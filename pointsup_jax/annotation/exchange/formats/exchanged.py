@@ -1,4 +1,4 @@
-"""What every format carries: points to be answered, and answers to them."""
+"""Data that all formats exchange: points to be answered, and answers."""
 
 import dataclasses
 import hashlib
@@ -10,27 +10,27 @@ from pointsup_jax.annotation import records
 from pointsup_jax.annotation.exchange.formats import pixels
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 
-# The names that `records.request_id` gives; other tools name what they add.
+# Matches `records.request_id`, but not the ids that other tools add.
 _POINT_ID = re.compile(r'.+-r\d+-c\d+', re.DOTALL)
 
 
 class Answer(NamedTuple):
-  """What somebody said of a point."""
+  """An answer to a point."""
 
-  label: int | None  # 255: none of the classes; None: the person is unsure
+  label: int | None  # 255: none of the classes; None: unsure
   annotator: str
   seconds: float | None = None
 
 
 class Point(NamedTuple):
-  """A request, with the answer that holds."""
+  """A request, with the answer that holds, if any."""
 
   request: records.Request
   answer: Answer | None
 
 
 class ImageFile(NamedTuple):
-  """The image that people look at."""
+  """An image file that people look at."""
 
   path: str  # below the folder of images
   size: tuple[int, int]  # (height, width) in pixels
@@ -38,17 +38,17 @@ class ImageFile(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-  """All that a format writes."""
+  """The content of an export."""
 
   points: Sequence[Point]
-  size: tuple[int, int]  # (height, width) in which the requests count
+  size: tuple[int, int]  # (height, width) that the requests refer to
   words: words_lib.Words
   digest: str  # of the requests, see `digest`
   files: Mapping[str, ImageFile]  # of every image with points
-  folder: str  # the name of the folder that holds what people look at
+  folder: str  # name of the folder of images or crops
 
   def by_image(self) -> dict[str, list[Point]]:
-    """The points of each image, those most worth first as in `points`."""
+    """Groups the points by image, in the order of `points`."""
     images: dict[str, list[Point]] = {}
     for point in self.points:
       images.setdefault(point.request.image, []).append(point)
@@ -57,11 +57,9 @@ class Export:
   def x_y(
     self, point: Point, shown: tuple[int, int] | None = None
   ) -> tuple[float, float]:
-    """Where people are shown the centre of a point's pixel: x, y.
+    """Returns x, y of the centre of a point's pixel, as people see it.
 
-    Args:
-      point: which.
-      shown: (height, width) of what they see; None: that of the image's file.
+    `shown` is the (height, width) they see; None: that of the image's file.
     """
     request = point.request
     shown = shown or self.files[request.image].size
@@ -72,16 +70,16 @@ class Export:
     return x, y
 
   def word_of(self, point: Point) -> str:
-    """What stands for the state of a point."""
+    """Returns the word for a point's answer, or `words.unlabelled`."""
     if point.answer is None:
       return self.words.unlabelled
     return self.words.of(point.answer.label)
 
 
 class FileAnswer(NamedTuple):
-  """One answer as it stands in a file, not yet checked against anything."""
+  """An unchecked answer from a file."""
 
-  where: str  # in the file
+  where: str  # location in the file, for messages
   point: str  # id; '' where there is none
   word: str  # a class, or a word of `words.Words`; '' for none
   annotator: str
@@ -89,11 +87,11 @@ class FileAnswer(NamedTuple):
   # Row and column as shares of the image's height and width.
   position: tuple[float, float] | None = None
   digest: str | None = None  # of the requests that were exported
-  fault: str = ''  # what makes it unusable, if anything
+  fault: str = ''  # why it is unusable, if it is
 
 
 def is_point_id(name: str) -> bool:
-  """Whether a name can be that of a request, of whatever store."""
+  """Whether a name has the form of a request's id."""
   return _POINT_ID.fullmatch(name) is not None
 
 
@@ -102,16 +100,10 @@ def digest(
   size: tuple[int, int],
   last_round: int | None = None,
 ) -> str:
-  """Tells the requests of one store from those of another.
+  """Identifies a store's requests: the last round and a hash.
 
-  Args:
-    requests: all of a store.
-    size: (height, width) in which they count.
-    last_round: later requests do not count, so that what was exported before
-      they were added is known again; None: all count.
-
-  Returns:
-    The last round that counts, and a hash.
+  `size` is the (height, width) that they refer to. With `last_round`, later
+  rounds are ignored, so that exports made before them still match.
   """
   if last_round is None:
     last_round = max((request.round for request in requests), default=0)

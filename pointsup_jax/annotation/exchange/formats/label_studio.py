@@ -1,4 +1,4 @@
-"""Label Studio, layout 'image': a task an image, a keypoint a point."""
+"""Label Studio, layout 'image': a task per image, a keypoint per point."""
 
 import json
 import urllib.parse
@@ -8,13 +8,13 @@ from xml.etree import ElementTree as ET
 from pointsup_jax.annotation.exchange.formats import words
 from pointsup_jax.annotation.exchange.formats.exchanged import Export, Point
 
-# How the editor asks the server for files below its document root.
+# Where Label Studio serves local files below its document root.
 _URL = '/data/local-files/?d='
 _WIDTH = 0.3  # of a keypoint, percent of the image's width
 
 
 def write(export: Export) -> Iterator[tuple[str, str]]:
-  """The tasks, and the labelling interface for the project's settings."""
+  """Yields the tasks, and the labelling interface for the project."""
   tasks = [
     _task(export, image, points) for image, points in export.by_image().items()
   ]
@@ -23,7 +23,7 @@ def write(export: Export) -> Iterator[tuple[str, str]]:
 
 
 def interface(words: words.Words) -> str:
-  """The labelling interface, which Label Studio wants once for a project."""
+  """Returns the labelling interface, to be set once per project."""
   view = ET.Element('View')
   ET.SubElement(
     view, 'Image', name='image', value='$image', zoom='true',
@@ -40,21 +40,21 @@ def interface(words: words.Words) -> str:
 
 
 def image_url(folder: str, path: str) -> str:
-  """Where Label Studio serves a file.
+  """Returns the URL of a file in Label Studio.
 
-  Its document root must be the parent of the folder: it refuses to open the
-  root itself to a project.
+  The document root must be the parent of `folder`: Label Studio does not let a
+  project open the root itself.
   """
   return _URL + urllib.parse.quote(f'{folder}/{path}')
 
 
 def region_id(point: str) -> str:
-  """A point's id as a region's; the editor cuts ids at the first '#'."""
+  """Encodes a point's id for a region; the editor cuts ids at '#'."""
   return point.replace('%', '%25').replace('#', '%23')
 
 
 def point_id(region: str) -> str:
-  """Undoes `region_id`, and leaves off what the editor appends."""
+  """Inverts `region_id`, dropping what the editor appends."""
   id_, _, _ = region.partition('#')
   return id_.replace('%23', '#').replace('%25', '%')
 
@@ -94,7 +94,7 @@ def _region(export: Export, point: Point) -> dict:
       'x': x,
       'y': y,
       'width': _WIDTH,
-      # Not a class: what nobody touches must not come back as an answer.
+      # Open points are 'unlabelled', so untouched ones are no answers.
       'keypointlabels': [export.word_of(point)],
     },
     'meta': {'text': [f'patch {request.patch}']},

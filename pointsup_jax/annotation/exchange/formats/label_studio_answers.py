@@ -1,4 +1,4 @@
-"""What Label Studio exports as 'JSON', of either layout."""
+"""Reads Label Studio's 'JSON' export, of either layout."""
 
 import json
 import math
@@ -13,11 +13,10 @@ _EXPORT = "export the project as 'JSON' (not JSON-MIN, CSV or COCO)"
 
 
 def read(text: str, annotator: str) -> list[FileAnswer]:
-  """Reads the answers; see `formats.table.Format.read`.
+  """Reads the answers; see `by_name.Format.read`.
 
-  Drafts, predictions and skipped tasks hold no answers. What has a position is
-  a point of layout 'image', named by its region; the others are named by their
-  task.
+  Ignores drafts, predictions and skipped tasks. Keypoints (layout 'image') are
+  identified by their region, choices (layout 'point') by their task.
   """
   try:
     tasks = json.loads(text)
@@ -44,13 +43,13 @@ def _answers_of_task(
   if 'annotations' not in task:
     raise ValueError("no 'annotations'")
   for annotation in task['annotations']:
-    # A skipped task is asked again: it is as if nobody had seen it.
+    # Skipped tasks are asked again.
     if annotation.get('was_cancelled'):
       continue
     results = [
       result
       for result in annotation['result']
-      # Other controls that the project may have are no concern of ours.
+      # The project may have other controls.
       if _kind(result) in ('keypointlabels', 'choices')
     ]
     seconds = _number(annotation.get('lead_time'))
@@ -60,7 +59,7 @@ def _answers_of_task(
         task['data'],
         where=name,
         annotator=_person(annotation.get('completed_by')) or annotator,
-        # Label Studio times annotations, not regions; the total stays right.
+        # Label Studio times annotations, not regions: split it evenly.
         seconds=None if seconds is None else seconds / len(results),
       )
 
@@ -97,13 +96,13 @@ def _file_answer(
 
 
 def _kind(result: dict) -> str:
-  """A keypoint whose label was taken away is no 'keypointlabels' any more."""
+  """The type; a keypoint without its label has the type 'keypoint'."""
   kind = result.get('type')
   return 'keypointlabels' if kind == 'keypoint' else str(kind)
 
 
 def _person(completed_by: Any) -> str:
-  """Label Studio names people by number, or with all it knows of them."""
+  """An annotator's name, from a number or a dict of details."""
   if isinstance(completed_by, dict):
     for key in ('email', 'username', 'id'):
       if completed_by.get(key):
@@ -115,7 +114,6 @@ def _person(completed_by: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-  """A finite number, or nothing."""
   if isinstance(value, int | float) and math.isfinite(value):
     return float(value)
   return None

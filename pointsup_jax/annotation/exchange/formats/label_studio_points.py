@@ -1,7 +1,7 @@
-"""Label Studio, layout 'point': a task a point, a choice among the words.
+"""Label Studio, layout 'point': a task per point, a choice among the words.
 
-Nothing can be moved, and every point has its own time. What is shown is a crop
-with a cross on the point.
+Shows a crop with a cross on the point. Nothing can be moved, and every point is
+timed.
 """
 
 import json
@@ -13,14 +13,14 @@ from pointsup_jax.annotation.exchange.formats.exchanged import Export, Point
 
 
 def write(export: Export) -> Iterator[tuple[str, str]]:
-  """The tasks, and the labelling interface for the project's settings."""
+  """Yields the tasks, and the labelling interface for the project."""
   tasks = [_task(export, point) for point in export.points]
   yield '', json.dumps(tasks, indent=1)
   yield '.config.xml', interface(export.words)
 
 
 def interface(words: words.Words) -> str:
-  """The labelling interface, which Label Studio wants once for a project."""
+  """Returns the labelling interface, to be set once per project."""
   view = ET.Element('View')
   ET.SubElement(view, 'Header', value='$question')
   ET.SubElement(view, 'Image', name='image', value='$image', zoom='true')
@@ -35,7 +35,7 @@ def interface(words: words.Words) -> str:
 
 
 def crop_path(point: Point) -> str:
-  """Where the crop of a point lies below the folder of crops."""
+  """Returns the path of a point's crop below the folder of crops."""
   return f'{point.request.id}.png'
 
 

@@ -1,4 +1,4 @@
-"""labelme: a JSON beside each image; written only."""
+"""labelme: a JSON file beside each image; write-only."""
 
 import json
 import pathlib
@@ -8,7 +8,7 @@ from pointsup_jax.annotation.exchange.formats.exchanged import Export, Point
 
 
 def write(export: Export) -> Iterator[tuple[str, str]]:
-  """A file for each image, at the image's path below the folder."""
+  """Yields a file for each image, at the image's path below the folder."""
   for image, points in export.by_image().items():
     path = pathlib.PurePosixPath(export.files[image].path)
     height, width = export.files[image].size

@@ -1,44 +1,36 @@
-"""Pixels of the training size in an image of another size.
+"""Converts pixels of the training size to images of other sizes.
 
-A point is written as the centre of its pixel. Edges would come back as their
-neighbours: rounding decides on which side of an edge a number falls.
+Points are written as pixel centres: edges might be rounded into a neighbour.
 """
 
 import math
 
-# CVAT's two decimals, seen at the training size.
+# Of CVAT's two decimals, in pixels of the training size.
 _ROUNDING = 0.02
 
 
 def centre(index: int, length: int, shown: float) -> float:
-  """Where the centre of a pixel is shown.
+  """Returns where the centre of row or column `index` is shown.
 
-  Args:
-    index: its row or column.
-    length: rows or columns at the training size.
-    shown: height or width of what is shown: pixels of the original, or 100.
+  `length` is the number of rows or columns at the training size, `shown` the
+  height or width as shown: pixels of the original, or 100 (percent).
   """
   return (index + 0.5) * shown / length
 
 
 def index(share: float, length: int) -> int:
-  """The row or column that lies at a share of the height or width."""
+  """Returns the row or column at a share of the height or width."""
   return min(max(math.floor(share * length), 0), length - 1)
 
 
 def moved(
   position: tuple[float, float], pixel: tuple[int, int], size: tuple[int, int]
 ) -> float:
-  """How far a point was moved, in pixels of the training size.
+  """Returns how far a point was moved, in pixels of the training size.
 
-  Args:
-    position: row and column as shares of height and width.
-    pixel: row and column that were asked.
-    size: height and width at which they count.
-
-  Returns:
-    The distance along the axis on which it is larger; 0 within the pixel, which
-    is half a pixel from its centre to any side.
+  `position` is (row, column) as shares of height and width, `pixel` the (row,
+  column) asked for, `size` the training size. The distance is the larger one
+  along an axis from the pixel's centre, and 0 within the pixel.
   """
   distance = max(
     abs(share * length - (index + 0.5))

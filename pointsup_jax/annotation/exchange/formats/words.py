@@ -1,4 +1,4 @@
-"""The words that stand for answers in files that people see."""
+"""Words that stand for answers in exchanged files."""
 
 import dataclasses
 import difflib
@@ -12,14 +12,14 @@ _GREYS = ((153, 153, 153), (85, 85, 85), (255, 255, 255))
 
 @dataclasses.dataclass(frozen=True)
 class Words:
-  """The names of the classes, and three words that are none of them."""
+  """Class names and three other words: unsure, void and unlabelled."""
 
   classes: classes_lib.ClassSet
 
   def __post_init__(self) -> None:
-    """Refuses names that the formats would not bring back."""
+    """Rejects names that some format would not preserve."""
     for name in self.classes.names:
-      # CVAT lists names one a line, and spaces at the ends get lost in XML.
+      # CVAT lists names one per line, and XML loses spaces at the ends.
       if name != name.strip() or not name.isprintable():
         raise errors.UserError(
           f'the class {name!r} cannot be exchanged: names must be printable '
@@ -28,27 +28,27 @@ class Words:
 
   @property
   def unsure(self) -> str:
-    """The person could not tell, which is an answer."""
+    """An answer: the annotator cannot tell."""
     return self._free('unsure')
 
   @property
   def void(self) -> str:
-    """None of the classes, 255."""
+    """An answer: none of the classes, 255."""
     return self._free('void')
 
   @property
   def unlabelled(self) -> str:
-    """Nobody has answered."""
+    """No answer yet."""
     return self._free('unlabelled')
 
   @property
   def answers(self) -> tuple[str, ...]:
-    """All words that are answers, classes first."""
+    """All words for answers, classes first."""
     return (*self.classes.names, self.unsure, self.void)
 
   @property
   def colors(self) -> dict[str, str]:
-    """#RRGGBB of all words, 'unlabelled' last."""
+    """Maps all words to #RRGGBB, 'unlabelled' last."""
     palette = (*self.classes.palette, *_GREYS)
     names = (*self.answers, self.unlabelled)
     return {
@@ -57,20 +57,20 @@ class Words:
     }
 
   def of(self, label: int | None) -> str:
-    """The word for a label, 255 or None (unsure)."""
+    """Returns the word for a label, 255 or None (unsure)."""
     if label is None:
       return self.unsure
     return self.void if label == IGNORE else self.classes.names[label]
 
   def is_open(self, word: str) -> bool:
-    """Whether a word says that there is no answer yet."""
+    """Whether a word means that there is no answer yet."""
     return word in ('', self.unlabelled)
 
   def label(self, word: str) -> int | None:
-    """The label that a word of `answers` stands for; None: unsure.
+    """Returns the label for a word of `answers`; None: unsure.
 
     Raises:
-      KeyError: there is no such word; the message has the nearest ones.
+      KeyError: unknown word; the message suggests the nearest ones.
     """
     if word == self.unsure:
       return None
@@ -90,7 +90,7 @@ class Words:
     return f'unknown class {word!r}; there are {", ".join(self.answers)}'
 
   def _free(self, word: str) -> str:
-    """The word, changed where a class has that name."""
+    """Appends '_' to the word until no class has that name."""
     while word in self.classes.names:
       word += '_'
     return word
