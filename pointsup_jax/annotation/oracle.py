@@ -80,28 +80,26 @@ def answer(
   for request in store.unanswered():
     by_image[request.image].append(request)
   answered = 0
-  with progress.Progress(
-    'annotation', len(by_image), start=0, unit='image'
-  ) as bar:
-    for done, (image, requests) in enumerate(by_image.items(), start=1):
-      if image not in index:
-        raise errors.UserError(
-          f'there are points to be labelled in image {image!r}, which is not '
-          f'among the {len(index)} target images; restore them or use another '
-          'workdir'
-        )
-      labels = source[index[image]].labels
-      store.answer_many(
-        {
-          request.id: annotator.says(
-            request.id, int(labels[request.row, request.col])
-          )
-          for request in requests
-        },
-        annotator.name,
-        annotator.seconds,
+  for image, requests in progress.each(
+    by_image.items(), 'annotation', len(by_image)
+  ):
+    if image not in index:
+      raise errors.UserError(
+        f'there are points to be labelled in image {image!r}, which is not '
+        f'among the {len(index)} target images; restore them or use another '
+        'workdir'
       )
-      answered += len(requests)
-      bar.update(done)
-      stopping.check()
+    labels = source[index[image]].labels
+    store.answer_many(
+      {
+        request.id: annotator.says(
+          request.id, int(labels[request.row, request.col])
+        )
+        for request in requests
+      },
+      annotator.name,
+      annotator.seconds,
+    )
+    answered += len(requests)
+    stopping.check()
   return answered

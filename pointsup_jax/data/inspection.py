@@ -111,14 +111,14 @@ def look(
       for name, pair in domain.pairs.items()
     ]
   summary, good = findings.Summary(), []
-  with progress.Progress(
-    f'checking {domain.name}', len(looks), start=0, unit='image'
-  ) as bar:
-    for finding in findings.in_parallel(looks, config.data.threads):
-      summary.add(finding)
-      if finding.problem is None and finding.label_size in (None, finding.size):
-        good.append(finding.name)
-      bar.update(summary.examples)
+  for finding in progress.each(
+    findings.in_parallel(looks, config.data.threads),
+    f'checking {domain.name}',
+    len(looks),
+  ):
+    summary.add(finding)
+    if finding.problem is None and finding.label_size in (None, finding.size):
+      good.append(finding.name)
   chosen = good[:: max(1, len(good) // _EXAMPLES)][:_EXAMPLES]
   return summary, samples(domain, chosen)
 

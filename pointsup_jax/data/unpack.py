@@ -58,15 +58,12 @@ def _extract(archive: pathlib.Path, part: pathlib.Path) -> None:
   try:
     with zipfile.ZipFile(archive) as packed:
       members = [x for x in packed.infolist() if not x.is_dir()]
-      with progress.Progress(
-        f'unpacking {archive.name}', len(members), start=0, unit='file'
-      ) as bar:
-        for done, member in enumerate(members, start=1):
-          # `extract` keeps members with absolute or '..' paths inside `part`.
-          path = part / member.filename
-          if not path.is_file() or path.stat().st_size != member.file_size:
-            packed.extract(member, part)
-          bar.update(done)
+      title = f'unpacking {archive.name}'
+      for member in progress.each(members, title, len(members), 'file'):
+        # `extract` keeps members with absolute or '..' paths inside `part`.
+        path = part / member.filename
+        if not path.is_file() or path.stat().st_size != member.file_size:
+          packed.extract(member, part)
   except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
     raise errors.UserError(
       f'{archive} is no archive or damaged: {error}; get it again'

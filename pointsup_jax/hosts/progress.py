@@ -1,12 +1,16 @@
 """Progress of long loops: a bar on a terminal, else lines."""
 
 import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import tqdm
 
 from pointsup_jax.hosts import processes
 
 _SECONDS_BETWEEN_LINES = 20.0
+
+T = TypeVar('T')
 
 
 def say(message: str) -> None:
@@ -47,6 +51,16 @@ class Progress:
   def note(self, text: str) -> None:
     """Prints a message at once."""
     say(f'{self._title}: {text}')
+
+
+def each(
+  items: Iterable[T], title: str, total: int, unit: str = 'image'
+) -> Iterator[T]:
+  """Yields the items; one counts once the next is asked for."""
+  with Progress(title, total, start=0, unit=unit) as bar:
+    for done, item in enumerate(items, start=1):
+      yield item
+      bar.update(done)
 
 
 class _Lines:

@@ -14,7 +14,7 @@ from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import inference
-from pointsup_jax.hosts import processes, progress, stopping
+from pointsup_jax.hosts import processes, progress
 from pointsup_jax.models import deeplab
 from pointsup_jax.run import batches, config_check, drawn_points
 from pointsup_jax.run import context as run_lib
@@ -74,33 +74,30 @@ def look(
   )
   todo = np.flatnonzero(~done).tolist()
   of = {source.names[i]: asked[i] for i in todo}
-  finished = len(source) - len(todo)
-  with progress.Progress(
-    'stage 2, acquisition', len(source), start=finished, unit='image'
-  ) as bar:
-    for names, batch, valid in batches.every_image(
-      run, sources.Subset(source, todo), config.acquire.batch_size
-    ):
-      found: Found = jax.device_get(
-        find(
-          variables,
-          batch.images,
-          selection.image_ids(names),
-          np.stack([of[name] for name in names]),
-        )
+  for names, batch, valid in batches.every_image(
+    run,
+    sources.Subset(source, todo),
+    config.acquire.batch_size,
+    'stage 2, acquisition',
+    before=len(source) - len(todo),
+  ):
+    found: Found = jax.device_get(
+      find(
+        variables,
+        batch.images,
+        selection.image_ids(names),
+        np.stack([of[name] for name in names]),
       )
-      if not np.isfinite(found.scores).all():
-        raise errors.UserError(
-          f'the model in {workdir.newest.checkpoints} is broken: its scores of '
-          f'{names[0]} and others are not finite; lower optim.lr and start '
-          'anew with --overwrite'
-        )
-      if store is not None:
-        for i in range(valid):
-          record(run, store, names[i], Found(*(x[i] for x in found)), step)
-      finished += valid
-      bar.update(finished)
-      stopping.check()
+    )
+    if not np.isfinite(found.scores).all():
+      raise errors.UserError(
+        f'the model in {workdir.newest.checkpoints} is broken: its scores of '
+        f'{names[0]} and others are not finite; lower optim.lr and start '
+        'anew with --overwrite'
+      )
+    if store is not None:
+      for i in range(valid):
+        record(run, store, names[i], Found(*(x[i] for x in found)), step)
   return step
 
 

@@ -12,7 +12,7 @@ from pointsup_jax import errors
 from pointsup_jax.acquisition import scores
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import inference
-from pointsup_jax.hosts import json_files, processes, progress, stopping
+from pointsup_jax.hosts import json_files, processes, progress
 from pointsup_jax.models import deeplab
 from pointsup_jax.run import batches
 from pointsup_jax.run import context as run_lib
@@ -80,32 +80,27 @@ def rank(
     run, functools.partial(judge_batch, segmenter=run.segmenter())
   )
   hardness: dict[str, float] = {}
-  with progress.Progress(
-    'ranking the target', len(target), start=0, unit='image'
-  ) as bar:
-    for names, batch, valid in batches.every_image(
-      run, target, config.acquire.batch_size
-    ):
-      judged = jax.device_get(judge(variables, batch.images))
-      for i, name in enumerate(names[:valid]):
-        mean_entropy = float(judged.mean_entropy[i])
-        if not math.isfinite(mean_entropy):
-          raise errors.UserError(
-            f'the model in {model.checkpoints} says nothing of {name}: its '
-            f'entropy is {mean_entropy}; lower optim.lr and start anew with '
-            '--overwrite'
-          )
-        hardness[name] = intrada.hardness(
-          mean_entropy,
-          int(np.isin(rare, judged.pseudo_labels[i]).sum()),
-          len(rare),
+  for names, batch, valid in batches.every_image(
+    run, target, config.acquire.batch_size, 'ranking the target'
+  ):
+    judged = jax.device_get(judge(variables, batch.images))
+    for i, name in enumerate(names[:valid]):
+      mean_entropy = float(judged.mean_entropy[i])
+      if not math.isfinite(mean_entropy):
+        raise errors.UserError(
+          f'the model in {model.checkpoints} says nothing of {name}: its '
+          f'entropy is {mean_entropy}; lower optim.lr and start anew with '
+          '--overwrite'
         )
-        if processes.is_first():
-          image_files.write_labels(
-            run.workdir.easy_label(name), judged.pseudo_labels[i]
-          )
-      bar.update(len(hardness))
-      stopping.check()
+      hardness[name] = intrada.hardness(
+        mean_entropy,
+        int(np.isin(rare, judged.pseudo_labels[i]).sum()),
+        len(rare),
+      )
+      if processes.is_first():
+        image_files.write_labels(
+          run.workdir.easy_label(name), judged.pseudo_labels[i]
+        )
   easy, hard = intrada.easy_and_hard(hardness, config.uda.easy_share)
   for name in hard if processes.is_first() else ():
     run.workdir.easy_label(name).unlink()

@@ -13,8 +13,6 @@ from pointsup_jax.hosts import (
   atomic_files,
   json_files,
   processes,
-  progress,
-  stopping,
 )
 from pointsup_jax.models import deeplab
 from pointsup_jax.report import paper_tables, screen_table
@@ -152,22 +150,17 @@ def confusion_of(
   source = sources.with_images_of(native, tuple(config.data.evaluation.size))
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
   image_miou: dict[str, float] = {}
-  with progress.Progress(
-    f'evaluation of {title}', len(source), start=0, unit='image'
-  ) as bar:
-    for names, batch, valid in batches.every_image(
-      run, source, config.evaluate.batch_size
+  for names, batch, valid in batches.every_image(
+    run, source, config.evaluate.batch_size, f'evaluation of {title}'
+  ):
+    matrices, predictions = count(variables, batch)
+    for image, matrix in zip(
+      names[:valid], np.asarray(matrices, np.int64), strict=False
     ):
-      matrices, predictions = count(variables, batch)
-      for image, matrix in zip(
-        names[:valid], np.asarray(matrices, np.int64), strict=False
-      ):
-        total += matrix
-        image_miou[image] = confusion.mean_iou(matrix)
-      if saved_as and processes.is_first():
-        save(run, saved_as, names[:valid], np.asarray(predictions))
-      bar.update(len(image_miou))
-      stopping.check()
+      total += matrix
+      image_miou[image] = confusion.mean_iou(matrix)
+    if saved_as and processes.is_first():
+      save(run, saved_as, names[:valid], np.asarray(predictions))
   return total, image_miou
 
 

@@ -19,15 +19,13 @@ _ARM, _GAP = 40, 10  # of the cross, in pixels of the picture
 def write(export: Export, images: pathlib.Path, folder: pathlib.Path) -> None:
   """Writes a crop of every point below `folder`, from the files in `images`."""
   by_image = export.by_image()
-  with progress.Progress('crops', len(by_image), start=0, unit='image') as bar:
-    for done, (name, points) in enumerate(by_image.items(), start=1):
-      image = image_files.read_image(images, export.files[name].path)
-      for point in points:
-        path = folder / label_studio_points.crop_path(point)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixel = (point.request.row, point.request.col)
-        Image.fromarray(crop(image, pixel, export.size)).save(path)
-      bar.update(done)
+  for name, points in progress.each(by_image.items(), 'crops', len(by_image)):
+    image = image_files.read_image(images, export.files[name].path)
+    for point in points:
+      path = folder / label_studio_points.crop_path(point)
+      path.parent.mkdir(parents=True, exist_ok=True)
+      pixel = (point.request.row, point.request.col)
+      Image.fromarray(crop(image, pixel, export.size)).save(path)
 
 
 def crop(
