@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.exchange import recording
 from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import exchanged as points_lib
 from pointsup_jax.annotation.exchange.formats import words as words_lib
@@ -29,7 +28,7 @@ def select(
 
   `which` is one of `WHICH`; `limit` is the maximum number.
   """
-  current = recording.recorded(store).current
+  current = store.current_answers()
   chosen = []
   if which in ('open', 'all'):
     chosen += [Point(request, None) for request in store.unanswered()]

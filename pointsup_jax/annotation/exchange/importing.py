@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.exchange import recording, verifying
+from pointsup_jax.annotation.exchange import verifying
 from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import FileAnswer
@@ -76,9 +76,17 @@ def import_file(
       f'first: {faults[0]}; nothing was recorded; mend them, or record '
       'the others with python -m launch.exchange --skip_faulty'
     )
-  known = recording.recorded(store)
-  new = [x for x in verdict.accepted if not recording.is_known(known, x)]
-  recording.record(store, new)
+  known = {
+    (x.request, x.label, x.annotator)
+    for x in store.answers_by_person()
+    if x.answer != 'skip'
+  }
+  new = [
+    x
+    for x in verdict.accepted
+    if (x.request, x.label, x.annotator) not in known
+  ]
+  store.record(new)
   return Imported(
     recorded=len(new),
     known=len(verdict.accepted) - len(new),

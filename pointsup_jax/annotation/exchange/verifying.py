@@ -2,22 +2,20 @@
 
 import collections
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from pointsup_jax.annotation import records
-from pointsup_jax.annotation.exchange import recording
 from pointsup_jax.annotation.exchange.formats import exchanged, pixels
 from pointsup_jax.annotation.exchange.formats import words as words_lib
-from pointsup_jax.annotation.exchange.formats.exchanged import (
-  Answer,
-  FileAnswer,
-)
+from pointsup_jax.annotation.exchange.formats.exchanged import FileAnswer
+
+Given: TypeAlias = tuple[FileAnswer, records.Entry]  # as read, as recorded
 
 
 class Verdict(NamedTuple):
   """Usable answers of a file, and its problems."""
 
-  accepted: list[recording.Answered]
+  accepted: list[records.Entry]
   faults: list[str]  # one line per problem
   notes: list[str]  # one line per accepted answer that was moved
   untouched: int  # points without an answer
@@ -37,9 +35,7 @@ def check(
   """
   asked = {request.id: request for request in requests}
   ours, faults = _of_these_requests(file_answers, requests, size)
-  usable: dict[str, list[tuple[FileAnswer, Answer]]] = collections.defaultdict(
-    list
-  )
+  usable: dict[str, list[Given]] = collections.defaultdict(list)
   notes, untouched = [], 0
   for entry in ours:
     fault = _unusable(entry, asked)
@@ -53,7 +49,10 @@ def check(
     if fault:
       faults.append(f'{entry.where}: {entry.point or "a point"}: {fault}')
       continue
-    answer = Answer(label, entry.annotator, entry.seconds)
+    kind = 'unsure' if label is None else 'label'
+    answer = records.Entry(
+      entry.point, kind, label, entry.annotator, entry.seconds
+    )
     usable[entry.point].append((entry, answer))
     distance = _moved(entry, asked[entry.point], size)
     if distance:
@@ -64,7 +63,7 @@ def check(
   accepted = []
   for point, given in usable.items():
     kept, repeated = _reconcile(point, given, words)
-    accepted += [recording.Answered(point, answer) for answer in kept]
+    accepted += kept
     faults += repeated
   return Verdict(accepted, faults, notes, untouched)
 
@@ -114,11 +113,13 @@ def _moved(
 
 
 def _reconcile(
-  point: str, given: Sequence[tuple[FileAnswer, Answer]], words: words_lib.Words
-) -> tuple[list[Answer], list[str]]:
+  point: str,
+  given: Sequence[Given],
+  words: words_lib.Words,
+) -> tuple[list[records.Entry], list[str]]:
   """Each annotator's answer, if all agree; and the faults."""
   faults = []
-  people: dict[str, list[tuple[FileAnswer, Answer]]] = {}
+  people: dict[str, list[Given]] = {}
   for entry, answer in given:
     people.setdefault(answer.annotator, []).append((entry, answer))
   for person, answers in people.items():

@@ -14,19 +14,11 @@ from pointsup_jax.annotation.exchange.formats import words as words_lib
 _POINT_ID = re.compile(r'.+-r\d+-c\d+', re.DOTALL)
 
 
-class Answer(NamedTuple):
-  """An answer to a point."""
-
-  label: int | None  # 255: none of the classes; None: unsure
-  annotator: str
-  seconds: float | None = None
-
-
 class Point(NamedTuple):
   """A request, with the answer that holds, if any."""
 
   request: records.Request
-  answer: Answer | None
+  answer: records.Entry | None
 
 
 class ImageFile(NamedTuple):

@@ -49,9 +49,7 @@ def document(store, said, format_name):
 def check(store, document, format_name):
   verdict = people.check(store, document.text, format_name, SIZE)
   words = people.CITYSCAPES
-  return verdict, {
-    x.request: words.of(x.answer.label) for x in verdict.accepted
-  }
+  return verdict, {x.request: words.of(x.label) for x in verdict.accepted}
 
 
 def ids_of(store, document, format_name):
@@ -209,7 +207,7 @@ def test_people_who_disagree_settle_nothing(store, document, format_name, said):
   assert 'disputed' in fault
   assert 'bus' in fault
   assert len(verdict.accepted) == 2 * 23
-  assert {x.answer.annotator for x in verdict.accepted} in (
+  assert {x.annotator for x in verdict.accepted} in (
     {'ana', 'ben'}, {'ana', 'user 4'},
   )  # fmt: skip
 

@@ -9,9 +9,8 @@ import pytest
 from pointsup_jax.acquisition import targets
 from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.exchange import importing, recording
+from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.annotation.exchange.formats import words as words_lib
-from pointsup_jax.annotation.exchange.formats.exchanged import Answer
 from pointsup_jax.data import classes as classes_lib
 
 SIZES = [(769, 1023), (1052, 1914), (7, 5)]
@@ -67,7 +66,7 @@ def test_random_answers_to_random_points_come_back(format_name, open_store):
     text = people.answer(text, format_name, said)
     verdict = people.check(store, text, format_name, size, words)
     assert verdict.faults == verdict.notes == []
-    got = {id_: words.of(answer.label) for id_, answer in verdict.accepted}
+    got = {x.request: words.of(x.label) for x in verdict.accepted}
     assert got == said
     if format_name != 'label_studio_points':  # skipped tasks leave nothing
       assert verdict.untouched == len(store.requests()) - len(said)
@@ -115,25 +114,17 @@ def test_csv_brings_back_people_and_times_too(open_store):
   rng = np.random.default_rng(1)
   for each in (store, other):
     people.fill(each, (64, 128), people.ODD_NAMES, 8)
-  recording.record(
-    store,
-    [
-      recording.Answered(
-        request.id,
-        Answer(
-          [None, 255, 3][rng.integers(3)],
-          str(rng.choice(['ana', 'b, c', 'ö'])),
-          [None, 1.25, float(rng.random())][rng.integers(3)],
-        ),
-      )
-      for request in store.requests()[5:]
-    ],
-  )
+  for request in store.requests()[5:]:
+    label = [None, 255, 3][rng.integers(3)]
+    kind = 'unsure' if label is None else 'label'
+    person = str(rng.choice(['ana', 'b, c', 'ö']))
+    seconds = [None, 1.25, float(rng.random())][rng.integers(3)]
+    store.record([records.Entry(request.id, kind, label, person, seconds)])
   text = people.export(store, 'csv', (64, 128), which='all')
   verdict = people.check(other, text, 'csv', (64, 128))
   assert verdict.faults == []
-  recording.record(other, verdict.accepted)
-  assert recording.recorded(other) == recording.recorded(store)
+  other.record(verdict.accepted)
+  assert other.current_answers() == store.current_answers()
   assert other.counts().answered == len(store.requests()) - 5
 
 
@@ -204,5 +195,5 @@ def test_time_of_a_task_is_shared_among_its_points(open_store):
   for name, total in (('label_studio', 2.5), ('label_studio_points', 12.5)):
     text = people.answer(people.export(store, name, (64, 128)), name, said)
     accepted = people.check(store, text, name, (64, 128)).accepted
-    assert sum(answer.seconds for _, answer in accepted) == pytest.approx(total)
-    assert {answer.annotator for _, answer in accepted} == {'ana'}
+    assert sum(x.seconds for x in accepted) == pytest.approx(total)
+    assert {x.annotator for x in accepted} == {'ana'}
