@@ -1,4 +1,4 @@
-"""Every field of a run, with its meaning: see `pointsup_jax.config`."""
+"""All fields of a run with their meanings: see `pointsup_jax.config`."""
 
 from pointsup_jax.config import domain, get_config
 

@@ -1,8 +1,8 @@
-"""The rows of the paper's Tables 1 to 3, as changes of its main configs."""
+"""Rows of the paper's Tables 1 to 3, as changes to its main configs."""
 
 import ml_collections
 
-# Table 1 and 2, above the line: stage 1 alone.
+# Tables 1 and 2, above the line: stage 1 alone.
 METHODS = {
   'no_adaptation': 'source_only',
   'adaptsegnet': 'adaptsegnet',
@@ -10,7 +10,7 @@ METHODS = {
   'advent': 'advent',
   'intrada': 'intrada',
 }
-# Below it, and Table 3: IntraDA first, then what people are asked about.
+# Below the line, and Table 3: IntraDA, then point labels.
 SELECTIONS: dict[str, tuple[str, int]] = {
   'self_training': ('self_training', 0),
   'random': ('random', 10),
@@ -21,18 +21,14 @@ SELECTIONS: dict[str, tuple[str, int]] = {
   'k3': ('active', 3),
   'k5': ('active', 5),
 }
-# Beside the tables: what was best on other data (docs/RESULTS.md), with as many
+# Not in the tables: the best on other data (docs/RESULTS.md), with as many
 # points as `active`.
 BEST = 'best'
 ROWS = (*METHODS, *SELECTIONS, BEST)
 
 
 def apply(config: ml_collections.ConfigDict, row: str) -> None:
-  """Turns a config into that of a row.
-
-  Raises:
-    ValueError: there is no such row.
-  """
+  """Turns a config into a row's; raises ValueError if there is no such row."""
   if row in METHODS:
     config.uda.strategy = METHODS[row]
   elif row in SELECTIONS:

@@ -2,9 +2,9 @@
 
   python -m launch.main --config=configs/streets_active.py
 
-Source and target are the two looks of Streets, `game` and `camera`. Nothing is
-downloaded. There are no ImageNet weights, so a source-only phase comes first;
-it is also the row 'no adaptation'. Measured figures: docs/RESULTS.md.
+Adapts from the `game` look of Streets to its `camera` look; downloads nothing.
+A source-only phase replaces ImageNet weights and gives the row 'no adaptation'.
+Measured figures: docs/RESULTS.md.
 """
 
 import ml_collections
@@ -23,10 +23,10 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.blocks = (1, 1, 1, 1)
   config.model.width = 16
   config.model.discriminator_width = 16
-  # Statistics of single images are poor where a network starts from scratch.
+  # Statistics of single images are poor when training from scratch.
   config.model.bn = 'global'
-  # The model is used on the target; with its statistics alone even a model that
-  # was never adapted gains ten points (docs/RESULTS.md).
+  # The model is used on the target, whose statistics alone bring ten points
+  # even without adaptation (docs/RESULTS.md).
   config.model.bn_statistics = 'target'
 
   config.optim.lr = 0.01
@@ -39,8 +39,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.train.log_every = 20
   config.train.checkpoint_every = 200
 
-  # What the clicks buy most with (docs/RESULTS.md): one point in each of many
-  # patches, and no pseudo labels beside people's answers.
+  # Most mIoU per click (docs/RESULTS.md): one point in each of many patches,
+  # and no pseudo labels.
   config.acquire.k = 50
   config.acquire.n = 1
   config.adapt.pseudo_labels = 'none'

@@ -1,9 +1,9 @@
-"""Looks at every file that a config would read and says what is in them.
+"""Checks every file that a config reads, and reports what is in them.
 
   python -m launch.check --config=configs/NAME.py [--config.FIELD=VALUE ...]
 
-A sheet of images with their labels over them is written too. Exit code 1:
-training on these data would be wrong.
+Also draws a sheet of images with their labels over them. Exit code 1: do not
+train on these data.
 """
 
 import pathlib

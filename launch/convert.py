@@ -1,9 +1,9 @@
-"""Converts a file of segmenter weights to another format.
+"""Converts segmenter weights to another file format.
 
   python -m launch.convert IN OUT
 
-Each ends in .pth (which needs PyTorch), .safetensors or .npz. Nothing in IN is
-run, and OUT has torch's names.
+Each name ends in .pth (which needs PyTorch), .safetensors or .npz. IN holds a
+DeepLab-v2 or its backbone; code in it is never run. OUT has torch's names.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Sends the points of a run to another tool, and takes its answers in.
+"""Exports the points of a run to another tool, and imports its answers.
 
   python -m launch.exchange --workdir=DIR --format=NAME --export=FILE
   python -m launch.exchange --workdir=DIR --format=NAME --import=FILE
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def asked_by(folder: str) -> transfer.Asked:
-  """What the run in a workdir has asked.
+  """Returns the questions of the run in a workdir.
 
   Raises:
     errors.UsageError: there is no run, or it has asked nothing yet.

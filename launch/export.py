@@ -1,14 +1,14 @@
-"""Exports a trained model to files that need nothing of this package.
+"""Exports a trained model to files that do not need this package.
 
   python -m launch.export --workdir=DIR --out=DIR
 
 --out gets three files:
 
-  model.stablehlo      images of any size in (uint8 RGB), labels and entropy out
-  weights.safetensors  for --config.model.weights=FILE, and other frameworks
-  model.json           classes, colours, what goes in and out, scores, versions
+  model.stablehlo      uint8 RGB images of any size -> labels and entropy
+  weights.safetensors  for --config.model.weights=FILE and other frameworks
+  model.json           classes, colours, inputs and outputs, scores, versions
 
-The first needs jax and flatbuffers alone, on a CPU, GPU or TPU:
+model.stablehlo needs only jax and flatbuffers, on a CPU, GPU or TPU:
 
   from jax import export
   model = export.deserialize(open('model.stablehlo', 'rb').read())

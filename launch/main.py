@@ -1,6 +1,6 @@
-"""python -m launch.main --config=configs/NAME.py: the stages, in order.
+"""Runs the stages in order: python -m launch.main --config=configs/NAME.py.
 
-Running the same command again continues where it stopped.
+The same command continues a run that stopped.
 """
 
 from absl import flags

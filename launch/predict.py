@@ -2,18 +2,17 @@
 
   python -m launch.predict --workdir=DIR IMAGES... --out=DIR
 
-IMAGES are files, folders (everything below them) and quoted patterns such as
-'drive/**/*.jpg'. --out holds, under each image's relative path and at its size:
+IMAGES are files, folders (searched recursively) and quoted patterns such as
+'drive/**/*.jpg'. --out gets, at each image's relative path and size:
 
-  labels/    8-bit PNG; a pixel is the number of its class, from 0: the order of
-             classes.json beside it
-  overlays/  the image with the colours of its classes (legend.png) over it
-  entropy/   8-bit grey PNG; 0 is certain, 255 that all classes are as likely
+  labels/    8-bit PNG of class numbers, in the order of classes.json beside it
+  overlays/  the image overlaid with the colours of its classes (legend.png)
+  entropy/   8-bit grey PNG; 0 is certain, 255 is all classes equally likely
 
-and images.jsonl, with the mean entropy (0 to 1) of each image. Running the same
-command again continues; images that have changed are predicted anew. Nothing of
-another image or model is replaced without --overwrite. Files that cannot be
-read are listed at the end, the others are done, and the exit code is 1.
+and images.jsonl with the mean entropy (0 to 1) of each image. The same command
+continues, and predicts changed images again. Results of another image or model
+are replaced only with --overwrite. Unreadable files are listed at the end, the
+others are predicted, and the exit code is 1.
 """
 
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ _BATCH_SIZE = flags.DEFINE_integer(
 
 
 def main(operands: Sequence[str]) -> None:
-  """Predicts the images that the user named."""
+  """Predicts the images given on the command line."""
   out = trained.out()
   if not operands:
     raise errors.UsageError('name images, folders or patterns; see --help')

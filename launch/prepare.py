@@ -1,9 +1,9 @@
-"""Builds what a config reads from disk, once, at the sizes at which it is used.
+"""Prepares a config's data sets once, at the sizes the network reads them.
 
   python -m launch.prepare --config=configs/NAME.py --config.data.prepared=DIR
 
-DIR is where to, here and in later runs. Archives of GTA5 and Cityscapes are
-unpacked first where they lie.
+Writes to DIR, which later runs read with the same flag. Archives of GTA5 and
+Cityscapes are first unpacked in place.
 """
 
 from pointsup_jax import command

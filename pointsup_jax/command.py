@@ -1,4 +1,4 @@
-"""The command line of every program: --config, and errors in one line."""
+"""Command line of every program: --config, and errors in one line."""
 
 import contextlib
 import difflib
@@ -32,20 +32,20 @@ COMPILATION_CACHE = flags.DEFINE_string(
 
 
 def config() -> ml_collections.ConfigDict:
-  """The config that the user named, with its fields as the user set them."""
+  """Returns the config given by --config, with --config.FIELD overrides."""
   if CONFIG.value is None:
     raise errors.UsageError('--config=configs/NAME.py is needed')
   return CONFIG.value
 
 
 def config_name() -> str:
-  """The name of the config's file."""
+  """Name of the config's file, without folder and suffix."""
   path = config_flags.get_config_filename(flags.FLAGS['config'])
   return pathlib.Path(path.split(':')[0]).stem
 
 
 def run(main: Callable[[], None]) -> None:
-  """Parses the flags and runs a program."""
+  """Parses the flags and runs a program without operands."""
 
   def without_operands(operands: Sequence[str]) -> None:
     if operands:
@@ -56,10 +56,10 @@ def run(main: Callable[[], None]) -> None:
 
 
 def run_on(main: Callable[[Sequence[str]], None]) -> None:
-  """Parses the flags and runs a program on what else the user named."""
+  """Parses the flags and runs a program on its operands."""
 
   def guarded(argv: Sequence[str]) -> None:
-    # What libraries log as errors they raise as well; the user reads one line.
+    # Libraries also raise what they log; the user should read one line.
     logging.set_verbosity(logging.FATAL)
     try:
       with explained():
@@ -70,20 +70,16 @@ def run_on(main: Callable[[Sequence[str]], None]) -> None:
       print(f'error: {errors.Stopped()}', file=sys.stderr)
       processes.leave_at_once(errors.Stopped.exit_code)
 
-  flags.FLAGS.set_gnu_getopt(True)  # flags may stand behind other words
+  flags.FLAGS.set_gnu_getopt(True)  # flags may follow operands
   app.run(guarded, flags_parser=parse_flags)
 
 
 @contextlib.contextmanager
 def explained(file: pathlib.Path | None = None) -> Iterator[None]:
-  """Makes one line of an error that nobody expected.
+  """Turns any unexpected error into a one-line errors.UserError.
 
-  Args:
-    file: where its traceback is added; None: it is printed.
-
-  Raises:
-    errors.UserError: in its place.
-    errors.LostProcess: likewise, where another process is the cause.
+  Raises errors.LostProcess instead if another process is the cause. Appends the
+  traceback to `file`, or prints it if there is none (not for an OSError).
   """
   try:
     yield
@@ -97,7 +93,7 @@ def explained(file: pathlib.Path | None = None) -> Iterator[None]:
         where = f'; the traceback is in {file}'
     if lost:
       raise lost from error
-    if isinstance(error, OSError):  # a full disk, a folder not to be written
+    if isinstance(error, OSError):  # a full disk, a read-only folder
       raise errors.UserError(
         f'{error}; mend that and run the same command again{where}'
       ) from error
@@ -109,8 +105,8 @@ def explained(file: pathlib.Path | None = None) -> Iterator[None]:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-  """absl's parser, with one line for what ml_collections raises raw."""
-  # absl takes '--flag value' as well as '--flag=value'.
+  """absl's parser, with one-line errors where ml_collections has none."""
+  # absl accepts '--flag value' as well as '--flag=value'.
   values: dict[str, str] = {}
   for arg, after in itertools.zip_longest(argv[1:], argv[2:], fillvalue=''):
     if arg.startswith('-'):
@@ -128,7 +124,7 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 
 def load_config(path: str, row: str) -> ml_collections.ConfigDict:
-  """Calls the file's get_config, as absl will; a row may be unknown to it."""
+  """Calls the file's get_config; exits with one line on any mistake."""
   if not pathlib.Path(path).is_file():
     fail(errors.UsageError(f'--config={path}: no such file{_there_are()}'))
   try:
@@ -165,7 +161,7 @@ def unknown_field(names: list[str], known: Collection[str]) -> str | None:
 
 
 def use_compilation_cache() -> None:
-  """Keeps compiled programs between runs, in the folder of the flag."""
+  """Keeps compiled programs between runs, in --compilation_cache."""
   import jax
 
   if COMPILATION_CACHE.value:
@@ -174,7 +170,7 @@ def use_compilation_cache() -> None:
 
 
 def flatten(config: ml_collections.ConfigDict) -> dict[str, object]:
-  """Every field by its dotted name, as JSON has it (tuples become lists)."""
+  """All fields by dotted name, with JSON values (tuples become lists)."""
   flat: dict[str, object] = {}
 
   def visit(prefix: str, value: object) -> None:
@@ -189,12 +185,12 @@ def flatten(config: ml_collections.ConfigDict) -> dict[str, object]:
 
 
 def given() -> str:
-  """The command line that was given."""
+  """Returns the command line of this process."""
   return shlex.join(['python', '-m', 'launch.main', *sys.argv[1:]])
 
 
 def again(stage: str) -> str:
-  """The command line that was given, for another stage."""
+  """Returns this command line with another stage, without --overwrite."""
   kept, skip = [], False
   for arg in sys.argv[1:]:
     name, equals, _ = arg.lstrip('-').partition('=')
@@ -206,7 +202,7 @@ def again(stage: str) -> str:
 
 
 def fail(error: errors.UserError | errors.LostProcess) -> NoReturn:
-  """One line, and the exit code."""
+  """Prints one line and exits with the error's code."""
   sys.stderr.write(f'error: {error}\n')  # at once: other threads write there
   if isinstance(error, errors.LostProcess):
     processes.leave_behind(error.exit_code)

@@ -1,11 +1,11 @@
-"""The errors that reach a user as one line, without a traceback."""
+"""Errors that are shown to the user as one line, without a traceback."""
 
 import contextlib
 from collections.abc import Iterator
 
 
 class UserError(Exception):
-  """Something the user can mend: the message says what, where and how."""
+  """An error the user can fix; the message says what, where and how."""
 
   exit_code = 1
 
@@ -17,7 +17,7 @@ class UsageError(UserError):
 
 
 class WaitingForLabels(UserError):
-  """People have points left to label; the run goes on when they are done."""
+  """Points are left to label; the run continues once they are done."""
 
   exit_code = 3
 
@@ -34,9 +34,9 @@ class Stopped(UserError):
 
 
 class LostProcess(Exception):
-  """Another process of the run is gone, and with it all that need it.
+  """Another process of the run is gone, and this one cannot go on without it.
 
-  No UserError: where one of those is let pass, nothing could go on here.
+  Not a UserError: code that tolerates those must not tolerate this.
   """
 
   exit_code = 1
@@ -50,14 +50,9 @@ class LostProcess(Exception):
 
 @contextlib.contextmanager
 def needs(extra: str, what: str) -> Iterator[None]:
-  """Says which command installs what an import in the block lacks.
+  """Turns a failed import into a UserError with the command that installs it.
 
-  Args:
-    extra: its file in requirements/, and its name among the package's extras.
-    what: needs it, to begin the sentence.
-
-  Raises:
-    UserError: a package is missing.
+  `extra` names a file in requirements/; `what` is the subject of the message.
   """
   try:
     yield

@@ -1,4 +1,4 @@
-"""The grid of patches over an image, numbered row by row from the top left."""
+"""Grid of patches over an image, numbered row by row from the top left."""
 
 import jax
 import jax.numpy as jnp
@@ -7,15 +7,10 @@ from pointsup_jax import errors
 
 
 def patch_scores(score_map: jax.Array, rows: int, cols: int) -> jax.Array:
-  """The mean score of each patch (Eq. 6).
+  """Mean score of each patch (Eq. 6): [B, H, W] -> [B, R * G].
 
-  Args:
-    score_map: [B, H, W]; `rows` must divide H, and `cols` W (see `check`).
-    rows: R, of the grid.
-    cols: G, of the grid.
-
-  Returns:
-    [B, R * G]; patch p lies in row p // G and column p % G of the grid.
+  R = `rows` must divide H, and G = `cols` W (see `check`). Patch p lies in row
+  p // G and column p % G of the grid.
   """
   batch, height, width = score_map.shape
   patches = score_map.reshape(batch, rows, height // rows, cols, width // cols)
@@ -23,29 +18,19 @@ def patch_scores(score_map: jax.Array, rows: int, cols: int) -> jax.Array:
 
 
 def top_patches(scores: jax.Array, k: int) -> jax.Array:
-  """The k patches with the highest scores; ties go to the lower index.
+  """Indices [B, k] int32 of the highest of the scores [B, P], best first.
 
-  Args:
-    scores: [B, P].
-    k: 0 to P.
-
-  Returns:
-    [B, k] int32, best first.
+  Ties go to the lower index; k is 0 to P.
   """
-  # top_k puts 0.0 before -0.0, which is what -p log p is at p = 1.
+  # top_k puts 0.0 before -0.0, and -p log p is -0.0 at p = 1.
   scores = jnp.where(scores == 0, 0.0, scores)
   return jax.lax.top_k(scores, k)[1]
 
 
 def check(size: tuple[int, int], rows: int, cols: int, k: int, n: int) -> None:
-  """Refuses a grid that does not fit an image, before anything is started.
+  """Checks that a grid, k patches and n points per patch fit the target images.
 
-  Args:
-    size: height and width of the target's images.
-    rows: of the grid.
-    cols: of the grid.
-    k: patches asked in an image.
-    n: points drawn in a patch.
+  `size` is (height, width) of the images.
 
   Raises:
     errors.UsageError: one line that names the config field and what fits.

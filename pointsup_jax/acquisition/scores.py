@@ -1,7 +1,6 @@
-"""How unsure the segmenter is about each pixel: higher means ask first.
+"""Uncertainty scores per pixel; the highest are asked about first.
 
-Every score is a pure function of logits with values within [0, 1], so that one
-can take the place of another.
+All are pure functions of logits with values in [0, 1], thus interchangeable.
 """
 
 import math
@@ -15,23 +14,21 @@ from pointsup_jax.models import upsample
 
 NAMES = ('entropy', 'margin', 'least_confidence', 'region_impurity')
 
-_REGIONS = 16  # image heights in a region's radius, for `region_impurity`
+_REGIONS = 16  # `region_impurity`: image height / radius of a region
 
 
 class Maps(NamedTuple):
-  """What the logits say of every pixel."""
+  """Predicted class and score of every pixel."""
 
   labels: jax.Array  # [B, H, W] uint8, the likeliest class
   scores: jax.Array  # [B, H, W] float32
 
 
 def maps(score: str, small_logits: jax.Array, size: tuple[int, int]) -> Maps:
-  """Labels and a score of enlarged logits, which are never there as a whole.
+  """Labels and scores of enlarged logits, computed by bands (`map_bilinear`).
 
-  Args:
-    score: a name of NAMES.
-    small_logits: [B, h, w, C], as the network gives them.
-    size: H and W of the result.
+  `score` is one of NAMES, `small_logits` [B, h, w, C] the network's output and
+  `size` the result's (H, W).
   """
   pixelwise = {
     'entropy': entropy,
@@ -52,17 +49,9 @@ def maps(score: str, small_logits: jax.Array, size: tuple[int, int]) -> Maps:
 
 
 def margin(logits: jax.Array, axis: int = -1) -> jax.Array:
-  """1 - (p1 - p2), the two highest probabilities ('breaking ties').
-
-  Args:
-    logits: the classes lie on `axis`.
-    axis: which is not in the result.
-
-  Returns:
-    float32; 1 where the two best classes are equally likely.
-  """
+  """1 - (p1 - p2) of the two highest probabilities over `axis`, float32."""
   probabilities = jax.nn.softmax(logits.astype(jnp.float32), axis)
-  # A second maximum rather than top_k, which sorts every pixel's classes.
+  # A second maximum: top_k would sort every pixel's classes.
   best = jnp.argmax(probabilities, axis)
   is_best = jax.nn.one_hot(best, logits.shape[axis], axis=axis, dtype=bool)
   first = jnp.max(probabilities, axis)
@@ -71,15 +60,7 @@ def margin(logits: jax.Array, axis: int = -1) -> jax.Array:
 
 
 def least_confidence(logits: jax.Array, axis: int = -1) -> jax.Array:
-  """1 - p1, where p1 is the highest probability.
-
-  Args:
-    logits: the classes lie on `axis`.
-    axis: which is not in the result.
-
-  Returns:
-    float32; 1 - 1 / C where all classes are equally likely.
-  """
+  """1 - p1, the highest probability over `axis`, float32."""
   probabilities = jax.nn.softmax(logits.astype(jnp.float32), axis)
   return 1.0 - jnp.max(probabilities, axis)
 
@@ -87,21 +68,16 @@ def least_confidence(logits: jax.Array, axis: int = -1) -> jax.Array:
 def region_impurity(
   labels: jax.Array, unsure: jax.Array, *, num_classes: int
 ) -> jax.Array:
-  """How mixed and how unsure the predictions around a pixel are.
+  """Class impurity times mean uncertainty of the region around each pixel.
 
-  RIPU's score (Xie et al., CVPR 2022): in the square region around each pixel,
-  the entropy of the shares of the predicted classes times the mean entropy of
-  the probabilities, each over log C. The region reaches H // 16 pixels to
-  every side (32 at the paper's 512 rows, as RIPU has it for points) and ends
-  where the image does.
+  RIPU's score (Xie et al., CVPR 2022): the entropy of the shares of predicted
+  classes times the mean predictive entropy, each over log C. A region is a
+  square that extends H // 16 pixels to every side (32 at the paper's 512 rows,
+  as in RIPU for points), cropped to the image.
 
-  Args:
-    labels: [B, H, W], the predicted classes.
-    unsure: [B, H, W], the entropy of the probabilities over log C.
-    num_classes: C.
-
-  Returns:
-    [B, H, W] float32; 0 where a region is of one class, or certain.
+  `labels` [B, H, W] are predicted classes, `unsure` [B, H, W] the predictive
+  entropy over log C. Returns [B, H, W] float32; 0 where a region has one class
+  or is certain.
   """
   radius = max(1, labels.shape[1] // _REGIONS)
   shares = _box_mean(jax.nn.one_hot(labels, num_classes), radius)
@@ -113,11 +89,7 @@ def region_impurity(
 
 
 def _box_mean(x: jax.Array, radius: int) -> jax.Array:
-  """The mean of [B, H, W, C] over squares cut off at the borders; x >= 0.
-
-  Running sums make its cost independent of the radius. The division comes
-  last, so that the sums of a one-hot x are whole numbers and exact.
-  """
+  """Mean of x >= 0, [B, H, W, C], over squares cropped to the image."""
   pixels = jnp.ones((), x.dtype)
   for axis in (1, 2):
     places = jnp.arange(x.shape[axis])
@@ -130,4 +102,5 @@ def _box_mean(x: jax.Array, radius: int) -> jax.Array:
     pixels = pixels * jnp.expand_dims(
       last - first, [i for i in range(x.ndim) if i != axis]
     )
+  # Dividing last keeps the sums of a one-hot x exact.
   return jnp.maximum(x, 0.0) / pixels

@@ -1,7 +1,7 @@
-"""Which patches are asked about, and which pixels of each patch.
+"""Selection of patches to ask about, and of the points in each patch.
 
-All randomness is a function of the seed and the image's name: neither the
-order of images, nor their batches, nor the number of hosts changes it.
+Randomness depends only on the seed and the image's name, not on the order of
+images, their batches or the number of hosts.
 """
 
 import zlib
@@ -20,7 +20,7 @@ _POINTS, _PATCHES = 0, 1  # independent streams of one seed
 
 
 def image_ids(names: Iterable[str]) -> np.ndarray:
-  """What stands for images' names on the device: [B] uint32, their CRC-32."""
+  """CRC-32 of the names, [B] uint32, which identify images on the device."""
   return np.array([zlib.crc32(name.encode()) for name in names], np.uint32)
 
 
@@ -34,17 +34,12 @@ def draw_points(
 ) -> jax.Array:
   """Draws n distinct pixels in every patch, uniformly.
 
-  Args:
-    seed: of the points.
-    image_ids: [B] uint32.
-    size: H and W of the images; the grid must divide them (`grid.check`).
-    rows: R, of the grid.
-    cols: G, of the grid.
-    n: points in a patch, at most its pixels.
+  `image_ids` are [B] uint32. The grid of `rows` x `cols` must divide `size`,
+  the images' (H, W) (`grid.check`); n is at most the pixels of a patch.
 
   Returns:
-    [B, P, N, 2] int32: row and column in the image of the points of each
-    patch, sorted by row, then column.
+    [B, P, N, 2] int32, row and column in the image; each patch's points are
+    sorted by row, then column.
   """
   height, width = size[0] // rows, size[1] // cols
   keys = _keys(seed, _POINTS, image_ids)
@@ -64,28 +59,27 @@ def draw_points(
 def ranking(
   strategy: str, scores: Array, seed: int, image_ids: Array
 ) -> jax.Array:
-  """What patches are chosen by: [B, P], higher first; see `select`."""
+  """Scores [B, P] by which `select` chooses patches, higher first."""
   if strategy == 'random':
     return random_scores(seed, image_ids, scores.shape[1])
   return jnp.asarray(scores)
 
 
 def random_scores(seed: int, image_ids: Array, patches: int) -> jax.Array:
-  """Scores that say nothing, for comparison: [B, P], uniform in [0, 1)."""
+  """Uniform scores in [0, 1), [B, P], as a baseline."""
   keys = _keys(seed, _PATCHES, image_ids)
   return jax.vmap(lambda key: jax.random.uniform(key, (patches,)))(keys)
 
 
 def select(strategy: str, ranks: jax.Array, asked: Array, k: int) -> jax.Array:
-  """The patches of each image that the annotator is asked about.
+  """Selects the patches of each image that the annotator is asked about.
 
   Args:
-    strategy: 'active' or 'random' (k patches, `ranking` tells by what),
-      'self_training' (none) or 'full' (all, highest rank first).
-    ranks: [B, P], of `ranking`.
-    asked: [B, P] bool; patches of earlier rounds, which are not asked about
-      again.
-    k: patches in an image; no more than were not asked about.
+    strategy: 'active' or 'random' (k highest ranks), 'self_training' (none) or
+      'full' (all, highest rank first).
+    ranks: [B, P], from `ranking`.
+    asked: [B, P] bool, patches of earlier rounds, not to be asked again.
+    k: patches per image, at most those not yet asked about.
 
   Returns:
     [B, K] int32, distinct, best first; K is k, 0 or P.
@@ -100,12 +94,10 @@ def select(strategy: str, ranks: jax.Array, asked: Array, k: int) -> jax.Array:
 
 
 def select_among_all(ranks: jax.Array, asked: Array, count: int) -> jax.Array:
-  """The best patches of all images together.
+  """Selects the best patches of all images together.
 
-  Args:
-    ranks: [N, P], of `ranking`.
-    asked: [N, P] bool, as in `select`.
-    count: of patches; no more than were not asked about.
+  `ranks` [N, P] and `asked` [N, P] are as in `select`; `count` is at most the
+  number of patches not yet asked about.
 
   Returns:
     [count, 2] int32, image and patch, distinct, best first; ties go to the
@@ -118,7 +110,7 @@ def select_among_all(ranks: jax.Array, asked: Array, count: int) -> jax.Array:
 
 
 def _keys(seed: int, stream: int, image_ids: Array) -> jax.Array:
-  """One random key an image: [B]."""
+  """One random key per image, [B]."""
   key = jax.random.fold_in(jax.random.key(seed), stream)
   return jax.vmap(lambda image_id: jax.random.fold_in(key, image_id))(
     jnp.asarray(image_ids)
@@ -126,14 +118,10 @@ def _keys(seed: int, stream: int, image_ids: Array) -> jax.Array:
 
 
 def _distinct(key: jax.Array, sets: int, total: int, n: int) -> jax.Array:
-  """n distinct numbers below total, every combination equally likely.
+  """Draws [sets, n] distinct int32 below total, ascending, uniformly.
 
-  Floyd's algorithm: n random numbers a set rather than one for every pixel.
-  The i-th comes from 0..last, last = total - n + i; one that has been taken is
-  replaced by `last`, which cannot have been.
-
-  Returns:
-    [sets, n] int32, ascending in each set.
+  Floyd's algorithm: draw i comes from 0..last, last = total - n + i; a number
+  already taken is replaced by `last`, which is still free.
   """
   lasts = jnp.arange(total - n, total)
   drawn = jax.random.randint(key, (sets, n), 0, lasts + 1)

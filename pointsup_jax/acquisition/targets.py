@@ -1,4 +1,4 @@
-"""The label maps of stage 3: people's answers and the model's own guesses."""
+"""Label maps of stage 3, from people's answers and pseudo labels."""
 
 from collections.abc import Collection
 
@@ -18,24 +18,24 @@ def target_labels(
   mode: str,
   grid: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray]:
-  """What stage 3 learns of a target image (Eq. 6).
+  """Builds the labels of a target image for stage 3 (Eq. 6).
 
-  In a patch that was asked about only its answers count: points without an
-  answer are ignored there, they do not fall back on the pseudo label.
+  In patches that were asked about only answers count: a point without an answer
+  is ignored and does not fall back on its pseudo label.
 
   Args:
-    pseudo: [H, W] uint8, the pseudo labels.
-    points: [P, N, 2] integer, rows and columns drawn in every patch.
-    asked: the patches that were asked about.
+    pseudo: [H, W] uint8, pseudo labels.
+    points: [P, N, 2] integer, row and column of the points of every patch.
+    asked: patches that were asked about.
     answers: rows [A], columns [A] and labels [A] of the answers in those
       patches; 255 where the annotator saw no class.
-    mode: how the other patches are labelled: 'points' (pseudo labels at the
-      points), 'dense' (at all pixels) or 'none'.
+    mode: pseudo labels in other patches: 'points' (at the points), 'dense' (at
+      all pixels) or 'none'.
     grid: rows and columns of patches.
 
   Returns:
-    The labels, [H, W] uint8, 255 wherever nothing is known; and which of them
-    are answers, [H, W] bool.
+    Labels [H, W] uint8, 255 where unknown, and a mask of the answers, [H, W]
+    bool.
   """
   if mode not in MODES:
     raise ValueError(f'{mode!r} is not one of {MODES}')

@@ -1,4 +1,4 @@
-"""Confusion matrix and intersection over union, as Cityscapes counts them."""
+"""Confusion matrix and intersection over union, as in Cityscapes."""
 
 from collections.abc import Sequence
 
@@ -14,17 +14,13 @@ def confusion_matrix(
 ) -> jax.Array:
   """Counts the pixels of every pair of true and predicted class.
 
-  Pixels whose label is no class (255 or any other value) are left out. A
-  prediction must be a class, as an argmax over C logits always is.
-
-  Args:
-    labels: integer, any shape.
-    predictions: integer, of the same shape.
-    num_classes: C, static under jit.
+  `labels` and `predictions` are integers of the same shape. Pixels whose label
+  is not in 0..C-1 are left out; predictions must be in 0..C-1. `num_classes` is
+  static under jit.
 
   Returns:
-    [C, C] int32, rows = truth; exact below 2**31 pixels. Sums over more are
-    for the host, in int64.
+    [C, C] int32, rows = truth; exact below 2**31 pixels, so larger sums belong
+    on the host, in int64.
   """
   labels = jnp.asarray(labels).astype(jnp.int32).reshape(-1)
   predictions = jnp.asarray(predictions).astype(jnp.int32).reshape(-1)
@@ -36,13 +32,9 @@ def confusion_matrix(
 
 
 def iou(matrix: Array) -> np.ndarray:
-  """TP / (TP + FP + FN) of each class.
+  """TP / (TP + FP + FN) per class, from [C, C] counts with rows = truth.
 
-  Args:
-    matrix: [C, C] counts, rows = truth.
-
-  Returns:
-    [C] float64; NaN for a class that neither occurs nor is predicted.
+  Returns [C] float64, NaN for a class that neither occurs nor is predicted.
   """
   matrix = np.asarray(matrix).astype(np.float64)
   intersection = np.diag(matrix)
@@ -53,15 +45,10 @@ def iou(matrix: Array) -> np.ndarray:
 
 
 def mean_iou(matrix: Array, subset: Sequence[int] | None = None) -> float:
-  """The mean IoU of the classes for which it is defined.
+  """Mean of `iou` over the classes where it is defined; NaN if there are none.
 
-  Args:
-    matrix: [C, C] counts, rows = truth.
-    subset: the classes of the mean; None for all. Their IoU still counts
-      confusion with every other class of the matrix.
-
-  Returns:
-    The mean within [0, 1]; NaN if it is defined for none of them.
+  `matrix` is [C, C] counts, rows = truth. `subset` selects the classes to
+  average; their IoU still counts confusion with every other class.
   """
   of_class = iou(matrix)
   if subset is not None:

@@ -1,11 +1,11 @@
-"""The game between segmenter and discriminators."""
+"""Adversarial loss between segmenter and discriminators."""
 
 import jax
 import jax.numpy as jnp
 import optax
 
-# The published code encodes source = 0, target = 1; the paper says source = 1.
-# They mirror each other; the reference numbers need the code's encoding.
+# As in the published code; the paper has source = 1. They are equivalent, but
+# the reference numbers need the code's encoding.
 SOURCE = 0.0
 TARGET = 1.0
 
@@ -13,12 +13,8 @@ TARGET = 1.0
 def bce(logits: jax.Array, label: float) -> jax.Array:
   """Mean binary cross-entropy of domain logits with one label (Eqs. 3, 4).
 
-  Args:
-    logits: any shape; the logit of 'target'.
-    label: SOURCE or TARGET.
-
-  Returns:
-    A float32 scalar.
+  `logits` have any shape and are the logits of 'target'; `label` is SOURCE or
+  TARGET. Returns a float32 scalar.
   """
   logits = logits.astype(jnp.float32)
   labels = jnp.full_like(logits, label)

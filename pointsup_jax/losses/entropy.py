@@ -1,4 +1,4 @@
-"""How unsure the segmenter is, normalised so that 1 is 'no idea'."""
+"""Entropy of predictions, normalised to [0, 1]."""
 
 import math
 
@@ -7,33 +7,21 @@ import jax.numpy as jnp
 
 
 def self_information(logits: jax.Array) -> jax.Array:
-  """-p log2(p) / log2(C) of each class, p = softmax(logits) (Eq. 2).
+  """-p log2(p) / log2(C) per class, p = softmax(logits) (Eq. 2).
 
-  The published code has p * log2(p + 1e-30), against the log of zero. The log
-  of a softmax needs no such guard; the two differ by less than 1e-27.
-
-  Args:
-    logits: [B, H, W, C].
-
-  Returns:
-    [B, H, W, C] float32, within [0, 1]; what the discriminators see.
+  The input of AdvEnt's discriminators: [B, H, W, C] -> float32 in [0, 1]. The
+  published code has p * log2(p + 1e-30); the log of a softmax needs no such
+  guard and differs by less than 1e-27.
   """
   log_p = jax.nn.log_softmax(logits.astype(jnp.float32))
   return -jnp.exp(log_p) * log_p / math.log(logits.shape[-1])
 
 
 def entropy(logits: jax.Array, axis: int = -1) -> jax.Array:
-  """The sum of the self-information over the classes.
+  """Entropy over the classes on `axis`: float32, 0 (certain) to 1 (uniform).
 
-  With d = logits - max and S = sum(exp(d)), it is log S - sum(exp(d) d) / S:
-  one exponential a class, and no product of a zero with a logarithm of it.
-
-  Args:
-    logits: the classes lie on `axis`.
-    axis: which is not in the result.
-
-  Returns:
-    float32, 0 (certain) to 1 (uniform).
+  (log S - sum(exp(d) d) / S) / log C with d = logits - max and S = sum(exp(d)):
+  one exponential per class, and no 0 * log(0).
   """
   logits = logits.astype(jnp.float32)
   highest = jnp.max(logits, axis, keepdims=True)
@@ -45,12 +33,5 @@ def entropy(logits: jax.Array, axis: int = -1) -> jax.Array:
 
 
 def mean_entropy(logits: jax.Array) -> jax.Array:
-  """The mean of the entropy over all pixels: MinEnt's loss.
-
-  Args:
-    logits: [B, H, W, C].
-
-  Returns:
-    A float32 scalar.
-  """
+  """Mean entropy of logits [B, H, W, C] over all pixels: MinEnt's loss."""
   return jnp.mean(entropy(logits))

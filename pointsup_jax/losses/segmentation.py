@@ -1,4 +1,4 @@
-"""Cross-entropy with labels, of all pixels or of a few points."""
+"""Cross-entropy on all pixels or on a few points."""
 
 import jax
 import jax.numpy as jnp
@@ -7,14 +7,10 @@ from pointsup_jax import types
 
 
 def pixel_losses(logits: jax.Array, labels: types.Array) -> jax.Array:
-  """-log softmax(logits)[label] of every pixel (Eq. 1).
+  """-log softmax(logits)[label] per pixel, 0 where the label is 255 (Eq. 1).
 
-  Args:
-    logits: [B, H, W, C].
-    labels: [B, H, W] integer, 0..C-1, or 255 = ignore.
-
-  Returns:
-    [B, H, W] float32; 0 where the label is 255.
+  `logits` are [B, H, W, C], `labels` [B, H, W] integer, 0..C-1 or 255 = ignore.
+  Returns [B, H, W] float32.
   """
   logits = logits.astype(jnp.float32)
   labels = jnp.asarray(labels)
@@ -26,15 +22,7 @@ def pixel_losses(logits: jax.Array, labels: types.Array) -> jax.Array:
 
 
 def total(losses: jax.Array, counted: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Sum and number of the losses that count.
-
-  Args:
-    losses: [B, H, W] float32.
-    counted: [B, H, W] bool.
-
-  Returns:
-    Two float32 scalars; `mean` divides them.
-  """
+  """Sum and number, float32 scalars, of the losses [B, H, W] where counted."""
   count = jnp.sum(counted, dtype=jnp.int32).astype(jnp.float32)
   return jnp.sum(jnp.where(counted, losses, 0.0)), count
 
@@ -42,11 +30,11 @@ def total(losses: jax.Array, counted: jax.Array) -> tuple[jax.Array, jax.Array]:
 def cross_entropy(
   logits: jax.Array, labels: types.Array
 ) -> tuple[jax.Array, jax.Array]:
-  """Sum of `pixel_losses` and the number of pixels whose label is not 255."""
+  """Sum of `pixel_losses`, and the number of pixels not labelled 255."""
   counted = jnp.asarray(labels) != types.IGNORE
   return total(pixel_losses(logits, labels), counted)
 
 
 def mean(total: jax.Array, count: jax.Array) -> jax.Array:
-  """total / count, and 0 (with a gradient of 0) where nothing was counted."""
+  """total / count; 0, with a gradient of 0, if nothing was counted."""
   return total / jnp.maximum(count, 1.0)

@@ -1,4 +1,4 @@
-"""DeepLab-v2 with two heads: the segmenter G1 and G2 of the paper."""
+"""DeepLab-v2 with two output heads: the segmenter (G1 and G2 in the paper)."""
 
 import itertools
 
@@ -10,25 +10,18 @@ from jax.typing import DTypeLike
 from pointsup_jax import types
 from pointsup_jax.models import resnet
 
-BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)  # of ImageNet, 0..255
+BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)  # ImageNet's, 0..255
 DILATIONS = (6, 12, 18, 24)
 
 
 def preprocess(images: types.Array) -> jax.Array:
-  """What the ImageNet weights expect: BGR, 0..255, minus the mean.
-
-  Args:
-    images: [B, H, W, 3] uint8, RGB.
-
-  Returns:
-    [B, H, W, 3] float32.
-  """
+  """Converts uint8 RGB [B, H, W, 3] to float32 BGR minus the ImageNet mean."""
   bgr = jnp.asarray(images)[..., ::-1].astype(jnp.float32)
   return bgr - jnp.array(BGR_MEAN, jnp.float32)
 
 
 class Branch(nn.Module):
-  """The parameters of one 3x3 convolution of a head, as nn.Conv has them."""
+  """Parameters of one 3x3 convolution of a head, named as nn.Conv's."""
 
   depth: int
   num_classes: int
@@ -43,11 +36,11 @@ class Branch(nn.Module):
 
 
 class Head(nn.Module):
-  """The sum of four parallel 3x3 convolutions, each with its dilation.
+  """Sum of four parallel 3x3 convolutions with different dilations.
 
-  C is small beside the depth D of the features. So all 36 taps are applied by
-  one matrix product, and their C-channel results are shifted and summed: the
-  same arithmetic as four dilated convolutions, three times as fast on a CPU.
+  C is small compared to the feature depth D, so one matrix product applies all
+  36 taps, and their C-channel results are shifted and summed. Equivalent to
+  four dilated convolutions and three times faster on a CPU.
   """
 
   num_classes: int
@@ -55,7 +48,7 @@ class Head(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    """Features [B, h, w, D] -> float32 logits [B, h, w, C]."""
+    """Maps features [B, h, w, D] to float32 logits [B, h, w, C]."""
     depth = x.shape[-1]
     kernels, biases = zip(
       *(
@@ -69,7 +62,7 @@ class Head(nn.Module):
     products = products.reshape(*x.shape[:-1], -1)  # [B, h, w, 36 * C]
     offsets = list(itertools.product(DILATIONS, (-1, 0, 1), (-1, 0, 1)))
     logits = sum(biases)
-    # Split, not slices: the gradient of each slice is a full-size array.
+    # With slices, each gradient would be a full-size array.
     taps = jnp.split(products, len(offsets), axis=-1)
     for tap, (dilation, row, column) in zip(taps, offsets, strict=True):
       logits += _shifted(
@@ -79,7 +72,7 @@ class Head(nn.Module):
 
 
 def _shifted(x: jax.Array, rows: int, columns: int) -> jax.Array:
-  """y[b, i, j] = x[b, i + rows, j + columns], zero outside of x."""
+  """y[b, i, j] = x[b, i + rows, j + columns], zero outside x."""
   if abs(rows) >= x.shape[1] or abs(columns) >= x.shape[2]:
     return jnp.zeros_like(x)
   shifts = ((0, 0, 0), (-rows, rows, 0), (-columns, columns, 0), (0, 0, 0))
@@ -87,15 +80,14 @@ def _shifted(x: jax.Array, rows: int, columns: int) -> jax.Array:
 
 
 class DeepLabV2(nn.Module):
-  """A dilated ResNet with one head on conv4 and one on conv5.
+  """Dilated ResNet with one head on conv4 and one on conv5.
 
   Attributes:
-    num_classes: C.
-    blocks: bottlenecks of each stage; (3, 4, 23, 3) is ResNet-101.
+    blocks: bottlenecks per stage; (3, 4, 23, 3) is ResNet-101.
     width: channels of the stem and of the first stage's 3x3 convolutions.
-    bn: a mode of `norm.BatchNorm`: 'batch', 'global' or 'frozen'.
-    dtype: of the activations; parameters, statistics and logits are float32.
-    remat: whether the backward pass computes the inside of bottlenecks again.
+    bn: mode of `norm.BatchNorm`: 'batch', 'global' or 'frozen'.
+    dtype: of activations; parameters, statistics and logits are float32.
+    remat: whether the backward pass recomputes the inside of bottlenecks.
   """
 
   num_classes: int
@@ -106,7 +98,7 @@ class DeepLabV2(nn.Module):
   remat: bool = False
 
   def setup(self) -> None:
-    """Names the parts; the backbone's stand beside the heads at the top."""
+    """Builds the parts; backbone parameters sit beside the heads at the top."""
     self.backbone = resnet.ResNet(
       self.blocks, self.width, self.bn, self.dtype, self.remat
     )
@@ -115,21 +107,16 @@ class DeepLabV2(nn.Module):
     self.main_head = Head(self.num_classes, self.dtype)
 
   def __call__(self, images: types.Array, train: bool) -> types.Outputs:
-    """Logits of both heads.
+    """Returns both heads' float32 logits [B, h, w, C] at stride 8.
 
-    Args:
-      images: [B, H, W, 3] float, as `preprocess` makes them.
-      train: whether this is a training pass, for the batch norms.
-
-    Returns:
-      Float32 logits [B, h, w, C] at stride 8; the pooling rounds up, so
-      h = (H + 1) // 8 + 1.
+    Pooling rounds up: h = (H + 1) // 8 + 1. `images` [B, H, W, 3] come from
+    `preprocess`; `train` is passed to the batch norms.
     """
     conv4, conv5 = self.backbone(jnp.asarray(images), train)
     return types.Outputs(aux=self.aux_head(conv4), main=self.main_head(conv5))
 
 
 def init(segmenter: DeepLabV2, key: jax.Array) -> types.Variables:
-  """Fresh variables; their shapes do not depend on the image size."""
+  """Initialises variables; their shapes do not depend on the image size."""
   images = jnp.zeros((1, 32, 32, 3))
   return dict(segmenter.init(key, images, train=False))

@@ -1,4 +1,4 @@
-"""Batch normalisation as the published PyTorch models have it."""
+"""Batch normalisation that matches the published PyTorch models."""
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +13,14 @@ MODES = ('batch', 'global', 'frozen')
 class BatchNorm(nn.Module):
   """Normalises each channel, then scales and shifts it.
 
-  Flax's own layer differs: its running variance is the biased one, and under
-  `jit` it always pools the whole batch.
+  Flax's own layer keeps the biased running variance and, under `jit`, always
+  pools the whole batch.
 
   Attributes:
-    mode: where the statistics of a training pass come from. 'batch': from each
-      image by itself, which is what the paper's batch of one amounts to.
-      'global': from the whole batch, over all devices. 'frozen': from the
-      running statistics, which stay as they are.
-    dtype: of the result; statistics are always computed in float32.
+    mode: statistics of a training pass: 'batch' (per image, as in the paper's
+      batch of one), 'global' (whole batch, all devices) or 'frozen' (running
+      statistics, not updated).
+    dtype: of the result; statistics are computed in float32.
   """
 
   mode: str = 'batch'
@@ -29,7 +28,7 @@ class BatchNorm(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-    """Normalises x [B, H, W, C]; train chooses the statistics (see mode)."""
+    """Normalises x [B, H, W, C], by running statistics unless `train`."""
     if self.mode not in MODES:
       raise ValueError(f'BatchNorm mode {self.mode!r} is none of {MODES}')
     channels = x.shape[-1]
@@ -58,13 +57,13 @@ class BatchNorm(nn.Module):
 def _moments(
   x: jax.Array, axes: tuple[int, ...]
 ) -> tuple[jax.Array, jax.Array]:
-  """Mean and biased variance, in one pass over x, with the axes kept."""
+  """Mean and biased variance in one pass over x, with the axes kept."""
   mean = jnp.mean(x, axes, keepdims=True)
   mean_of_squares = jnp.mean(jnp.square(x), axes, keepdims=True)
-  # Rounding can take the difference of a constant channel below zero.
+  # Rounding can make a constant channel's variance negative.
   return mean, jnp.maximum(mean_of_squares - jnp.square(mean), 0.0)
 
 
 def _blend(running: jax.Array, new: jax.Array) -> jax.Array:
-  """Running statistics [C] after a pass that saw new [B or 1, 1, 1, C]."""
+  """Updates running statistics [C] with new ones [B or 1, 1, 1, C]."""
   return (1 - MOMENTUM) * running + MOMENTUM * jnp.mean(new, (0, 1, 2))

@@ -1,10 +1,4 @@
-"""Segmenter weights from and to files, under torch's names and layout.
-
-python -m launch.convert IN OUT
-
-converts a weight file: IN is checked to be a DeepLab-v2 or its backbone, and
-OUT holds the same tensors, bit by bit; the suffixes decide the formats.
-"""
+"""Converts segmenter weights from and to torch's names and layout."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,8 +10,8 @@ from pointsup_jax import errors, types
 from pointsup_jax.hosts import progress, wording
 from pointsup_jax.models import deeplab, weight_files
 
-# Our module and torch's; what is in braces is the same on both sides.
-# Torch's layer5 is the head on conv4, layer6 the one on conv5.
+# Our module names and torch's; fields in braces are the same in both. Torch's
+# layer5 is the head on conv4, layer6 the one on conv5.
 _MODULES = (
   ('{top}', '{top}'),
   ('layer{stage}_{block}/{part}', 'layer{stage}.{block}.{part}'),
@@ -33,7 +27,7 @@ _FIELDS = {
   'part': '(?:conv|bn)[1-3]',
   'branch': '[0-3]',
 }
-# Our collection and leaf, and torch's leaf.
+# (our collection, our leaf, torch's leaf)
 _CONV_LEAVES = (('params', 'kernel', 'weight'), ('params', 'bias', 'bias'))
 _BN_LEAVES = (
   ('params', 'scale', 'weight'),
@@ -43,27 +37,24 @@ _BN_LEAVES = (
 )
 
 
-# RGB mean and deviation, of 0..1, that torchvision's models expect.
+# torchvision's RGB mean and standard deviation, on a 0..1 scale.
 _TORCHVISION_MEAN = np.array((0.485, 0.456, 0.406))
 _TORCHVISION_STD = np.array((0.229, 0.224, 0.225))
 
 
 def load(path: str) -> types.Variables:
-  """Reads a weight file of a segmenter or of its backbone alone.
+  """Reads the weights of a segmenter or of its backbone alone.
 
-  Understands the names of ADVENT, IntraDA and AdaptSegNet, of the Caffe-style
-  ImageNet file that they start from ('Scale.' before each name; its 21-class
-  head is dropped) and of torchvision's ResNets ('fc' is dropped, and the first
-  convolution adapted from their RGB input to ours).
-
-  Args:
-    path: .pth, .safetensors or .npz.
+  Accepts the names of ADVENT, IntraDA and AdaptSegNet, of the Caffe-style
+  ImageNet file that they start from ('Scale.' prefix; its 21-class head is
+  dropped) and of torchvision's ResNets ('fc' is dropped, and the first
+  convolution adapted to BGR input). `path` is a .pth, .safetensors or .npz.
 
   Returns:
-    {'params': ..., 'batch_stats': ...}; `complete` makes a model's of them.
+    {'params': ..., 'batch_stats': ...}; `complete` fits them to a model.
 
   Raises:
-    errors.UserError: the file cannot be read or is something else.
+    errors.UserError: the file cannot be read or holds something else.
   """
   try:
     return from_torch(_published_names(weight_files.read(path)))
@@ -74,15 +65,10 @@ def load(path: str) -> types.Variables:
 def complete(
   loaded: types.Variables, fresh: types.Variables, path: str
 ) -> types.Variables:
-  """A model's variables: those loaded, and fresh heads where they do not fit.
+  """Fits loaded variables to a model, with fresh heads where theirs do not fit.
 
-  Args:
-    loaded: of `load`.
-    fresh: the model's own, just initialised.
-    path: names the file to the user.
-
-  Returns:
-    Float32 arrays in the structure of `fresh`.
+  `fresh` are the model's initial variables; `path` names the weight file in
+  messages. Returns float32 arrays in the structure of `fresh`.
 
   Raises:
     errors.UserError: tensors are missing, unknown or of another shape; only a
@@ -117,17 +103,14 @@ def complete(
 
 
 def from_torch(state_dict: Mapping[str, np.ndarray]) -> types.Variables:
-  """The variables of a `DeepLabV2` of any depth and width.
+  """Converts the published model's tensors to `DeepLabV2` variables.
 
-  Args:
-    state_dict: tensors under the published model's names: kernels [out, in,
-      height, width]. `num_batches_tracked` has no counterpart and is dropped.
-
-  Returns:
-    {'params': ..., 'batch_stats': ...}, NumPy arrays of the same dtypes.
+  The model may have any depth and width. Kernels are [out, in, height, width];
+  `num_batches_tracked` is dropped. Returns {'params': ..., 'batch_stats': ...},
+  NumPy arrays of the same dtypes.
 
   Raises:
-    errors.UserError: names are none of the model's.
+    errors.UserError: some names are not the model's.
   """
   flat, unknown = {}, []
   for name, tensor in state_dict.items():
@@ -153,7 +136,7 @@ def from_torch(state_dict: Mapping[str, np.ndarray]) -> types.Variables:
 
 
 def to_torch(variables: types.Variables) -> dict[str, np.ndarray]:
-  """The inverse of `from_torch`, bit by bit."""
+  """Inverse of `from_torch`, bit for bit."""
   state_dict = {}
   for path, leaf in traverse_util.flatten_dict(variables, sep='/').items():
     collection, _, path = path.partition('/')
@@ -169,7 +152,7 @@ def to_torch(variables: types.Variables) -> dict[str, np.ndarray]:
 
 
 def _translate(module: str, torch_to_ours: bool) -> str | None:
-  """A module's name on the other side; None where it is unknown."""
+  """Translates a module name; None if it is unknown."""
   for ours, theirs in _MODULES:
     old, new = (theirs, ours) if torch_to_ours else (ours, theirs)
     pattern = re.escape(old).replace(r'\{', '{').replace(r'\}', '}')
@@ -181,21 +164,21 @@ def _translate(module: str, torch_to_ours: bool) -> str | None:
 
 
 def _leaves(module: str) -> tuple[tuple[str, str, str], ...]:
-  """Our collection and leaf, and torch's leaf, of one of our modules."""
+  """The leaves of one of our modules, and torch's."""
   return _BN_LEAVES if 'bn' in module else _CONV_LEAVES
 
 
 class _UnknownNamesError(errors.UserError):
-  """Tensors that no DeepLab-v2 has."""
+  """Names that no DeepLab-v2 has."""
 
 
 def _published_names(
   tensors: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-  """The names of ADVENT's checkpoints for those of their relatives."""
+  """Renames the tensors of related files to ADVENT's names."""
   tensors = {k.removeprefix('module.'): v for k, v in tensors.items()}
   if all(name.startswith('Scale.') for name in tensors):
-    # One head, where ours has two; its 'layer5' is not our aux head.
+    # The file has one head, 'layer5', which is not our aux head.
     return {
       name.removeprefix('Scale.'): tensor
       for name, tensor in tensors.items()
@@ -209,13 +192,13 @@ def _published_names(
 def _from_torchvision(
   tensors: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-  """Folds torchvision's normalisation of its input into the first layer.
+  """Folds torchvision's input normalisation into the first layer.
 
-  It expects RGB in 0..1, minus a mean, over a deviation. The difference of the
-  means moves that layer's output by a constant (but at the image's border,
-  where padding is zero in both), which the running mean of its batch norm
-  takes up. Their bottlenecks put the stride on the 3x3 convolution, ours on the
-  first 1x1: the weights are a start for training, not the same function.
+  Its input is RGB in 0..1, minus a mean, divided by a deviation. The difference
+  of the means shifts the layer's output by a constant (except at the border,
+  where both pad with zeros), which the running mean of its batch norm absorbs.
+  torchvision puts the stride on the 3x3 convolution, we on the first 1x1, so
+  the weights are a start for training, not the same function.
   """
   progress.say('torchvision weights: the stem is adapted to BGR in 0..255')
   tensors = {k: v for k, v in tensors.items() if not k.startswith('fc.')}
@@ -233,7 +216,7 @@ def _from_torchvision(
 def _other_head(
   have: Sequence[np.ndarray | None], want: Sequence[np.ndarray]
 ) -> bool:
-  """Whether a head is absent, or made for another number of classes."""
+  """Whether a head is missing or has another number of classes."""
   if all(tensor is None for tensor in have):
     return True
   return all(

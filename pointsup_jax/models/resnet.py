@@ -1,4 +1,4 @@
-"""The dilated ResNet behind DeepLab-v2: output stride 8."""
+"""Dilated ResNet backbone of DeepLab-v2, output stride 8."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ from jax.typing import DTypeLike
 
 from pointsup_jax.models import norm
 
-EXPANSION = 4  # output channels of a bottleneck over those of its 3x3
+EXPANSION = 4  # a bottleneck's output channels / its 3x3's
 STRIDES = (1, 2, 1, 1)
 DILATIONS = (1, 1, 2, 4)
 
@@ -15,10 +15,10 @@ he_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
 
 
 class Conv1x1(nn.Module):
-  """A 1x1 convolution without bias, as the matrix product that it is.
+  """A 1x1 convolution without bias, as a matrix product.
 
-  XLA's CPU backend takes about half as long for the product. The kernel keeps
-  a convolution's shape, [1, 1, in, out].
+  Takes about half as long on XLA's CPU backend. The kernel keeps the shape of a
+  convolution's, [1, 1, in, out].
   """
 
   features: int
@@ -31,30 +31,24 @@ class Conv1x1(nn.Module):
     shape = (1, 1, x.shape[-1], self.features)
     kernel = self.param('kernel', he_normal, shape)
     x = x[:, :: self.stride, :: self.stride].astype(self.dtype)
-    # Flat, because the gradient of a product with three batch axes is slower.
+    # Flattened: the gradient of a product with three batch axes is slower.
     rows = x.reshape(-1, x.shape[-1]) @ kernel[0, 0].astype(self.dtype)
     return rows.reshape(*x.shape[:-1], self.features)
 
 
 class Bottleneck(nn.Module):
-  """1x1 (with the stride), 3x3 (with the dilation), 1x1, plus a shortcut."""
+  """1x1 (strided), 3x3 (dilated) and 1x1 convolutions, plus a shortcut."""
 
   width: int  # channels of the 3x3
   stride: int
   dilation: int
-  project: bool  # whether a 1x1 convolution fits the shortcut to the sum
+  project: bool  # whether the shortcut has a 1x1 convolution
   bn: str
   dtype: DTypeLike
 
   @nn.compact
   def __call__(self, x: jax.Array, train: bool, one: jax.Array) -> jax.Array:
-    """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), 4 * width].
-
-    Args:
-      x: of the block before.
-      train: whether this is a training pass.
-      one: of `_unfolded_one`.
-    """
+    """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), 4 * width]."""
 
     def normalise(y: jax.Array, name: str) -> jax.Array:
       return norm.BatchNorm(self.bn, self.dtype, name=name)(y, train)
@@ -87,12 +81,12 @@ class ResNet(nn.Module):
   """Stem and four stages of bottlenecks.
 
   Attributes:
-    blocks: bottlenecks of each stage; (3, 4, 23, 3) is ResNet-101.
+    blocks: bottlenecks per stage; (3, 4, 23, 3) is ResNet-101.
     width: channels of the stem and of the first stage's 3x3; each stage
       doubles them.
-    bn: a mode of `norm.BatchNorm`.
-    dtype: of the activations; parameters and statistics are float32.
-    remat: whether the backward pass computes the inside of bottlenecks again.
+    bn: mode of `norm.BatchNorm`.
+    dtype: of activations; parameters and statistics are float32.
+    remat: whether the backward pass recomputes the inside of bottlenecks.
   """
 
   blocks: tuple[int, ...]
@@ -139,23 +133,18 @@ class ResNet(nn.Module):
 
 
 def _unfolded_one(numbers: jax.Array) -> jax.Array:
-  """A 1 that the compiler cannot see, to divide the output of a block by.
+  """A 1 that the compiler cannot fold; block outputs are divided by it.
 
-  Several operations read that output. XLA would rather repeat a cheap operation
-  for each reader than read its result from memory, and it takes sums for cheap:
-  on a CPU each block would add up all blocks before it, which costs 7 to 13% of
-  a step. It does not repeat a division. `jax.lax.optimization_barrier` does not
-  help: XLA's CPU compiler drops it before it decides what to repeat (jax 0.10:
-  the compiled program is the same as without it).
+  XLA's CPU backend recomputes cheap operations, sums among them, for every
+  reader, so each block would add up all blocks before it: 7 to 13% of a step.
+  It does not recompute a division. `jax.lax.optimization_barrier` does not
+  help: the CPU compiler drops it first (jax 0.10).
   """
   return 1.0 + 0.0 * jax.lax.stop_gradient(numbers[0])
 
 
 def _max_pool(x: jax.Array) -> jax.Array:
-  """3x3, stride 2, padding 1; a last window over the edge counts (ceil mode).
-
-  [B, H, W, C] -> [B, H // 2 + 1, W // 2 + 1, C].
-  """
+  """3x3 max pool, stride 2, padding 1, ceil mode: H -> H // 2 + 1."""
   height, width = x.shape[1:3]
   padding = ((1, 2 - height % 2), (1, 2 - width % 2))
   return nn.max_pool(x, (3, 3), strides=(2, 2), padding=padding)

@@ -7,25 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Of a band of `map_bilinear`, over all images: few enough that a band of logits
-# stays in a CPU's caches, enough that an accelerator has something to do.
+# Pixels in a band of `map_bilinear`, over all images: a band of logits fits a
+# CPU's caches and still keeps an accelerator busy.
 _PIXELS_IN_BAND = 2**16
-# A batch over many devices has more pixels in a row than each of them has.
+# Least rows in a band: a batch for many devices has many pixels per row.
 _ROWS_IN_BAND = 8
 
 
 def bilinear(x: jax.Array, size: tuple[int, int]) -> jax.Array:
-  """Resizes so that the corner pixels of input and output coincide.
+  """Resizes x [B, h, w, C] to [B, *size, C] with corner pixels aligned.
 
-  Bilinear resizing is separable, so it is two products with small constant
-  matrices; their gradients are products too, where a gather's is a scatter.
-
-  Args:
-    x: [B, h, w, C].
-    size: (H, W) of the result.
-
-  Returns:
-    [B, H, W, C], of x's dtype.
+  Two products with small constant matrices, whose gradients are products too; a
+  gather's gradient is a scatter. The result has x's dtype.
   """
   rows = jnp.asarray(weights(x.shape[1], size[0]), x.dtype)
   columns = jnp.asarray(weights(x.shape[2], size[1]), x.dtype)
@@ -35,14 +28,13 @@ def bilinear(x: jax.Array, size: tuple[int, int]) -> jax.Array:
 def map_bilinear(
   function: Callable, x: jax.Array, size: tuple[int, int]
 ) -> Any:
-  """function(bilinear(x, size)) for one that treats each pixel by itself.
+  """Computes function(bilinear(x, size)) for a pixelwise function.
 
-  It is applied to bands of rows, one after the other, so that the enlarged x is
-  never there as a whole: six times as fast on a CPU, and of the result alone
-  depends how much memory it takes.
+  Processes bands of rows one after another, so the enlarged x never exists as a
+  whole: six times faster on a CPU, and only the result takes memory.
 
   Args:
-    function: [R, B, C, W] -> a tree of [R, B, W]; the channels come before the
+    function: [R, B, C, W] -> a tree of [R, B, W]; channels come before the
       width, so that each of its passes reads contiguous memory.
     x: [B, h, w, C].
     size: (H, W) of the result.
@@ -56,9 +48,9 @@ def map_bilinear(
   bands = -(-height // rows_in_band)
   columns = jnp.asarray(weights(x.shape[2], width), x.dtype)
   x = jnp.einsum('bhwc,Ww->hbcW', x, columns, precision='highest')
-  x = x.reshape(old, batch * channels * width)  # one plain product a band
+  x = x.reshape(old, batch * channels * width)  # one plain product per band
 
-  # A band needs few of the old rows: those from `first` on, as many for all.
+  # Each band needs `count` of the old rows, from its `first` on.
   of_row = weights(old, height)
   padding = ((0, bands * rows_in_band - height), (0, 0))
   of_row = np.pad(of_row, padding, 'edge').reshape(bands, rows_in_band, old)
@@ -79,8 +71,7 @@ def map_bilinear(
     rows = result.reshape(-1, batch, width)[:height]
     return jnp.moveaxis(rows, 1, 0)
 
-  # Two at a time: a CPU runs the parts of a loop's body beside each other, but
-  # splits none of them.
+  # A CPU runs operations of a loop body in parallel but splits none of them.
   _, result = jax.lax.scan(
     lambda _, band: (None, apply(band)),
     None,
@@ -91,15 +82,10 @@ def map_bilinear(
 
 
 def interpolate(x: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
-  """Interpolates along both axes, columns first.
+  """Interpolates x [B, h, w, C] along both axes, columns first.
 
-  Args:
-    x: [B, h, w, C].
-    rows: [H, h], what each row of the result takes of the rows of x.
-    columns: [W, w], likewise.
-
-  Returns:
-    [B, H, W, C], of x's dtype.
+  `rows` [H, h] and `columns` [W, w] are matrices from `weights`. Returns
+  [B, H, W, C] of x's dtype.
   """
   # Without 'highest', accelerators round the factors to 10 bits or fewer.
   x = jnp.einsum('Ww,bhwc->bhWc', columns, x, precision='highest')
@@ -107,16 +93,12 @@ def interpolate(x: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
 
 
 def weights(old: int, new: Any, numbers: Any = np) -> Any:
-  """The matrix [new, old] that interpolates a line of old pixels at new.
+  """The [new, old] matrix that resizes a line of `old` pixels to `new`.
 
-  Args:
-    old: pixels of a line.
-    new: pixels of the resized line.
-    numbers: numpy; or jax.numpy for a matrix that is made in the program, where
-      `new` may be unknown while it is traced.
+  With `numbers=jax.numpy` it is made in the program, and `new` may be traced.
   """
-  # Pixel i lies at i * (old - 1) / (new - 1), or at 0 if it is the only one, as
-  # in PyTorch. The integer part is exact: float32 would not be in large images.
+  # As in PyTorch, pixel i lies at i * (old - 1) / (new - 1), a single one at 0.
+  # The integer part is exact; float32 would not be in large images.
   steps = numbers.maximum(new - 1, 1)
   positions = numbers.arange(new) * (old - 1)
   below = (positions // steps)[:, None]

@@ -1,4 +1,4 @@
-"""Files of named tensors: .pth (PyTorch), .safetensors and .npz."""
+"""Reads and writes named tensors: .pth (PyTorch), .safetensors and .npz."""
 
 import importlib
 import io
@@ -14,19 +14,15 @@ from pointsup_jax import errors
 from pointsup_jax.hosts import atomic_files, wording
 
 SUFFIXES = ('.pth', '.safetensors', '.npz')
-# What published files wrap their tensors in.
+# Keys under which published files nest their tensors.
 _WRAPPERS = ('state_dict', 'model')
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-  """All tensors of a file by name.
+  """Reads all tensors of a file, by name; `path` ends in one of `SUFFIXES`.
 
-  Nothing in the file is run: PyTorch files are read with weights_only, NumPy
-  files without pickles.
-
-  Args:
-    path: ends in one of `SUFFIXES`. PyTorch's may be a zip file or, as before
-      version 1.6, a bare pickle.
+  Code in the file is never run: PyTorch files (zip, or bare pickle as before
+  1.6) are read with weights_only, NumPy files without pickles.
 
   Raises:
     errors.UserError: the file is missing, damaged, holds something other than
@@ -50,14 +46,10 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def write(
   path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]
 ) -> None:
-  """Writes tensors to a file that is either whole or not there.
-
-  Args:
-    path: ends in one of `SUFFIXES`.
-    tensors: arrays by name.
+  """Writes tensors atomically; `path` ends in one of `SUFFIXES`.
 
   Raises:
-    errors.UserError: the suffix is another, or its package not installed.
+    errors.UserError: the suffix is another, or its package is not installed.
   """
   path = pathlib.Path(path)
   content = io.BytesIO()
@@ -70,7 +62,7 @@ def write(
         content,
       )
     case '.safetensors':
-      # Not its save_file, whose files nobody else may read.
+      # save_file would make a file that only its owner can read.
       content.write(safetensors.numpy.save(arrays))
     case _:
       np.savez(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
@@ -135,7 +127,7 @@ def _suffix(path: pathlib.Path) -> str:
 
 
 def _torch(path: pathlib.Path) -> Any:
-  """PyTorch, which is not among this project's requirements."""
+  """Imports PyTorch, which is not a requirement of this project."""
   try:
     return importlib.import_module('torch')
   except ImportError as error:

@@ -1,4 +1,4 @@
-"""Checkpoints of a training phase; the only module that knows Orbax."""
+"""Checkpoints of a training phase; the only module that uses Orbax."""
 
 import contextlib
 import functools
@@ -21,25 +21,22 @@ from pointsup_jax.types import Variables
 
 T = TypeVar('T')
 
-# Seconds until a host must see what another has written: twice what an NFS
-# client remembers of a folder by default (acdirmax).
+# Seconds for a host to see another's writes: twice the time for which NFS
+# clients cache a folder by default (acdirmax).
 VISIBLE = 120.0
-# Seconds that the processes wait for each other in a save.
+# Seconds that processes wait for each other in a save.
 SLOWEST_SAVE = 1800
 
-# What Orbax raises for a step that is damaged in one way or another, and for
-# one that cannot be written: TensorStore reports a full disk as a ValueError.
+# Orbax raises these for damaged steps and failed writes; TensorStore reports a
+# full disk as a ValueError.
 _FAILED = (ValueError, KeyError, OSError)
 
 
 def _but_late_writes(hook: Callable) -> Callable:
-  """Shows what cannot be raised, except writes that end after a failed save.
-
-  TensorStore reports each of them to an event loop that Orbax has closed by
-  then. The save's own error says what was wrong.
-  """
+  """Hides unraisable errors of writes that end after a failed save."""
 
   def shown(unraisable: Any) -> None:
+    # From TensorStore; the save's own error says what was wrong.
     if str(unraisable.exc_value) != 'Event loop is closed':
       hook(unraisable)
 
@@ -47,15 +44,14 @@ def _but_late_writes(hook: Callable) -> Callable:
 
 
 class Checkpoints:
-  """The steps in one folder. Saving is asynchronous and atomic.
+  """The saved steps of one folder. Saving is asynchronous and atomic.
 
-  A step has two items, so that the segmenter can be read without knowing the
-  strategy that trained it: 'segmenter' and 'training' (all the rest). It has
-  checksums of their files, written before Orbax gives the step its name: a step
-  is there with them or not at all.
+  A step has two items, 'segmenter' and 'training' (all the rest), so that the
+  segmenter can be read without knowing its training strategy. Checksums of the
+  files are written before Orbax names a step, so every complete step has them.
 
-  Neither data streams nor random keys are stored: both are functions of the
-  seed and the step (`data.pipeline.stream`), so the step is their state.
+  Data streams and random keys are not stored: both are functions of the seed
+  and the step (`data.pipeline.stream`).
   """
 
   def __init__(
@@ -66,20 +62,20 @@ class Checkpoints:
     keep_every: int = 0,
     before_save: Callable[[], None] = lambda: None,
   ) -> None:
-    """Opens a folder; it need not exist.
+    """Opens a folder, which need not exist.
 
     Args:
-      directory: of the phase's checkpoints.
-      keep: the last so many steps are kept; 0: nothing is saved, only read.
-      keep_every: steps that are multiples of it are kept too; 0: none.
-      before_save: brings to safety what goes with a step: the metrics.
+      directory: the phase's checkpoints.
+      keep: how many of the latest steps to keep; 0: only read.
+      keep_every: also keep multiples of this step; 0: none.
+      before_save: called before each save, to store the metrics up to it.
     """
     policies = ocp.checkpoint_managers
     preserved = [policies.LatestN(keep or None)]
     if keep_every:
       preserved.append(policies.EveryNSteps(keep_every))
-    # In an object store absolute() would name a local folder, and what is
-    # raised there has no base in common.
+    # On object stores absolute() would name a local folder, and errors have no
+    # common base.
     local = isinstance(directory, pathlib.Path)
     self._directory = directory.absolute() if local else directory
     self._failed = _FAILED if local else (Exception,)
@@ -125,11 +121,11 @@ class Checkpoints:
 
   @property
   def latest_step(self) -> int | None:
-    """The newest complete step, None where there is none."""
+    """The newest complete step, None if there is none."""
     return self._manager.latest_step()
 
   def save(self, state: learner.State) -> None:
-    """Starts writing a state; it may be donated at once."""
+    """Starts saving a state, which may be donated at once."""
     step = int(state.step)
     if step in self._manager.all_steps():
       return
@@ -148,11 +144,7 @@ class Checkpoints:
       )
 
   def _require_same_steps(self) -> None:
-    """Waits until all processes see the steps that the first one sees.
-
-    Raises:
-      errors.UserError: one does not.
-    """
+    """Waits until all processes see the first one's steps, else UserError."""
     there = processes.decided(
       lambda: list(self._manager.all_steps()), 'the list of checkpoints'
     )
@@ -162,7 +154,7 @@ class Checkpoints:
         raise errors.UserError(trouble)
 
   def _other_steps(self, there: list[int]) -> str:
-    """What is wrong if this process does not see these steps; '' if it does."""
+    """An error message if this process does not see these steps, else ''."""
     deadline = time.monotonic() + VISIBLE
     while sorted(found := self._manager.all_steps()) != sorted(there):
       if time.monotonic() > deadline:
@@ -176,7 +168,7 @@ class Checkpoints:
     return ''
 
   def _write_checksums(self) -> None:
-    """Runs in Orbax's thread, when the files are complete."""
+    """Runs in Orbax's thread once the files are complete."""
     if processes.is_first():
       step = self._directory / str(self._saving)
       unnamed = step.with_name(step.name + ocp.path.atomicity.TMP_DIR_SUFFIX)
@@ -185,7 +177,7 @@ class Checkpoints:
 
   @contextlib.contextmanager
   def _reported(self) -> Iterator[None]:
-    """A full disk and the like in one line, also from a save before."""
+    """Turns write errors, also of an earlier save, into one-line UserErrors."""
     try:
       yield
     except (errors.UserError, jax.errors.JaxRuntimeError):
@@ -199,13 +191,10 @@ class Checkpoints:
       ) from error
 
   def restore(self, abstract: learner.State) -> learner.State | None:
-    """The newest undamaged state; None where none was saved.
+    """Restores the newest undamaged state; None if none was saved.
 
-    Newer ones, whose files their checksums convict, are deleted: training will
-    write them again.
-
-    Args:
-      abstract: the state's shapes, types and shardings.
+    Deletes newer steps that fail their checksums; training writes them again.
+    `abstract` holds the state's shapes, dtypes and shardings.
 
     Raises:
       errors.UserError: it cannot be read, or all are damaged.
@@ -225,7 +214,7 @@ class Checkpoints:
   def restore_segmenter(
     self, abstract: Variables, step: int | None = None
   ) -> tuple[int, Variables]:
-    """The segmenter of a step, or the newest undamaged one, with its step.
+    """Restores a step's segmenter (default: newest undamaged), with the step.
 
     Raises:
       errors.UserError: there is none, it is damaged or cannot be read.
@@ -242,10 +231,9 @@ class Checkpoints:
     return step, self._read(step, {'segmenter': abstract})['segmenter']
 
   def _restore_newest(self, **items: Any) -> tuple[int, dict[str, Any]]:
-    """The newest step that nothing is said against, and its items.
+    """The newest step that passes its checksums, and its items.
 
-    Only checksums say something against a step. A disk that does not answer
-    for a while must not cost the steps that are on it.
+    A failed read is not damage: the disk may be away for a while.
     """
     reason = 'nothing was saved'
     for step in sorted(self._manager.all_steps(), reverse=True):
@@ -263,14 +251,14 @@ class Checkpoints:
     )
 
   def _known_damage(self, step: int, items: tuple[str, ...]) -> str | None:
-    """What the first process finds in the checksums, on all processes."""
+    """The first process's `_damage`, on all processes."""
     return processes.decided(
       functools.partial(self._damage, step, items),
       f'the checksums of checkpoint {step}',
     )
 
   def _damage(self, step: int, items: tuple[str, ...]) -> str | None:
-    """What the checksums say against a step, None if nothing."""
+    """What fails a step's checksums, None if nothing does."""
     folder = self._directory / str(step)
     try:
       return checksums.damage(folder, items)
@@ -278,11 +266,10 @@ class Checkpoints:
       raise self._unreadable(step, _first_line(error)) from error
 
   def _read(self, step: int, items: dict) -> dict[str, Any]:
-    """The items of a step that all processes can read."""
+    """Reads a step's items; fails on all processes if it fails on one."""
     restored: dict[str, Any] = {}
     trouble = ''
-    # Without the manager: it would wait for the other processes after each
-    # step, also where one of them has failed.
+    # The manager would wait for the other processes even if one has failed.
     try:
       with contextlib.closing(ocp.StandardCheckpointHandler()) as handler:
         for name, item in items.items():
@@ -313,8 +300,7 @@ class Checkpoints:
 def steps_in(directory: pathlib.Path | epath.Path) -> list[int]:
   """The complete steps in a folder, oldest first.
 
-  For those who only look: `Checkpoints` makes the folder and clears it of what
-  was not finished, and starts the devices.
+  Unlike `Checkpoints`, it does not change the folder or start the devices.
   """
   if not directory.is_dir():
     return []
@@ -322,27 +308,27 @@ def steps_in(directory: pathlib.Path | epath.Path) -> list[int]:
 
 
 def newest_step(directory: pathlib.Path | epath.Path) -> int | None:
-  """The newest complete step in a folder, None where there is none."""
+  """The newest complete step in a folder, None if there is none."""
   return max(steps_in(directory), default=None)
 
 
 class _Manager(ocp.CheckpointManager):
-  """Orbax's, which does not look for a stop by itself.
+  """Orbax's manager without its own check for a stop.
 
-  A look goes by a number on which all processes have to agree. Those of `stop`
-  and the steps that Orbax would take for it are different numbers.
+  All processes must agree on a check's number; Orbax's are steps, and those of
+  `hosts.stopping` are not.
   """
 
   def reached_preemption(self, step: int) -> bool:
-    """None that Orbax would have to know of."""
+    """Always False."""
     return False
 
 
 def _wait_unless_failed(*, key: str, timeout_ms: int) -> None:
   """Orbax's barrier between the processes that write a step.
 
-  Orbax waits for the others in a `finally`, too, where this process has failed:
-  they would never come, and nobody would be told.
+  Orbax also waits in a `finally` after this process has failed: the others
+  would never come, and the error would not surface.
   """
   if (error := sys.exception()) is not None:
     raise error
@@ -351,21 +337,13 @@ def _wait_unless_failed(*, key: str, timeout_ms: int) -> None:
 
 def _first_line(error: Exception) -> str:
   line = wording.first_line(error)
-  # TensorStore names the file several times before it comes to the point.
+  # TensorStore names the file several times before the reason.
   point = re.search(r'([^:]+) \[os_error_code=', line)
   return point[1].strip() if point else line
 
 
 def abstract(tree: T, sharding: jax.sharding.Sharding) -> T:
-  """What `restore` needs to know of a tree of arrays: shapes, types, places.
-
-  Args:
-    tree: arrays, or their `jax.ShapeDtypeStruct`s.
-    sharding: where all of them go.
-
-  Returns:
-    The same tree of `jax.ShapeDtypeStruct`s.
-  """
+  """Shapes and dtypes of a tree of arrays, with `sharding`, for `restore`."""
   return jax.tree.map(
     lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree
   )

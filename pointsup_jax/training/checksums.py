@@ -1,6 +1,6 @@
 """Checksums of a checkpoint's files: Orbax restores a flipped byte silently.
 
-They lie beside the files in the form that `sha256sum --check` reads.
+Stored beside the files, in the format of `sha256sum --check`.
 """
 
 import hashlib
@@ -11,9 +11,9 @@ FILE = 'SHA256SUMS'
 
 
 def write(folder: pathlib.Path) -> None:
-  """Records the checksum of every file in the folders of `folder`.
+  """Records the checksum of every file in the subfolders of `folder`.
 
-  Its own files are left out: a save writes to them until the very end.
+  Files directly in `folder` are left out: a save writes to them until the end.
   """
   lines = [
     f'{_digest(path)}  {path.relative_to(folder).as_posix()}\n'
@@ -24,12 +24,7 @@ def write(folder: pathlib.Path) -> None:
 
 
 def damage(folder: pathlib.Path, parts: tuple[str, ...]) -> str | None:
-  """What is wrong with the first damaged file, None if nothing is.
-
-  Args:
-    folder: that `write` was called with.
-    parts: those of its folders that are looked at.
-  """
+  """Describes the first damaged file in subfolders `parts`, None if none is."""
   if not (folder / FILE).is_file():
     return f'{FILE} is missing'
   known = (folder / FILE).read_bytes().decode(errors='replace').splitlines()

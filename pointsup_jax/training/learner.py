@@ -1,7 +1,4 @@
-"""The modules and optimisers of one training phase, and its initial state.
-
-The only place outside `models` that knows the networks are Linen modules.
-"""
+"""Modules and optimisers of a training phase, and its initial state."""
 
 import dataclasses
 
@@ -23,7 +20,7 @@ class Opponent(struct.PyTreeNode):
 
 
 class State(struct.PyTreeNode):
-  """All that a training phase carries from step to step; arrays only."""
+  """Everything a training phase carries from step to step; arrays only."""
 
   step: jax.Array  # steps done
   segmenter: Variables  # params, batch_stats
@@ -33,7 +30,7 @@ class State(struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True)
 class Learner:
-  """What does not change while training."""
+  """The constants of a training phase."""
 
   segmenter: deeplab.DeepLabV2
   discriminator: discriminator.Discriminator
@@ -43,13 +40,13 @@ class Learner:
   opponent_tx: optax.GradientTransformation
 
   def init_segmenter(self, key: jax.Array) -> Variables:
-    """Fresh variables."""
+    """Initialises the segmenter's variables."""
     return deeplab.init(self.segmenter, key)
 
   def init(
     self, key: jax.Array, segmenter: Variables, opponents: tuple[str, ...]
   ) -> State:
-    """The state at step 0: the given segmenter, fresh opponents."""
+    """The state at step 0: the given segmenter, fresh discriminators."""
     maps = jnp.zeros((1, 64, 64, self.num_classes))
     players = {}
     for number, head in enumerate(opponents):
@@ -66,15 +63,9 @@ class Learner:
   def segment(
     self, params: dict, batch_stats: dict, images: Array
   ) -> tuple[Outputs, dict]:
-    """A pass in training mode.
+    """A training-mode pass over uint8 RGB images [B, H, W, 3].
 
-    Args:
-      params: of the segmenter.
-      batch_stats: of the segmenter.
-      images: [B, H, W, 3] uint8, RGB.
-
-    Returns:
-      Logits of both heads [B, H, W, C] and the updated batch statistics.
+    Returns both heads' logits [B, H, W, C] and the updated batch statistics.
     """
     outputs, updated = self.segmenter.apply(  # type: ignore[misc]
       {'params': params, 'batch_stats': batch_stats},
@@ -89,7 +80,7 @@ class Learner:
     )
 
   def judge(self, params: dict[str, dict]) -> strategy.Judge:
-    """The opponents with these parameters, by head."""
+    """The discriminators with these parameters, by head."""
 
     def judge(head: str, maps: jax.Array) -> jax.Array:
       logits = self.discriminator.apply({'params': params[head]}, maps)

@@ -1,4 +1,4 @@
-"""The training loop: dispatch a step, keep the device busy, save, log."""
+"""Training loop: runs steps, logs metrics and saves checkpoints."""
 
 import math
 import time
@@ -12,7 +12,6 @@ from pointsup_jax.hosts import progress, stopping
 from pointsup_jax.training import checkpoint, learner, metrics_log
 from pointsup_jax.types import Metrics, Pair
 
-# What to try where nothing else is known; see `Diverged`.
 _ADVICE = (
   'lower optim.lr and start anew with --overwrite, or leave out the batch that '
   'did it with --config.train.on_nan=rollback'
@@ -22,7 +21,7 @@ TrainStep = Callable[[learner.State, Pair], tuple[learner.State, Metrics]]
 
 
 class Diverged(errors.UserError):
-  """A loss or a part of the state is not finite."""
+  """A loss or part of the state is not finite."""
 
   def __init__(self, what: str, step: int, last: int | None) -> None:
     saved = 'none was saved' if last is None else f'it is step {last}'
@@ -48,28 +47,20 @@ def train(
   skipped: Container[int] = (),
   watched: int = 0,
 ) -> learner.State:
-  """Trains from the state's step to `steps`, saving the last state.
+  """Trains from the state's step to `steps`, and returns the last state, saved.
 
   Args:
-    train_step: compiled; it may donate the state.
-    state: fresh or restored.
-    batches: on the devices, the first one being that of the state's step.
-    title: names the phase to the user.
-    steps: the phase's length.
-    checkpoints: where states go.
-    checkpoint_every: steps between two of them.
-    log: where metrics go.
-    log_every: steps between two of them.
-    skipped: steps that pass without an update; their batches are not used.
-    watched: up to this step each is waited for and must leave a finite state.
-
-  Returns:
-    The state after `steps`.
+    train_step: compiled; may donate the state.
+    batches: on the devices, starting with that of the state's step.
+    title: the phase's name in messages.
+    checkpoints: where states go, every `checkpoint_every` steps.
+    log: where metrics go, every `log_every` steps.
+    skipped: steps without an update; their batches are not used.
+    watched: up to this step, wait for each and require a finite state.
 
   Raises:
-    errors.Stopped: after saving, if the user asked to stop.
-    Diverged: not finite, where metrics are logged, the state is saved, or the
-      step is watched.
+    errors.Stopped: the user asked to stop; the state is saved.
+    Diverged: logged metrics, or a saved or watched state, are not finite.
   """
   start = int(state.step)
   pending = _Pending(log, checkpoints)
@@ -81,7 +72,7 @@ def train(
       if step == start + 1:
         jax.block_until_ready(metrics)  # so that the rate excludes compiling
         bar.note(f'first step after {pending.seconds():.0f} s')
-      # The metrics before these are complete by now: no wait for the device.
+      # Earlier metrics are complete by now: no wait for the device.
       bar.update(step, pending.write())
       if metrics and (step % log_every == 0 or step == steps):
         pending.put(step, metrics)
@@ -107,9 +98,9 @@ def _leave_out(
 def require_finite(
   state: learner.State, step: int, checkpoints: checkpoint.Checkpoints
 ) -> None:
-  """Raises Diverged rather than let a broken state be saved.
+  """Raises Diverged if the state is not finite, before it is saved.
 
-  The losses do not tell: they are those before the step's update.
+  The losses are those before the step's update, so they do not show it.
   """
   for part, finite in jax.device_get(_finite_parts(state)).items():
     if not finite:
@@ -145,11 +136,11 @@ class _Pending:
     self._item = step, metrics
 
   def seconds(self) -> float:
-    """Since the loop began."""
+    """Seconds since the loop began."""
     return time.monotonic() - self._began
 
   def write(self) -> str:
-    """Logs what is pending and returns it as text for the progress bar."""
+    """Logs pending metrics and returns them as text for the progress bar."""
     if self._item is None:
       return ''
     step, metrics = self._item

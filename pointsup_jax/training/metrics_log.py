@@ -1,4 +1,4 @@
-"""metrics.jsonl: one JSON object a line, in step order, never twice a step."""
+"""metrics.jsonl: one JSON object per step, in step order."""
 
 import json
 import pathlib
@@ -8,11 +8,10 @@ from pointsup_jax.training import tensorboard
 
 
 class MetricsLog:
-  """Appends records; those after `start_step` are dropped when it opens.
+  """Appends records to metrics.jsonl, and events to tensorboard/ beside it.
 
-  A resumed run repeats the steps since its checkpoint, so their records are
-  written again. TensorBoard's events lie beside it, in tensorboard/. Of several
-  processes the first one writes.
+  Drops records after `start_step` when it opens: a resumed run repeats those
+  steps. Only the first process writes.
   """
 
   def __init__(self, path: pathlib.Path, *, start_step: int) -> None:
@@ -34,7 +33,7 @@ class MetricsLog:
     self._events.write(step, values)
 
   def close(self) -> None:
-    """Closes the file."""
+    """Closes the files."""
     if not self._writes:
       return
     self._file.close()
@@ -42,5 +41,5 @@ class MetricsLog:
 
 
 def read(path: pathlib.Path) -> list[dict]:
-  """All complete records of a log; none where there is no file."""
+  """All complete records of a log; none if there is no file."""
   return json_files.read_lines(path)

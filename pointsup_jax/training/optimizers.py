@@ -1,4 +1,4 @@
-"""The optimisers of both sides, and the schedule they share."""
+"""Optimisers of the segmenter and the discriminators, and their schedule."""
 
 from typing import NamedTuple
 
@@ -17,12 +17,12 @@ def poly(lr: float, *, power: float, decay_steps: int) -> optax.Schedule:
 
 
 def opponent(schedule: optax.Schedule) -> optax.GradientTransformation:
-  """Adam with the published betas."""
+  """Adam for the discriminators, with the published betas."""
   return optax.adam(schedule, b1=0.9, b2=0.99)
 
 
 class SegmenterState(NamedTuple):
-  """Of `segmenter`: steps done, and the momentum of every parameter."""
+  """Steps done, and the momentum of every parameter."""
 
   steps: jax.Array
   momentum: optax.Params
@@ -36,20 +36,15 @@ def segmenter(
   weight_decay: float,
   repeat: bool,
 ) -> optax.GradientTransformation:
-  """SGD in torch's form: the decay joins the gradient before the momentum.
+  """SGD in torch's form: adds the decay to the gradient before the momentum.
 
-  The heads learn `head_lr_scale` times faster; batch norm's affine parameters
-  are frozen.
+  Batch norm's affine parameters are frozen. The heads learn `head_lr_scale`
+  times faster than `schedule`.
 
-  Args:
-    schedule: the backbone's learning rate.
-    head_lr_scale: factor of the heads' rate.
-    momentum: 0.9 published.
-    weight_decay: of all parameters that move.
-    repeat: move the convolutions of the four stages several times a step with
-      the same gradient, as the published code does: it hands them to torch's
-      optimiser once for each module around them, that is three times, those
-      of downsamples four times. The effective rate is that much higher.
+  With `repeat`, each gradient is applied three times to the convolutions of the
+  four stages and four times to those of downsamples, and the effective rate is
+  that much higher. The published code does so, as it lists them in torch's
+  optimiser once per enclosing module.
   """
 
   def init(params: optax.Params) -> SegmenterState:
@@ -60,7 +55,7 @@ def segmenter(
     grads: optax.Updates, state: SegmenterState, params: optax.Params
   ) -> tuple[optax.Updates, SegmenterState]:
     lr = schedule(state.steps)
-    # torch starts a buffer with the first gradient, once for each repetition.
+    # torch initialises a buffer with the first gradient, in each repetition.
     inertia = jnp.where(state.steps == 0, 0.0, momentum)
 
     def leaf(

@@ -1,4 +1,4 @@
-"""Where arrays live: batches split over all devices, everything else whole."""
+"""Shardings: batches are split over all devices, all else is replicated."""
 
 from typing import TypeVar
 
@@ -12,11 +12,11 @@ T = TypeVar('T')
 
 
 def mesh() -> Mesh:
-  """All devices on one axis, 'data', those of a process side by side.
+  """All devices on one axis, 'data', grouped by process.
 
-  A process's rows of a batch lie where its devices stand, and the pipeline
-  gives process p the p-th share. jax.make_mesh follows the torus, on which the
-  processes of a TPU slice interleave.
+  The pipeline gives process p the p-th share of a batch, which must lie on its
+  devices. jax.make_mesh would follow the torus, on which the processes of a TPU
+  slice interleave.
   """
   devices = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
   # Auto: the default, Explicit, makes indexing and bincount fail inside jit.
@@ -34,25 +34,20 @@ def split(mesh: Mesh) -> NamedSharding:
 
 
 def put(batch: T, where: NamedSharding) -> T:
-  """This process's part of a global batch, as a global batch on the devices.
-
-  Args:
-    batch: a tree of NumPy arrays, the rows of this process.
-    where: how the rows of the global batch are spread.
-  """
+  """Builds a global batch on the devices from this process's NumPy rows."""
   return jax.tree.map(
     lambda x: jax.make_array_from_process_local_data(where, x), batch
   )
 
 
 def shared_batch(batch_size: int) -> int:
-  """The next batch size that the devices share evenly."""
+  """Rounds a batch size up to a multiple of the number of devices."""
   devices = jax.device_count()
   return -(-batch_size // devices) * devices
 
 
 def check_batch_size(batch_size: int, field: str) -> None:
-  """Refuses a batch that the devices cannot share evenly."""
+  """Raises UsageError unless the devices share the batch evenly."""
   devices = jax.device_count()
   if batch_size < 1 or batch_size % devices:
     raise errors.UsageError(

@@ -1,4 +1,4 @@
-"""One round of the game between the segmenter and its opponents."""
+"""One training step of the segmenter and its discriminators."""
 
 import dataclasses
 
@@ -16,15 +16,14 @@ State = learner_lib.State
 
 @dataclasses.dataclass(frozen=True)
 class Supervision:
-  """How the cross entropies are weighted.
+  """Weights of the cross-entropies.
 
   Attributes:
-    aux: weight of the aux head beside 1 for the main head.
-    answers: weight of the target's labels that people gave; 0 in stage 1, where
-      there are none.
-    guesses: weight of the target's other labels, the model's own.
-    separate_means: whether answers and guesses have a mean each. In one mean,
-      as the paper has it, a few answers drown in many guesses.
+    aux: weight of the aux head, beside 1 for the main head.
+    answers: weight of people's labels on the target; 0 in stage 1.
+    guesses: weight of pseudo labels on the target.
+    separate_means: average answers and guesses separately; in the paper's
+      single mean few answers drown in many guesses.
   """
 
   aux: float
@@ -34,7 +33,7 @@ class Supervision:
 
   @property
   def of_target(self) -> bool:
-    """Whether the target has labels that count."""
+    """Whether target labels count."""
     return bool(self.answers or self.guesses)
 
 
@@ -48,18 +47,9 @@ def train_step(
 ) -> tuple[State, Metrics]:
   """One step of Eq. 4 (stage 1) or Eq. 9 (stage 3).
 
-  The segmenter moves against the opponents as they are; the opponents move on
-  the outputs of the same forward passes, without gradient to the segmenter.
-
-  Args:
-    state: of the phase; donate it.
-    batch: images and labels of both domains.
-    learner: modules and optimisers.
-    strategy: the adaptation method.
-    supervision: weights of the cross entropies.
-
-  Returns:
-    The next state, and scalar losses.
+  Updates the segmenter against the current discriminators, then the
+  discriminators on the outputs of the same forward passes, without gradient to
+  the segmenter. Returns the next state and scalar losses; donate the state.
   """
   state, outputs, metrics = update_segmenter(
     state, batch, learner, strategy, supervision
@@ -78,7 +68,7 @@ def update_segmenter(
   strategy: strategy_lib.Strategy,
   supervision: Supervision,
 ) -> tuple[State, tuple[Outputs | None, ...], Metrics]:
-  """Moves the segmenter; also returns its logits on source and target."""
+  """Updates the segmenter; also returns its source and target logits."""
   judge = learner.judge(
     {head: player.params for head, player in state.opponents.items()}
   )
@@ -119,7 +109,7 @@ def update_opponents(
   learner: learner_lib.Learner,
   strategy: strategy_lib.Strategy,
 ) -> tuple[dict[str, learner_lib.Opponent], Metrics]:
-  """Moves every opponent on its head's logits."""
+  """Updates every discriminator on its head's logits."""
   source, target = jax.lax.stop_gradient(outputs)
   moved, metrics = {}, {}
   for head, player in opponents.items():
@@ -145,7 +135,7 @@ def update_opponents(
 def source_loss(
   outputs: Outputs, batch: Batch, aux_weight: float
 ) -> tuple[jax.Array, Metrics]:
-  """Mean cross entropy of main plus weighted aux, over the labelled pixels."""
+  """Mean cross-entropy on labelled pixels, of main plus weighted aux."""
   terms = {
     head: segmentation.mean(
       *segmentation.cross_entropy(getattr(outputs, head), batch.labels)
@@ -159,15 +149,10 @@ def source_loss(
 def target_loss(
   outputs: Outputs, batch: Batch, supervision: Supervision
 ) -> tuple[jax.Array, Metrics]:
-  """Cross entropy of main plus weighted aux, with answers and guesses (Eq. 7).
+  """Cross-entropy on answers and guesses, of main plus weighted aux (Eq. 7).
 
-  Args:
-    outputs: logits of both heads [B, H, W, C].
-    batch: labels, and which of them people gave.
-    supervision: weights.
-
-  Returns:
-    The loss, and the mean over the answers and over the guesses of each head.
+  `outputs` are logits [B, H, W, C]. Also returns each head's mean over answers
+  and over guesses.
   """
   labelled = batch.labels != IGNORE
   answered = labelled

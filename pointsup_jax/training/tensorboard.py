@@ -1,8 +1,7 @@
-"""The metrics as TensorBoard shows them, where tensorboardX is installed.
+"""TensorBoard events of the metrics, if tensorboardX is installed.
 
-metrics.jsonl is what counts. The events are written anew from it whenever a
-phase starts or goes on, so that no step is there twice or out of order, and so
-that installing tensorboardX later is early enough.
+They are rewritten from metrics.jsonl whenever a phase starts or resumes, so
+steps stay unique and in order, and tensorboardX may be installed later.
 """
 
 import functools
@@ -16,22 +15,17 @@ _FLUSH_SECONDS = 10
 
 
 class Events:
-  """The event file of one training phase; nothing without tensorboardX."""
+  """The event file of one training phase; does nothing without tensorboardX."""
 
   def __init__(self, folder: pathlib.Path, records: Iterable[dict]) -> None:
-    """Replaces the events of a folder.
-
-    Args:
-      folder: of this phase's events alone.
-      records: of metrics.jsonl; what is to be in the file already.
-    """
+    """Replaces the folder's events with `records` of metrics.jsonl."""
     self._writer = None
     tensorboardx = _library()
     if tensorboardx is None or not processes.is_first():
       return
     for old in folder.glob('events.out.tfevents.*'):
       old.unlink()
-    # A TensorBoard that has read the old file forgets all steps from 0 on.
+    # purge_step: a TensorBoard that has read the old file drops its steps.
     self._writer = tensorboardx.SummaryWriter(
       str(folder), purge_step=0, flush_secs=_FLUSH_SECONDS
     )
@@ -39,7 +33,7 @@ class Events:
       self.write(record['step'], record)
 
   def write(self, step: int, values: Mapping[str, float]) -> None:
-    """Adds the metrics of a step; a thread brings them to disk."""
+    """Adds the metrics of a step; a thread writes them to disk."""
     if self._writer is None:
       return
     for name, value in values.items():
@@ -54,7 +48,7 @@ class Events:
 
 @functools.cache
 def _library() -> types.ModuleType | None:
-  """tensorboardX; None, and a note said once, where it is not installed."""
+  """tensorboardX; None, and a note said once, if it is not installed."""
   try:
     import tensorboardX
   except ImportError:

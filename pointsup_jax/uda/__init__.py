@@ -1,4 +1,4 @@
-"""Adaptation methods, one file each over the contract in `strategy`."""
+"""Adaptation methods, one file each, with the interface of `strategy`."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,7 @@ from pointsup_jax.uda import (
   strategy,
 )
 
-# What one training phase may run: name -> strategy, given the weights of its
-# target losses of either head.
+# Strategies by name, built from the weights of the two heads' target losses.
 STRATEGIES: dict[str, Callable[[Outputs], strategy.Strategy]] = {
   'source_only': lambda weights: source_only.SourceOnly(),
   'minent': minent.MinEnt,
@@ -21,15 +20,15 @@ STRATEGIES: dict[str, Callable[[Outputs], strategy.Strategy]] = {
   'adaptsegnet': adaptsegnet.adaptsegnet,
 }
 
-# What stage 1 may run: any of those in one phase, or several phases.
+# Stage 1 methods of several phases; each strategy is one of a single phase.
 _MULTI_PHASE = {'intrada': intrada.PHASES}
 
 
 def names() -> tuple[str, ...]:
-  """The methods of stage 1."""
+  """Names of the stage 1 methods."""
   return (*STRATEGIES, *_MULTI_PHASE)
 
 
 def phases(name: str) -> tuple[strategy.Phase, ...]:
-  """The phases of a method of stage 1, in order."""
+  """Phases of a stage 1 method, in order."""
   return _MULTI_PHASE.get(name) or (strategy.Phase('', name),)

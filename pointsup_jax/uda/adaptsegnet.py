@@ -8,7 +8,7 @@ from pointsup_jax.uda import adversarial
 
 
 def adaptsegnet(weights: Outputs) -> adversarial.Adversarial:
-  """The opponents see the softmax of the logits, in float32."""
+  """Discriminators see the softmax of the logits."""
   return adversarial.Adversarial(probabilities, weights)
 
 

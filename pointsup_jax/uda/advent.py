@@ -6,5 +6,5 @@ from pointsup_jax.uda import adversarial
 
 
 def advent(weights: Outputs) -> adversarial.Adversarial:
-  """The opponents see self-information maps, Eq. 2."""
+  """Discriminators see self-information maps (Eq. 2)."""
   return adversarial.Adversarial(entropy.self_information, weights)

@@ -1,4 +1,4 @@
-"""What the adversarial methods share: a game over maps of the outputs."""
+"""Adversarial training, shared by AdvEnt and AdaptSegNet."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from pointsup_jax.uda import strategy
 
 @dataclasses.dataclass(frozen=True)
 class Adversarial:
-  """An opponent for either head says which domain a map comes from (Eq. 3).
+  """Trains a discriminator per head to tell the domains apart (Eq. 3).
 
   Attributes:
-    maps: logits [B, H, W, C] -> the maps [B, H, W, C] that are judged.
-    weights: of the adversarial loss of either head; 2e-4 and 1e-3 published.
+    maps: logits [B, H, W, C] -> the discriminator's input [B, H, W, C].
+    weights: of the adversarial loss per head; published: aux 2e-4, main 1e-3.
   """
 
   maps: Callable[[jax.Array], jax.Array]
@@ -27,7 +27,7 @@ class Adversarial:
   def segmenter_loss(
     self, target: Outputs, judge: strategy.Judge
   ) -> tuple[jax.Array, Metrics]:
-    """Fools the opponents: target maps should be taken for source."""
+    """Cross-entropy of target maps with the label SOURCE."""
     fool = Outputs(
       *(
         domain_loss.bce(
@@ -42,7 +42,7 @@ class Adversarial:
   def opponent_loss(
     self, head: str, source: jax.Array, target: jax.Array, judge: strategy.Judge
   ) -> jax.Array:
-    """Half a loss on the source's maps, half on the target's."""
+    """Mean of the discriminator's losses on source and target maps."""
     on_source = domain_loss.bce(
       judge(head, self.maps(source)), domain_loss.SOURCE
     )

@@ -1,8 +1,7 @@
-"""IntraDA (Pan et al., CVPR 2020): first between domains, then within one.
+"""IntraDA (Pan et al., CVPR 2020): adaptation between, then within domains.
 
-After AdvEnt, the target images on which the model is surest become a labelled
-source (with its own predictions for labels) from which AdvEnt adapts to the
-rest of the target.
+After AdvEnt, the most confident target images, with their predictions as
+labels, become the source from which AdvEnt adapts to the other target images.
 """
 
 from collections.abc import Mapping
@@ -18,16 +17,10 @@ PHASES = (
 def hardness(
   mean_entropy: float, rare_classes_predicted: int, rare_classes: int
 ) -> float:
-  """What images are ranked by; lower is easier.
+  """Ranks images; lower is easier, and rare classes make an image easier.
 
-  Args:
-    mean_entropy: of the main output.
-    rare_classes_predicted: how many of the rare classes the prediction has.
-    rare_classes: how many there are; 0: the entropy alone counts.
-
-  Returns:
-    The entropy times (R - predicted) / R + 0.5, R = rare_classes: an image
-    with rare classes is worth having among the easy ones.
+  Returns mean_entropy * ((R - predicted) / R + 0.5), R = rare_classes, or the
+  main output's mean_entropy alone if R is 0.
   """
   if not rare_classes:
     return mean_entropy
@@ -40,9 +33,8 @@ def easy_and_hard(
 ) -> tuple[list[str], list[str]]:
   """Splits images into the easiest and the others, each easiest first.
 
-  Args:
-    hardness: of each image; ties go by name.
-    easy_share: lambda, 0.67 published; rounded down to whole images.
+  Ties go by name. `easy_share` (lambda, 0.67 published) is rounded down to
+  whole images.
   """
   ranked = sorted(hardness, key=lambda name: (hardness[name], name))
   count = int(len(ranked) * easy_share)

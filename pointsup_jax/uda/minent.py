@@ -1,4 +1,4 @@
-"""MinEnt (Vu et al., CVPR 2019): confident predictions, without opponents."""
+"""MinEnt (Vu et al., CVPR 2019): entropy minimisation, no discriminators."""
 
 import dataclasses
 
@@ -11,10 +11,9 @@ from pointsup_jax.uda import strategy
 
 @dataclasses.dataclass(frozen=True)
 class MinEnt:
-  """The segmenter minimises the mean entropy of its target outputs.
+  """Minimises the mean entropy of the target outputs.
 
-  Attributes:
-    weights: of either head's mean entropy; 2e-4 and 1e-3 published.
+  `weights` are those of the heads; published: aux 2e-4, main 1e-3.
   """
 
   weights: Outputs
@@ -24,7 +23,7 @@ class MinEnt:
   def segmenter_loss(
     self, target: Outputs, judge: strategy.Judge
   ) -> tuple[jax.Array, Metrics]:
-    """The weighted sum of both heads' mean entropies."""
+    """Weighted sum of both heads' mean entropies."""
     del judge
     aux, main = (entropy.mean_entropy(logits) for logits in target)
     loss = self.weights.main * main + self.weights.aux * aux
@@ -33,5 +32,5 @@ class MinEnt:
   def opponent_loss(
     self, head: str, source: jax.Array, target: jax.Array, judge: strategy.Judge
   ) -> jax.Array:
-    """There are no opponents."""
+    """Not called: there are no discriminators."""
     raise NotImplementedError

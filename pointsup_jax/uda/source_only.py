@@ -1,4 +1,4 @@
-"""No adaptation: the source's cross entropy alone."""
+"""No adaptation: cross-entropy on the source alone."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from pointsup_jax.uda import strategy
 
 @dataclasses.dataclass(frozen=True)
 class SourceOnly:
-  """The lower bound of every comparison; target images are not looked at."""
+  """Baseline of every comparison; does not use target images."""
 
   opponents: tuple[str, ...] = ()
   uses_target: bool = False
@@ -19,11 +19,11 @@ class SourceOnly:
   def segmenter_loss(
     self, target: Outputs, judge: strategy.Judge
   ) -> tuple[jax.Array, Metrics]:
-    """Nothing."""
+    """Returns a loss of 0 and no metrics."""
     return jnp.zeros(()), {}
 
   def opponent_loss(
     self, head: str, source: jax.Array, target: jax.Array, judge: strategy.Judge
   ) -> jax.Array:
-    """There are no opponents."""
+    """Not called: there are no discriminators."""
     raise NotImplementedError

@@ -1,9 +1,8 @@
-"""The contract of an adaptation method.
+"""Interface of an adaptation method.
 
-A method is one small frozen dataclass. It says which heads of the segmenter
-have an opponent, what the segmenter minimises on the target's outputs beside
-the source's cross entropy, and what each opponent minimises. Stage 1 and
-stage 3 run the same step with it (`training/step.py`).
+A method is a small frozen dataclass: which heads have a discriminator, the
+segmenter's loss on the target (added to the source's cross-entropy), and each
+discriminator's loss. Stages 1 and 3 train with it in `training/step.py`.
 """
 
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import jax
 
 from pointsup_jax.types import Metrics, Outputs
 
-# (head, maps [B, H, W, C]) -> logits [B, h, w, 1] of that head's opponent.
+# (head, maps [B, H, W, C]) -> logits [B, h, w, 1] of the head's discriminator.
 Judge = Callable[[str, jax.Array], jax.Array]
 
 
@@ -22,46 +21,39 @@ class Phase(NamedTuple):
 
   name: str  # its folder below uda/; '' for the last one, uda/ itself
   strategy: str  # a name of `uda.STRATEGIES`
-  # From the target's easy images, with pseudo labels, to its hard ones.
+  # Adapts from easy target images, with pseudo labels, to hard ones.
   within_target: bool = False
 
 
 class Strategy(Protocol):
-  """What distinguishes one adaptation method from another."""
+  """An adaptation method."""
 
   @property
   def opponents(self) -> tuple[str, ...]:
-    """The heads that have a discriminator, of ('aux', 'main')."""
+    """Heads with a discriminator, out of ('aux', 'main')."""
     ...
 
   @property
   def uses_target(self) -> bool:
-    """Whether the segmenter looks at unlabelled target images at all."""
+    """Whether the segmenter sees unlabelled target images."""
     ...
 
   def segmenter_loss(
     self, target: Outputs, judge: Judge
   ) -> tuple[jax.Array, Metrics]:
-    """What the segmenter minimises on the target.
+    """The segmenter's weighted loss on the target, and its unweighted parts.
 
-    Args:
-      target: logits of both heads [B, H, W, C], at the images' size.
-      judge: the opponents, frozen.
-
-    Returns:
-      The weighted loss, a scalar, and its parts before weighting.
+    `target` is the logits of both heads [B, H, W, C], at the images' size;
+    `judge` is the discriminators, frozen.
     """
     ...
 
   def opponent_loss(
     self, head: str, source: jax.Array, target: jax.Array, judge: Judge
   ) -> jax.Array:
-    """What the opponent of `head` minimises.
+    """Loss of the discriminator of `head`, 'aux' or 'main'.
 
-    Args:
-      head: 'aux' or 'main'.
-      source: the head's logits on the source [B, H, W, C], no gradient.
-      target: the head's logits on the target [B, H, W, C], no gradient.
-      judge: the opponents; the one of `head` is being trained.
+    `source` and `target` are the head's logits [B, H, W, C], without gradient;
+    `judge` is the discriminators, of which `head`'s is trained.
     """
     ...
