@@ -6,43 +6,19 @@ undone stands. Of the standing answers the latest holds, unless one adjudicates
 a dispute. `SELECT * FROM points` shows the answers that hold.
 """
 
-import contextlib
 import datetime
 import pathlib
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing
 
-from pointsup_jax import errors
-from pointsup_jax.annotation import records, schema
-from pointsup_jax.hosts import lock
+from pointsup_jax.annotation import database, records, schema
 from pointsup_jax.types import IGNORE
 
 _FIELDS = 'id, image, row, col, patch, score, pseudo_label, round, model_step'
-_OF_REQUESTS = _FIELDS.replace('score', 'requests.score')
-
-
 _UNSPECIFIED = records.How()
-
-
-def sole_writer(
-  path: pathlib.Path,
-) -> contextlib.AbstractContextManager[bool]:
-  """Prevents other processes from recording answers while the block runs.
-
-  The served page caches the store and would miss their answers. Locks a .lock
-  file beside the store at `path`, whose folder must exist.
-
-  Raises:
-    errors.UserError: another process holds the lock.
-  """
-  return lock.held(
-    path.with_suffix('.lock'),
-    'takes answers to these points; if it serves the page, open its link, or '
-    'stop it first',
-  )
 
 
 class Store:
@@ -67,7 +43,9 @@ class Store:
     """
     self.path = pathlib.Path(path)
     self._num_classes = num_classes
-    self._connection = connect(self.path)
+    self._database = database.Database(self.path, connect(self.path))
+    self._query = self._database.query
+    self._transaction = self._database.transaction
 
   def __enter__(self) -> 'Store':
     return self
@@ -77,7 +55,7 @@ class Store:
 
   def close(self) -> None:
     """Closes the file."""
-    self._connection.close()
+    self._database.close()
 
   def add_image(
     self,
@@ -151,10 +129,7 @@ class Store:
   def requests(self, image: str | None = None) -> list[records.Request]:
     """Returns all requests, or those of one image, in insertion order."""
     where, values = ('', ()) if image is None else ('WHERE image = ?', (image,))
-    rows = self._query(
-      f'SELECT {_FIELDS} FROM requests {where} ORDER BY rowid', *values
-    )
-    return [records.Request(*row) for row in rows]
+    return self._requests(f'FROM requests {where} ORDER BY rowid', *values)
 
   def unanswered(self) -> list[records.Request]:
     """Returns requests without an answer, most valuable first.
@@ -162,20 +137,22 @@ class Store:
     Images are ordered by mean score, patches by score, points left to right;
     skipped requests come last.
     """
-    rows = self._query(
-      f'SELECT {_FIELDS} FROM state'
-      " WHERE answer IS NULL OR answer = 'skip'"
+    return self._requests(
+      "FROM state WHERE answer IS NULL OR answer = 'skip'"
       ' ORDER BY answer IS NOT NULL, image_score DESC, image,'
       ' score DESC, patch, col, row'
     )
-    return [records.Request(*row) for row in rows]
 
   def ordered(self) -> list[records.Request]:
     """Returns all requests, ordered by value regardless of answers."""
-    rows = self._query(
-      f'SELECT {_OF_REQUESTS} FROM requests JOIN images USING (image)'
-      ' ORDER BY images.score DESC, image, requests.score DESC, patch, col, row'
+    return self._requests(
+      'FROM requests JOIN (SELECT image, score AS image_score FROM images)'
+      ' USING (image)'
+      ' ORDER BY image_score DESC, image, score DESC, patch, col, row'
     )
+
+  def _requests(self, rest: str, *values: object) -> list[records.Request]:
+    rows = self._query(f'SELECT {_FIELDS} {rest}', *values)
     return [records.Request(*row) for row in rows]
 
   def sizes(self) -> dict[str, tuple[int, int]]:
@@ -221,16 +198,6 @@ class Store:
         )
     finally:
       self._query('PRAGMA synchronous = FULL')
-
-  def asked_patches(self, image: str, round: int | None = None) -> set[int]:
-    """Returns an image's patches with requests, up to a round or of all."""
-    rows = self._query(
-      'SELECT patch FROM requests'
-      ' WHERE image = ? AND round <= ifnull(?, round)',
-      image,
-      round,
-    )
-    return {patch for (patch,) in rows}
 
   def answered(self, image: str, round: int | None = None) -> records.Answers:
     """Returns the current answers of an image, in the order of its requests.
@@ -309,9 +276,9 @@ class Store:
     seconds: float | None = None,
   ) -> None:
     """Records labels by request id in one transaction; see `answer`."""
-    self._append(
+    self.record(
       [
-        (request, 'label', int(label), annotator, seconds, _UNSPECIFIED)
+        records.Entry(request, 'label', int(label), annotator, seconds)
         for request, label in labels.items()
       ]
     )
@@ -369,46 +336,15 @@ class Store:
     ):
       raise ValueError(f'{annotator} has no answer to undo at {request}')
 
-  def _query(self, sql: str, *values: object) -> list[tuple]:
-    with self._reported():
-      return self._connection.execute(sql, values).fetchall()
-
-  @contextlib.contextmanager
-  def _transaction(self) -> Iterator[sqlite3.Connection]:
-    """Commits on success, rolls back on failure."""
-    with self._reported():
-      self._connection.execute('BEGIN IMMEDIATE')
-      try:
-        yield self._connection
-        self._connection.execute('COMMIT')
-      except BaseException:
-        if self._connection.in_transaction:
-          self._connection.execute('ROLLBACK')
-        raise
-
-  @contextlib.contextmanager
-  def _reported(self) -> Iterator[None]:
-    """Turns database errors into one-line user errors."""
-    try:
-      yield
-    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-      raise
-    except sqlite3.DatabaseError as error:
-      raise errors.UserError(
-        f'{self.path} cannot be read or written: {error}; mend that and run '
-        'the same command again'
-      ) from error
-
 
 def _insert(
   connection: sqlite3.Connection, requests: Sequence[records.Request]
 ) -> None:
   connection.executemany(
     'INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    [_plain(request) for request in requests],
+    # SQLite would store NumPy's scalars as bytes.
+    [
+      [x.item() if isinstance(x, np.generic) else x for x in request]
+      for request in requests
+    ],
   )
-
-
-def _plain(request: records.Request) -> tuple:
-  """Converts NumPy scalars, which SQLite would store as bytes."""
-  return tuple(x.item() if isinstance(x, np.generic) else x for x in request)

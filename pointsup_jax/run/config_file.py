@@ -13,7 +13,7 @@ from typing import Any
 import ml_collections
 
 from pointsup_jax import command, errors
-from pointsup_jax.annotation import oracle, schema
+from pointsup_jax.annotation import database, oracle, schema
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import (
@@ -209,7 +209,7 @@ def clear(
   _refuse_others(workdir)
   with contextlib.ExitStack() as held:
     if workdir.annotations.exists():
-      held.enter_context(store_lib.sole_writer(workdir.annotations))
+      held.enter_context(database.sole_writer(workdir.annotations))
       _give_up_answers(workdir, discard_answers)
     # Keep the lock, which is held. The config goes last, so that an interrupted
     # deletion can be repeated.

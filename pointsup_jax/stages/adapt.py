@@ -87,9 +87,9 @@ def read_answers(
   answers = np.zeros((0, 4), np.int32)
   if processes.is_first():
     with store_lib.Store(run.workdir.annotations) as store:
-      found = []
+      found, patches = [], store.asked_before(round + 1)
       for i, name in enumerate(names):
-        asked[i, list(store.asked_patches(name, round))] = True
+        asked[i, list(patches.get(name, ()))] = True
         labelled = store.answered(name, round)
         number = np.full(len(labelled.labels), i)
         found.append(np.stack([number, *labelled], axis=1))

@@ -5,7 +5,7 @@ import functools
 import jax
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import oracle
+from pointsup_jax.annotation import database, oracle
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.annotation.exchange.formats import words
@@ -76,7 +76,7 @@ def read(run: run_lib.Run) -> None:
   path, format_name = importing.find(run.config.annotate.answers)
   annotations = run.workdir.annotations
   with (
-    store_lib.sole_writer(annotations),
+    database.sole_writer(annotations),
     store_lib.Store(annotations, run.classes.num_classes) as store,
   ):
     done = importing.import_file(

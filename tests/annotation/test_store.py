@@ -74,7 +74,7 @@ def test_gives_back_what_was_added(three):
 def test_an_image_without_requests_counts_as_done(store):
   assert store.add_image('empty', (8, 16), 0.5, [])
   assert store.images() == {'empty'}
-  assert store.asked_patches('empty') == set()
+  assert 'empty' not in store.asked_before(2)
 
 
 def test_an_image_added_again_changes_nothing(three):
@@ -104,7 +104,7 @@ def test_numpy_numbers_are_kept_as_numbers(store):
 def test_asked_patches_are_those_with_requests(store):
   asked = [request('a', 0, 0, 5), request('a', 0, 1, 5), request('a', 9, 9, 2)]
   store.add_image('a', (10, 10), 0.5, asked)
-  assert store.asked_patches('a') == {2, 5}
+  assert store.asked_before(2)['a'] == {2, 5}
 
 
 def in_round(round, *place):
@@ -138,8 +138,6 @@ def test_a_round_knows_what_was_asked_before_it(store):
   assert store.asked_before(1) == {}
   assert store.asked_before(2) == {'a': {2, 5}, 'b': {1}}
   assert store.asked_before(3) == {'a': {2, 5, 7}, 'b': {1}}
-  assert store.asked_patches('a') == {2, 5, 7}
-  assert store.asked_patches('a', 1) == {2, 5}
   store.answer('a-r9-c9', 1, 'ana')
   store.answer('a-r3-c3', 2, 'ana')
   assert store.answered('a').labels.tolist() == [1, 2]

@@ -12,7 +12,7 @@ import saying
 
 from configs import streets_active
 from pointsup_jax import errors
-from pointsup_jax.annotation import oracle, records
+from pointsup_jax.annotation import database, oracle, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import atomic_files
@@ -185,7 +185,7 @@ def test_a_lock_alone_does_not_make_a_folder_somebody_elses(tmp_path):
 def test_a_run_whose_points_are_being_labelled_is_not_deleted(claimed):
   start(claimed, 'annotate')
   ask(claimed)
-  with store_lib.sole_writer(claimed.annotations):
+  with database.sole_writer(claimed.annotations):
     text = saying.message(lambda: config_file.clear(claimed))
   assert 'stop it first' in text
   assert claimed.started('annotate')

@@ -5,6 +5,7 @@ import pathlib
 from typing import NamedTuple
 
 from pointsup_jax import errors
+from pointsup_jax.annotation import database
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import crops, exporting, importing
 from pointsup_jax.annotation.exchange.formats import by_name
@@ -94,7 +95,7 @@ def receive(
       was recorded.
   """
   with (
-    store_lib.sole_writer(asked.store),
+    database.sole_writer(asked.store),
     store_lib.Store(asked.store, asked.words.classes.num_classes) as store,
   ):
     done = importing.import_file(

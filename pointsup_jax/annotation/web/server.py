@@ -12,7 +12,7 @@ import uvicorn
 from starlette import types as asgi
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import store
+from pointsup_jax.annotation import database
 from pointsup_jax.annotation.web import access, pictures, store_thread
 from pointsup_jax.annotation.web import site as site_lib
 from pointsup_jax.hosts import progress, stopping
@@ -63,7 +63,7 @@ def serve(
   """
   folder.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
-    stack.enter_context(store.sole_writer(path))
+    stack.enter_context(database.sole_writer(path))
     thread = store_thread.StoreThread(path, len(names), options.overlap)
     stack.callback(thread.close)
     shown = pictures.Pictures(images)

@@ -11,6 +11,7 @@ import uvicorn
 
 from pointsup_jax import config as config_lib
 from pointsup_jax import errors
+from pointsup_jax.annotation import database
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.web import access
 from pointsup_jax.run import config_check
@@ -341,9 +342,9 @@ def test_100_megabytes_are_refused_and_not_read(port, chunked):
 
 def test_a_second_server_on_the_same_store_is_refused(tmp_path):
   with (
-    store_lib.sole_writer(tmp_path / 'annotations.sqlite'),
+    database.sole_writer(tmp_path / 'annotations.sqlite'),
     pytest.raises(errors.UserError, match=r'process \d+.*open its link'),
-    store_lib.sole_writer(tmp_path / 'annotations.sqlite'),
+    database.sole_writer(tmp_path / 'annotations.sqlite'),
   ):
     pass
 
