@@ -50,7 +50,7 @@ def main() -> None:
 
   ask = jax.jit(
     functools.partial(
-      acquire.look_at,
+      acquire.points_of_logits,
       size=trained,
       seed=0,
       strategy='active',

@@ -14,7 +14,7 @@ from pointsup_jax.prediction import segmenting
 from pointsup_jax.training import sharding
 
 
-def miou(model: model_lib.Model, views: tuple[segmenting.View, ...]) -> float:
+def miou(model: model_lib.Loaded, views: tuple[segmenting.View, ...]) -> float:
   """The mean IoU on the run's evaluation images."""
   segmenter = segmenting.Segmenter(
     model.segmenter,

@@ -68,7 +68,7 @@ def main() -> None:
   if failed:
     said = '; '.join(f'{folder} ({why})' for folder, why in failed.items())
     raise errors.UserError(
-      f'{len(failed)} runs failed: {said}; mend that and run the same command '
+      f'{len(failed)} runs failed: {said}; fix that and run the same command '
       'again'
     )
 

@@ -95,7 +95,7 @@ def explained(file: pathlib.Path | None = None) -> Iterator[None]:
       raise lost from error
     if isinstance(error, OSError):  # a full disk, a read-only folder
       raise errors.UserError(
-        f'{error}; mend that and run the same command again{where}'
+        f'{error}; fix that and run the same command again{where}'
       ) from error
     if not where:
       traceback.print_exc()
@@ -205,5 +205,5 @@ def fail(error: errors.UserError | errors.LostProcess) -> NoReturn:
   """Prints one line and exits with the error's code."""
   sys.stderr.write(f'error: {error}\n')  # at once: other threads write there
   if isinstance(error, errors.LostProcess):
-    processes.leave_behind(error.exit_code)
+    processes.leave_after_loss(error.exit_code)
   processes.leave(error.exit_code)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pointsup_jax.annotation import records
 
 
-class Pair(NamedTuple):
+class Agreed(NamedTuple):
   """Two annotators' agreement on the points that both labelled."""
 
   annotators: tuple[str, str]
@@ -20,7 +20,7 @@ class Pair(NamedTuple):
 class Agreement(NamedTuple):
   """Agreement of all annotators."""
 
-  pairs: list[Pair]
+  pairs: list[Agreed]
   disputed: list[str]  # ids of points with different labels, not adjudicated
 
 
@@ -41,7 +41,7 @@ def measure(given: Iterable[records.PersonAnswer]) -> Agreement:
     for one, two in itertools.combinations(sorted(by), 2):
       both[one, two].append((by[one], by[two]))
   pairs = [
-    Pair(who, len(seen), sum(a == b for a, b in seen), kappa(seen))
+    Agreed(who, len(seen), sum(a == b for a, b in seen), kappa(seen))
     for who, seen in sorted(both.items())
   ]
   disputed = [

@@ -40,7 +40,7 @@ class Budget(NamedTuple):
   worth: float  # share of the patch scores of all points, 0 to 1
 
 
-class Row(NamedTuple):
+class BudgetRow(NamedTuple):
   """A budget and the work left to reach it."""
 
   budget: Budget
@@ -56,7 +56,7 @@ class Plan(NamedTuple):
   given: int
   pace: Pace
   hours: float  # for the missing answers
-  rows: tuple[Row, ...]  # from small to large; empty without points
+  rows: tuple[BudgetRow, ...]  # from small to large; empty without points
 
   @property
   def now(self) -> int | None:
@@ -125,7 +125,7 @@ def plan(
   `given` is how many of the needed answers there are.
   """
   rows = tuple(
-    Row(budget, missing, hours(missing, pace))
+    BudgetRow(budget, missing, hours(missing, pace))
     for budget, missing in zip(budgets, left, strict=True)
   )
   points, needed = (

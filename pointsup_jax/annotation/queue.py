@@ -32,7 +32,7 @@ class Answer(NamedTuple):
   how: records.How
 
 
-class Progress(NamedTuple):
+class Workload(NamedTuple):
   """Numbers of answers; a point for two annotators needs two."""
 
   needed: int
@@ -98,9 +98,9 @@ class Queue:
         else:
           self._later[place] = skipped
 
-  def progress(self) -> Progress:
+  def progress(self) -> Workload:
     """Returns the numbers of needed and given answers."""
-    return Progress(self._total, self._given)
+    return Workload(self._total, self._given)
 
   @property
   def complete(self) -> bool:

@@ -248,7 +248,7 @@ class Store:
     """Records answers of any kind in one transaction; see `answer`."""
     self._append([(*entry, _UNSPECIFIED) for entry in entries])
 
-  def count_but_by(self, annotator: str) -> int:
+  def count_by_others(self, annotator: str) -> int:
     """Counts standing labels and 'unsure' by others than `annotator`.
 
     Answers given on the page always count.

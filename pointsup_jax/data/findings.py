@@ -11,7 +11,7 @@ import numpy as np
 
 from pointsup_jax import errors
 from pointsup_jax.data import image_files, sources
-from pointsup_jax.data.paired_files import Labelling, Pair
+from pointsup_jax.data.paired_files import Files, Labelling
 from pointsup_jax.types import IGNORE
 
 Size = tuple[int, int]  # height, width
@@ -31,7 +31,7 @@ class Finding:
 
 
 def of_pair(
-  name: str, root: pathlib.Path, pair: Pair, labelling: Labelling | None
+  name: str, root: pathlib.Path, pair: Files, labelling: Labelling | None
 ) -> Finding:
   """Inspects the files of an example; only the image if `labelling` is None."""
   try:

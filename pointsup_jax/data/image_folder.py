@@ -44,10 +44,10 @@ def open_split(
   return paired_files.PairedFiles(root, pairs, labelling, size)
 
 
-def find(root: pathlib.Path, split: str) -> dict[str, paired_files.Pair]:
+def find(root: pathlib.Path, split: str) -> dict[str, paired_files.Files]:
   """Finds the files of a split by name, whether or not labels exist."""
   return {
-    name: paired_files.Pair(path, f'labels/{name}.png')
+    name: paired_files.Files(path, f'labels/{name}.png')
     for name, path in sorted(folders.find_images(root, split).items())
   }
 

@@ -19,7 +19,7 @@ from pointsup_jax.data import (
   official,
   sources,
 )
-from pointsup_jax.data.paired_files import Labelling, Pair
+from pointsup_jax.data.paired_files import Files, Labelling
 from pointsup_jax.hosts import progress, wording
 from pointsup_jax.types import Example
 
@@ -31,7 +31,7 @@ class Domain(NamedTuple):
 
   name: str
   root: pathlib.Path
-  pairs: dict[str, Pair]
+  pairs: dict[str, Files]
   labelling: Labelling | None
   source: sources.Source | None
   leaves_out: bool  # mismatched pairs are skipped, not refused

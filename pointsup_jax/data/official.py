@@ -12,14 +12,14 @@ import numpy as np
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import folders, image_files, paired_files
-from pointsup_jax.data.paired_files import Labelling, Pair
+from pointsup_jax.data.paired_files import Files, Labelling
 from pointsup_jax.hosts import progress, wording
 
 
 class Layout(NamedTuple):
   """The layout of a data set."""
 
-  find: Callable[[pathlib.Path, str], dict[str, Pair]]  # (root, split)
+  find: Callable[[pathlib.Path, str], dict[str, Files]]  # (root, split)
   ids: Mapping[str, int]  # class -> its id in label files
   read_ids: Callable[[pathlib.Path, str], np.ndarray] = image_files.read_ids
 
@@ -29,7 +29,7 @@ class Layout(NamedTuple):
     return Labelling(table, valid='0 to 255', read_ids=self.read_ids)
 
 
-def find_gta5(root: pathlib.Path, split: str) -> dict[str, Pair]:
+def find_gta5(root: pathlib.Path, split: str) -> dict[str, Files]:
   """images/00001.png and labels/00001.png, palette or grey, ids as Cityscapes.
 
   The split is 'all', as in published methods.
@@ -38,7 +38,7 @@ def find_gta5(root: pathlib.Path, split: str) -> dict[str, Pair]:
   return _pair_up(root, 'images', lambda image: f'labels/{image.name}')
 
 
-def find_synthia(root: pathlib.Path, split: str) -> dict[str, Pair]:
+def find_synthia(root: pathlib.Path, split: str) -> dict[str, Files]:
   """SYNTHIA-RAND-CITYSCAPES: RGB/*.png and GT/LABELS/*.png, 16 bits a channel.
 
   The split is 'all'; the first channel of a label has the class.
@@ -47,7 +47,7 @@ def find_synthia(root: pathlib.Path, split: str) -> dict[str, Pair]:
   return _pair_up(root, 'RGB', lambda image: f'GT/LABELS/{image.name}')
 
 
-def find_cityscapes(root: pathlib.Path, split: str) -> dict[str, Pair]:
+def find_cityscapes(root: pathlib.Path, split: str) -> dict[str, Files]:
   """leftImg8bit/SPLIT/CITY/*_leftImg8bit.png and gtFine/.../*_labelIds.png.
 
   Names are city/city_sequence_frame.
@@ -114,7 +114,7 @@ def _pair_up(
   *,
   depth: int = 1,
   ending: str = '.png',
-) -> dict[str, Pair]:
+) -> dict[str, Files]:
   """Maps names to images `depth` levels below root/folder and their labels."""
   top = root / folder
   if not top.is_dir():
@@ -131,7 +131,7 @@ def _pair_up(
   if not images:
     raise errors.UserError(f'{top} has no images {"*/" * (depth - 1)}*{ending}')
   return {
-    image.with_suffix('').as_posix(): Pair(f'{folder}/{image}', label(image))
+    image.with_suffix('').as_posix(): Files(f'{folder}/{image}', label(image))
     for image in images
   }
 

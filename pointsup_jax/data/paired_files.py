@@ -13,7 +13,7 @@ from pointsup_jax.hosts import wording
 from pointsup_jax.types import IGNORE, Example
 
 
-class Pair(NamedTuple):
+class Files(NamedTuple):
   """The files of one example, as paths below a root."""
 
   image: str
@@ -41,7 +41,7 @@ class PairedFiles:
   def __init__(
     self,
     root: pathlib.Path,
-    pairs: Mapping[str, Pair],
+    pairs: Mapping[str, Files],
     labelling: Labelling | None,
     size: tuple[int, int] | None,
   ) -> None:
@@ -85,7 +85,9 @@ class PairedFiles:
     return labels.astype(np.uint8)
 
 
-def mismatches(root: pathlib.Path, pairs: Mapping[str, Pair]) -> dict[str, str]:
+def mismatches(
+  root: pathlib.Path, pairs: Mapping[str, Files]
+) -> dict[str, str]:
   """Finds pairs whose sizes differ by their headers: name -> message."""
   found = {}
   for name, pair in pairs.items():
@@ -105,7 +107,7 @@ def refuse(root: pathlib.Path, wrong: list[str]) -> None:
     )
 
 
-def require_labels(root: pathlib.Path, pairs: Mapping[str, Pair]) -> None:
+def require_labels(root: pathlib.Path, pairs: Mapping[str, Files]) -> None:
   """Raises errors.UserError if an image has no label file."""
   missing = [
     pair.label
@@ -120,7 +122,7 @@ def require_labels(root: pathlib.Path, pairs: Mapping[str, Pair]) -> None:
 
 
 def _mismatch(
-  pair: Pair, image: tuple[int, ...], label: tuple[int, ...]
+  pair: Files, image: tuple[int, ...], label: tuple[int, ...]
 ) -> str:
   """Describes a pair whose (height, width) differ."""
   return (

@@ -73,6 +73,6 @@ def _object(content: bytes, where: str) -> dict[str, Any]:
       raise ValueError('not an object')
   except ValueError as error:
     raise errors.UserError(
-      f'{where} is damaged ({error}); mend it, or delete it to do without'
+      f'{where} is damaged ({error}); repair it, or delete it to do without'
     ) from error
   return found

@@ -171,7 +171,7 @@ class Mirror:
     except Exception as error:
       lines = [*str(error).splitlines(), type(error).__name__]
       raise errors.UserError(
-        f'{self.remote}: {lines[0]}; mend that and run the same command again'
+        f'{self.remote}: {lines[0]}; fix that and run the same command again'
       ) from error
 
 

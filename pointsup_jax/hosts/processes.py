@@ -53,7 +53,7 @@ def from_first(value: np.ndarray, what: str) -> np.ndarray:
   return np.load(io.BytesIO(content), allow_pickle=False)
 
 
-def decided(find: Callable[[], Any], what: str) -> Any:
+def by_first(find: Callable[[], Any], what: str) -> Any:
   """Calls `find` on the first process and broadcasts its JSON result.
 
   Use it for anything that control flow depends on: on a network file system,
@@ -81,7 +81,7 @@ def decided(find: Callable[[], Any], what: str) -> Any:
   return answer['found']
 
 
-def each_says(mine: str, what: str) -> list[str]:
+def from_each(mine: str, what: str) -> list[str]:
   """Gathers a string from every process, in process order, on all of them."""
   if not joined:
     return [mine]
@@ -158,7 +158,7 @@ def leave(code: int) -> NoReturn:
   leave_at_once(code)
 
 
-def leave_behind(code: int) -> NoReturn:
+def leave_after_loss(code: int) -> NoReturn:
   """Exits after another process was lost."""
   # jax's service ends with the first process, and with it any process that has
   # not reported its error yet.

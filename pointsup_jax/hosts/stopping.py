@@ -59,10 +59,10 @@ def requested() -> bool:
   return _requested.is_set()
 
 
-def by_first(work: Callable[[], None], what: str) -> None:
+def run_by_first(work: Callable[[], None], what: str) -> None:
   """Runs `work`, which may call `check`, on the first process; the others wait.
 
-  For `what` and errors see `processes.decided`.
+  For `what` and errors see `processes.by_first`.
   """
   global _looked
 
@@ -70,7 +70,7 @@ def by_first(work: Callable[[], None], what: str) -> None:
     work()
     return _looked
 
-  _looked = processes.decided(looks, what)
+  _looked = processes.by_first(looks, what)
 
 
 def check() -> None:

@@ -39,7 +39,7 @@ def out() -> pathlib.Path:
   return pathlib.Path(folder)
 
 
-def load() -> tuple[model_lib.Model, tuple[int, int]]:
+def load() -> tuple[model_lib.Loaded, tuple[int, int]]:
   """Loads the model; returns it and its input size (height, width)."""
   if command.CONFIG.value is not None:
     raise errors.UsageError('--config: the workdir has its own; leave it out')

@@ -13,11 +13,11 @@ from pointsup_jax.types import Variables
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
+class Loaded:
   """A trained segmenter and its origin."""
 
   run: context.Run
-  phase: str  # `run.trained_models.Model.name`
+  phase: str  # `run.trained_models.Loaded.name`
   finished: bool  # whether training is complete
   step: int
   segmenter: deeplab.DeepLabV2
@@ -39,7 +39,7 @@ def load(
   folder: str | os.PathLike[str],
   phase: str | None = None,
   step: int | None = None,
-) -> Model:
+) -> Loaded:
   """Loads a model from a workdir alone, without changing it.
 
   Args:
@@ -54,7 +54,7 @@ def load(
   opened = config_file.reopen(workdir_lib.named(folder))
   there = {
     model.name: model.phase
-    for model in reversed(trained_models.of(opened.workdir))
+    for model in reversed(trained_models.all_of(opened.workdir))
     if trained_models.is_trained(model.phase)
   }
   if not there or (phase is not None and phase not in there):
@@ -70,7 +70,7 @@ def load(
       f'{", ".join(map(str, kept))}'
     )
   step, variables = opened.trained(there[chosen], step)
-  return Model(
+  return Loaded(
     opened,
     chosen,
     _is_finished(opened.workdir, there[chosen]),

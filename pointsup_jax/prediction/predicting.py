@@ -30,7 +30,7 @@ class Read:
 
 
 def run(
-  model: model_lib.Model,
+  model: model_lib.Loaded,
   pictures: Sequence[Picture],
   out: folder_lib.Folder,
   *,
@@ -161,7 +161,7 @@ class _Writer:
 
 
 def about(
-  model: model_lib.Model, views: Sequence[segmenting.View]
+  model: model_lib.Loaded, views: Sequence[segmenting.View]
 ) -> dict[str, object]:
   """Everything that determines the predictions, for model.json."""
   return {

@@ -29,7 +29,7 @@ def require_free(out: pathlib.Path, *, overwrite: bool) -> None:
 
 
 def write(
-  model: model_lib.Model, size: tuple[int, int], out: pathlib.Path
+  model: model_lib.Loaded, size: tuple[int, int], out: pathlib.Path
 ) -> None:
   """Writes `FILES`, each atomically, into a folder that it creates.
 
@@ -42,7 +42,7 @@ def write(
   json_files.write(out / 'model.json', describe(model, size))
 
 
-def serialize(model: model_lib.Model, size: tuple[int, int]) -> bytes:
+def serialize(model: model_lib.Loaded, size: tuple[int, int]) -> bytes:
   """`image_program.segment` with weights, for `jax.export.deserialize`.
 
   Batch, height and width of its input are symbolic.
@@ -60,7 +60,7 @@ def serialize(model: model_lib.Model, size: tuple[int, int]) -> bytes:
   return bytes(exported.serialize())
 
 
-def describe(model: model_lib.Model, size: tuple[int, int]) -> dict[str, Any]:
+def describe(model: model_lib.Loaded, size: tuple[int, int]) -> dict[str, Any]:
   """The content of model.json: classes, inputs, outputs and scores."""
   pixels = ['batch', 'height', 'width']
   return {
@@ -94,7 +94,7 @@ def describe(model: model_lib.Model, size: tuple[int, int]) -> dict[str, Any]:
   }
 
 
-def scores(model: model_lib.Model) -> list[dict[str, Any]]:
+def scores(model: model_lib.Loaded) -> list[dict[str, Any]]:
   """The evaluation results of the model at its step."""
   found = []
   folder = model.run.workdir.stage('evaluate')

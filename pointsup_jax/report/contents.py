@@ -12,14 +12,14 @@ from pointsup_jax.report import kept_checkpoints
 from pointsup_jax.report import loss_curves as curves_lib
 
 
-class Labelling(NamedTuple):
+class PointLabels(NamedTuple):
   """The requested points, their answers and cost."""
 
   clicks: clicks_lib.Clicks
   pixels: int  # of all target images, at the size used for points
   target_images: int
   effort: Sequence[effort_lib.Effort]
-  agreement: Sequence[agreement.Pair]
+  agreement: Sequence[agreement.Agreed]
   simulated: bool  # answered from ground truth, not by people
 
 
@@ -31,7 +31,7 @@ class StageTime(NamedTuple):
   commands: int
 
 
-class Setting(NamedTuple):
+class FieldValue(NamedTuple):
   """A config field."""
 
   name: str
@@ -46,7 +46,7 @@ class Provenance(NamedTuple):
   revision: str | None
   versions: Mapping[str, str]
   times: Sequence[StageTime]
-  settings: Sequence[Setting]
+  settings: Sequence[FieldValue]
 
 
 class Contents(NamedTuple):
@@ -58,7 +58,7 @@ class Contents(NamedTuple):
   scores: Sequence[scores_lib.Scores]  # in order of training
   # Column -> steps, for models scored at more than their last step.
   checkpoints: Mapping[str, kept_checkpoints.Steps]
-  phases: Sequence[curves_lib.Phase]
-  labelling: Labelling | None
+  phases: Sequence[curves_lib.Curves]
+  labelling: PointLabels | None
   provenance: Provenance
   missing: Sequence[str]  # messages: missing parts and how to get them

@@ -17,7 +17,7 @@ def draw(
   run: run_lib.Run,
   contents: contents_lib.Contents,
   predict: predictions.Predict,
-) -> tuple[dict[str, page.Picture], list[str]]:
+) -> tuple[dict[str, page.Drawing], list[str]]:
   """Draws figures by place; also returns messages on what is missing."""
   pictures = charts(run, contents)
   missing = []
@@ -34,7 +34,7 @@ def draw(
       continue
     missing += found.missing
     if found.strips:
-      pictures[place] = page.Picture(
+      pictures[place] = page.Drawing(
         f'{place}.png',
         image_strips.draw(found.strips, run.classes),
         f'{what}: ' + '; '.join(f'{x.title}, {x.name}' for x in found.strips),
@@ -44,36 +44,36 @@ def draw(
 
 def charts(
   run: run_lib.Run, contents: contents_lib.Contents
-) -> dict[str, page.Picture]:
+) -> dict[str, page.Drawing]:
   """Draws the figures without images, by place on the page."""
   found = {}
   if contents.scores:
     last = contents.scores[-1]
-    found['iou'] = page.Picture(
+    found['iou'] = page.Drawing(
       'iou.png',
       iou_chart.draw(contents.scores, contents.classes),
       'IoU of every class: '
       + ', '.join(model.column for model in contents.scores),
     )
-    found['confusion'] = page.Picture(
+    found['confusion'] = page.Drawing(
       'confusion.png',
       confusion_chart.draw(last.matrix, contents.classes),
       f'Confusion matrix of {last.column}: shares of each true class',
     )
   if contents.labelling:
     asked = contents.labelling.clicks
-    found['clicks_by_class'] = page.Picture(
+    found['clicks_by_class'] = page.Drawing(
       'clicks_by_class.png',
       clicks_chart.by_class(asked, contents.classes),
       'Points by guessed and by answered class, and how often they differ',
     )
-    found['clicks_by_patch'] = page.Picture(
+    found['clicks_by_patch'] = page.Drawing(
       'clicks_by_patch.png',
       clicks_chart.by_patch(asked, tuple(run.config.data.target.size)),
       'How often each patch of the grid was asked',
     )
   if contents.phases:
-    found['curves'] = page.Picture(
+    found['curves'] = page.Drawing(
       'curves.png',
       loss_chart.draw(contents.phases),
       'Losses of every training phase',

@@ -71,7 +71,7 @@ def _evaluated(
   run: run_lib.Run,
 ) -> list[tuple[trained_models.Model, comparison.Scores]]:
   found = []
-  for model in trained_models.of(run.workdir):
+  for model in trained_models.all_of(run.workdir):
     path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
     known = json_files.read_derived(path)
     if known is not None:
@@ -103,7 +103,7 @@ def _outdated(model: trained_models.Model, known: comparison.Scores) -> bool:
   return step is not None and step != known.step
 
 
-def _phases(run: run_lib.Run) -> list[loss_curves.Phase]:
+def _phases(run: run_lib.Run) -> list[loss_curves.Curves]:
   config = run.config
   titles: dict[str, workdir_lib.Phase] = {
     'source only': run.workdir.source_only
@@ -111,7 +111,7 @@ def _phases(run: run_lib.Run) -> list[loss_curves.Phase]:
   for part in uda.phases(config.uda.strategy):
     title = f'stage 1: {config.uda.strategy} {part.name}'.strip()
     titles[title] = run.workdir.uda_phase(part.name)
-  for model in trained_models.of_points(run.workdir):
+  for model in trained_models.with_points(run.workdir):
     titles[f'stage 3: {config.adapt.strategy}, {model.column}'] = model.phase
   logs = {
     title: metrics_log.read(phase.metrics) for title, phase in titles.items()
@@ -123,7 +123,7 @@ def _phases(run: run_lib.Run) -> list[loss_curves.Phase]:
   ]
 
 
-def _labelling(run: run_lib.Run) -> contents_lib.Labelling | None:
+def _labelling(run: run_lib.Run) -> contents_lib.PointLabels | None:
   if not run.workdir.annotations.exists():
     return None
   with store_lib.Store(run.workdir.annotations) as store:
@@ -131,7 +131,7 @@ def _labelling(run: run_lib.Run) -> contents_lib.Labelling | None:
     given, sizes = store.answers_by_person(), store.sizes()
   if not requests:
     return None
-  return contents_lib.Labelling(
+  return contents_lib.PointLabels(
     clicks=click_statistics.count(
       requests,
       current,
@@ -162,7 +162,7 @@ def _provenance(run: run_lib.Run) -> contents_lib.Provenance:
       for stage, times in seconds.items()
     ],
     settings=[
-      contents_lib.Setting(
+      contents_lib.FieldValue(
         name,
         json.dumps(value, ensure_ascii=False),
         None

@@ -101,7 +101,7 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
     if path.exists():
       labels = image_files.read_labels(path)
       tiles['pseudo label'] = image_strips.Tile(labels=labels)
-  of_points = [model.phase for model in trained_models.of_points(run.workdir)]
+  of_points = [model.phase for model in trained_models.with_points(run.workdir)]
   trained = [x for x in of_points if trained_models.is_trained(x)]
   if trained:
     made_of = predict(trained[-1], images)

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 Steps: TypeAlias = Sequence[tuple[int, float | None]]
 
 
-class Row(NamedTuple):
+class CheckpointRow(NamedTuple):
   """A checkpoint of a model."""
 
   model: str
@@ -20,7 +20,7 @@ class Row(NamedTuple):
   notes: str  # 'last', 'best', both or ''
 
 
-def rows(models: Mapping[str, Steps]) -> list[Row]:
+def rows(models: Mapping[str, Steps]) -> list[CheckpointRow]:
   """Rows by model: its last step, then earlier ones, oldest first."""
   found = []
   for name, steps in models.items():
@@ -30,5 +30,5 @@ def rows(models: Mapping[str, Steps]) -> list[Row]:
       notes = ['last'] if step == last[0] else []
       if len(steps) > 1 and miou is not None and miou == best:
         notes.append('best')
-      found.append(Row(name, step, miou, ', '.join(notes)))
+      found.append(CheckpointRow(name, step, miou, ', '.join(notes)))
   return found

@@ -19,7 +19,7 @@ class Curve(NamedTuple):
   values: np.ndarray  # [L]
 
 
-class Phase(NamedTuple):
+class Curves(NamedTuple):
   """One training phase."""
 
   title: str
@@ -28,7 +28,7 @@ class Phase(NamedTuple):
   seconds: float  # see `trained_seconds`
 
 
-def of_phase(title: str, records: Sequence[dict]) -> Phase:
+def of_phase(title: str, records: Sequence[dict]) -> Curves:
   """Makes a phase from the records of metrics.jsonl (at least one).
 
   Losses of the aux head are left out.
@@ -51,7 +51,7 @@ def of_phase(title: str, records: Sequence[dict]) -> Phase:
         title_of, title_of in _SUPERVISED, np.array(steps), np.array(values)
       )
     )
-  return Phase(title, curves, records[-1]['step'], trained_seconds(records))
+  return Curves(title, curves, records[-1]['step'], trained_seconds(records))
 
 
 def trained_seconds(records: Sequence[dict]) -> float:

@@ -15,7 +15,7 @@ from pointsup_jax.report import contents as contents_lib
 from pointsup_jax.report import kept_checkpoints
 
 
-class Picture(NamedTuple):
+class Drawing(NamedTuple):
   """A figure with its alternative text."""
 
   file: str  # name in the report folder
@@ -35,7 +35,7 @@ class Picture(NamedTuple):
 
 def render(
   contents: contents_lib.Contents,
-  pictures: Mapping[str, Picture],
+  pictures: Mapping[str, Drawing],
   notes: Sequence[str],
   written: datetime.datetime,
 ) -> str:

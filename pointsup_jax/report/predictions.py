@@ -24,7 +24,7 @@ from pointsup_jax.types import Array, Variables
 _WHAT = 'the images of the report'
 
 
-class Prediction(NamedTuple):
+class Maps(NamedTuple):
   """The prediction for one image."""
 
   labels: np.ndarray  # [H, W] uint8
@@ -34,7 +34,7 @@ class Prediction(NamedTuple):
 
 # Predicts images [H, W, 3] with a phase's last checkpoint.
 Predict: TypeAlias = Callable[
-  [workdir_lib.Phase, Sequence[np.ndarray]], list[Prediction]
+  [workdir_lib.Phase, Sequence[np.ndarray]], list[Maps]
 ]
 
 
@@ -51,9 +51,9 @@ def on_all_processes(run: run_lib.Run) -> Iterator[Predict]:
 
   def predict(
     phase: workdir_lib.Phase, images: Sequence[np.ndarray]
-  ) -> list[Prediction]:
+  ) -> list[Maps]:
     where = phase.root.relative_to(run.workdir.root)
-    processes.decided(lambda: [where.as_posix(), len(images)], _WHAT)
+    processes.by_first(lambda: [where.as_posix(), len(images)], _WHAT)
     try:
       return run_model(phase, [processes.from_first(x, _WHAT) for x in images])
     except OSError as error:
@@ -63,15 +63,15 @@ def on_all_processes(run: run_lib.Run) -> Iterator[Predict]:
   try:
     yield predict
   finally:
-    processes.decided(lambda: None, _WHAT)
+    processes.by_first(lambda: None, _WHAT)
 
 
 def help_first_process(run: run_lib.Run) -> None:
   """Joins the first process's predictions until its block ends."""
   run_model = predict_function(run)
-  phases = [model.phase for model in trained_models.of(run.workdir)]
+  phases = [model.phase for model in trained_models.all_of(run.workdir)]
   of_root = {x.root.relative_to(run.workdir.root): x for x in phases}
-  while (order := processes.decided(lambda: None, _WHAT)) is not None:
+  while (order := processes.by_first(lambda: None, _WHAT)) is not None:
     where, count = order
     nothing = np.zeros(0)
     images = [processes.from_first(nothing, _WHAT) for _ in range(count)]
@@ -95,11 +95,9 @@ def predict_function(run: run_lib.Run) -> Predict:
 
   def predict(
     phase: workdir_lib.Phase, images: Sequence[np.ndarray]
-  ) -> list[Prediction]:
+  ) -> list[Maps]:
     _, variables = run.trained(phase)
-    return [
-      Prediction(*map(np.asarray, compiled(variables, x))) for x in images
-    ]
+    return [Maps(*map(np.asarray, compiled(variables, x))) for x in images]
 
   return predict
 

@@ -97,7 +97,7 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
       yield
   except OSError as error:  # its message often names no file
     raise errors.UserError(
-      f'{error}, in {workdir}; mend that and run the same command again'
+      f'{error}, in {workdir}; fix that and run the same command again'
     ) from error
 
 
@@ -237,7 +237,7 @@ def answers_of_people(workdir: workdir_lib.Workdir) -> int:
   with store_lib.Store(
     workdir.annotations, connect=schema.connect_to_copy
   ) as store:
-    return store.count_but_by(oracle.NAME)
+    return store.count_by_others(oracle.NAME)
 
 
 def _give_up_answers(

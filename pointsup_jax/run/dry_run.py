@@ -220,7 +220,7 @@ def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
 
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
   """Yields each expected model's name and whether it has been scored."""
-  for name, _, phase in trained_models.of(run.workdir):
+  for name, _, phase in trained_models.all_of(run.workdir):
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
     steps = checkpoint.steps_in(phase.checkpoints)

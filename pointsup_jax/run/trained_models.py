@@ -19,16 +19,16 @@ def is_trained(phase: workdir_lib.Phase) -> bool:
   return checkpoint.newest_step(phase.checkpoints) is not None
 
 
-def of(workdir: workdir_lib.Workdir) -> list[Model]:
+def all_of(workdir: workdir_lib.Workdir) -> list[Model]:
   """All models of a run, trained or not."""
   return [
     Model('source_only', 'no adaptation', workdir.source_only),
     Model('uda', 'UDA', workdir.uda),
-    *of_points(workdir),
+    *with_points(workdir),
   ]
 
 
-def of_points(workdir: workdir_lib.Workdir) -> list[Model]:
+def with_points(workdir: workdir_lib.Workdir) -> list[Model]:
   """The models trained with points, one per round."""
   last = workdir.rounds
   return [

@@ -49,7 +49,7 @@ def require_before(run: run_lib.Run, stage: str) -> None:
   label until it starts.
   """
   people = stage == 'adapt' and from_people(run)
-  processes.decided(
+  processes.by_first(
     functools.partial(
       run.workdir.require_before, 'annotate' if people else stage
     ),
@@ -67,7 +67,7 @@ def _count(run: run_lib.Run) -> tuple[int, int]:
       ).progress()
     return [needed - given, needed]
 
-  missing, needed = processes.decided(count, 'how many labels are missing')
+  missing, needed = processes.by_first(count, 'how many labels are missing')
   return missing, needed
 
 

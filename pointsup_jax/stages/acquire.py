@@ -39,7 +39,7 @@ def ask(run: run_lib.Run) -> None:
     if processes.is_first():
       run.workdir.annotations.parent.mkdir(parents=True, exist_ok=True)
       store = stack.enter_context(store_lib.Store(run.workdir.annotations))
-    step = look(run, source, store)
+    step = score_images(run, source, store)
     if store is None:
       return
     if run.config.acquire.budget:
@@ -52,7 +52,7 @@ def ask(run: run_lib.Run) -> None:
   )
 
 
-def look(
+def score_images(
   run: run_lib.Run, source: sources.Source, store: store_lib.Store | None
 ) -> int:
   """Scores every image; without a budget, also requests k patches of each.
@@ -132,7 +132,7 @@ def asked_before(
 
 
 def settings(run: run_lib.Run) -> dict:
-  """Arguments of `look_at` from config.acquire; k is 0 with a budget."""
+  """Arguments of `points_of_logits` from config; k is 0 with a budget."""
   acquire, workdir = run.config.acquire, run.workdir
   rows, cols = acquire.grid
   k = budget.share(acquire.k, workdir.round, workdir.rounds)
@@ -155,13 +155,13 @@ def find_points(
   segmenter: deeplab.DeepLabV2,
   **settings: Any,
 ) -> Found:
-  """Runs the segmenter on images [B, H, W, 3] uint8 RGB, then `look_at`."""
+  """Segments [B, H, W, 3] uint8 RGB, then does `points_of_logits`."""
   small = inference.small_logits(segmenter, variables, images)
   size = (images.shape[1], images.shape[2])
-  return look_at(small, image_ids, asked, size=size, **settings)
+  return points_of_logits(small, image_ids, asked, size=size, **settings)
 
 
-def look_at(
+def points_of_logits(
   small_logits: jax.Array,
   image_ids: jax.Array,
   asked: jax.Array,

@@ -22,7 +22,7 @@ def collect(run: run_lib.Run) -> None:
   if waiting.serves_page(run):
     serve(run)
   else:
-    stopping.by_first(functools.partial(record, run), 'the answers')
+    stopping.run_by_first(functools.partial(record, run), 'the answers')
   if waiting.require(run) or not waiting.from_people(run):
     return
   progress.say('annotation: all points are answered')

@@ -38,13 +38,13 @@ def split(
   """
   path = run.workdir.split
   known = functools.partial(json_files.read_derived, path)
-  parts = processes.decided(known, 'easy and hard images')
+  parts = processes.by_first(known, 'easy and hard images')
   if parts is None:
     found = rank(run, target, model)
     if processes.is_first():
       json_files.write(path, found)
     run.workdir.share('split')
-    parts = processes.decided(known, 'easy and hard images')
+    parts = processes.by_first(known, 'easy and hard images')
   index = {name: i for i, name in enumerate(target.names)}
   gone = {*parts['easy'], *parts['hard']} ^ index.keys()
   if gone:

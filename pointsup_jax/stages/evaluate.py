@@ -24,15 +24,15 @@ from pointsup_jax.types import Array, Batch, Variables
 
 def score(run: run_lib.Run) -> None:
   """Evaluates all trained models that have no valid scores yet."""
-  steps = processes.decided(
+  steps = processes.by_first(
     lambda: {
       model.name: checkpoint.steps_in(model.phase.checkpoints)
-      for model in trained_models.of(run.workdir)
+      for model in trained_models.all_of(run.workdir)
     },
     'which models there are',
   )
   trained = [
-    model for model in trained_models.of(run.workdir) if steps[model.name]
+    model for model in trained_models.all_of(run.workdir) if steps[model.name]
   ]
   if not trained:
     raise errors.UsageError(
@@ -88,7 +88,7 @@ def scores_of(
   """
   is_last = step is None
   at, variables = run.trained(model.phase, step)
-  known = processes.decided(
+  known = processes.by_first(
     functools.partial(
       scores_on_disk.known, run, model.name, at, is_last=is_last
     ),

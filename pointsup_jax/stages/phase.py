@@ -148,7 +148,7 @@ def first_state(
 
 def forget_scores(run: run_lib.Run, phase: workdir.Phase) -> None:
   """Deletes all scores of a model that is trained anew."""
-  for model in trained_models.of(run.workdir):
+  for model in trained_models.all_of(run.workdir):
     if model.phase == phase and processes.is_first():
       for path in run.workdir.all_evaluations(model.name):
         path.unlink()

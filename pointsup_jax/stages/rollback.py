@@ -30,7 +30,7 @@ class Rollback:
     self.skipped: set[int] = set()
     self.watched = 0
     self.skipped.update(
-      processes.decided(
+      processes.by_first(
         functools.partial(_read, path, kept), 'the steps to be left out'
       )
     )
@@ -73,5 +73,5 @@ def _read(path: pathlib.Path, kept: object) -> list[int]:
   except (ValueError, KeyError, TypeError) as error:
     raise errors.UserError(
       f'{kept} is damaged ({error}); it names the steps to be left out: '
-      'mend it, or delete it to find them anew'
+      'repair it, or delete it to find them anew'
     ) from error

@@ -60,7 +60,7 @@ def run_stages(
     dry_run_lib.show(run, list(in_order(stage, workdir)))
     return
   config_check.check_devices(config)
-  if overwrite or not processes.decided(
+  if overwrite or not processes.by_first(
     functools.partial(workdir.started, 'uda'), 'whether the run has started'
   ):
     config_check.check_data(run)
@@ -72,7 +72,7 @@ def run_stages(
 
   with contextlib.ExitStack() as held:
     held.enter_context(config_file.locked(workdir))
-    processes.decided(claim, 'the workdir')
+    processes.by_first(claim, 'the workdir')
     workdir.share('the workdir')
     held.enter_context(pushed(workdir))
     progress.say(f'workdir {workdir}')
@@ -101,7 +101,7 @@ def in_order(
 ) -> Iterator[tuple[str, workdir_lib.Workdir]]:
   """Yields the stages to run, each with the workdir at its round."""
   if asked != 'all':
-    round = processes.decided(lambda: workdir.current().round, 'the round')
+    round = processes.by_first(lambda: workdir.current().round, 'the round')
     yield asked, workdir.at(round)
     return
   yield 'uda', workdir
@@ -121,7 +121,7 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
       f'adapt.allow_partial: {left} labels are missing; stage 3 leaves those '
       'points out'
     )
-  if processes.decided(workdir.done(stage).exists, f'whether {stage} is done'):
+  if processes.by_first(workdir.done(stage).exists, f'whether {stage} is done'):
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
     return

@@ -60,7 +60,9 @@ def levels(study: Study) -> list[Scored]:
   titles = stage_1_titles(study.settings, study.config)
   for fields, which in titles.items():
     folders = [runs.base(study.out, fields, seed) for seed in study.seeds]
-    for name, column, phase in models_lib.of(workdir_lib.Workdir(folders[0])):
+    for name, column, phase in models_lib.all_of(
+      workdir_lib.Workdir(folders[0])
+    ):
       if models_lib.is_trained(phase):
         row = study_lib.Row(level(column, which), None, 0, 0, ())
         of_column.setdefault(column, []).append(

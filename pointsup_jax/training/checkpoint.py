@@ -145,11 +145,11 @@ class Checkpoints:
 
   def _require_same_steps(self) -> None:
     """Waits until all processes see the first one's steps, else UserError."""
-    there = processes.decided(
+    there = processes.by_first(
       lambda: list(self._manager.all_steps()), 'the list of checkpoints'
     )
     mine = self._other_steps(there)
-    for trouble in processes.each_says(mine, 'the list of checkpoints'):
+    for trouble in processes.from_each(mine, 'the list of checkpoints'):
       if trouble:
         raise errors.UserError(trouble)
 
@@ -186,7 +186,7 @@ class Checkpoints:
       self._is_reported = True
       raise errors.UserError(
         f'checkpoint {self._directory}/{self._saving} could not be written '
-        f'({_first_line(error)}); mend that and run the same command again: it '
+        f'({_first_line(error)}); fix that and run the same command again: it '
         'continues from the last one that was'
       ) from error
 
@@ -252,7 +252,7 @@ class Checkpoints:
 
   def _known_damage(self, step: int, items: tuple[str, ...]) -> str | None:
     """The first process's `_damage`, on all processes."""
-    return processes.decided(
+    return processes.by_first(
       functools.partial(self._damage, step, items),
       f'the checksums of checkpoint {step}',
     )
@@ -281,7 +281,7 @@ class Checkpoints:
       raise
     except self._failed as error:
       trouble = _first_line(error)
-    said = processes.each_says(trouble, f'checkpoint {step} to be read')
+    said = processes.from_each(trouble, f'checkpoint {step} to be read')
     for index, trouble in enumerate(said):
       if trouble:
         who = f'process {index}: ' if len(said) > 1 else ''
@@ -292,7 +292,7 @@ class Checkpoints:
     folder = self._directory / str(step)
     return errors.UserError(
       f'checkpoint {folder} could not be read ({reason}), though no checksum '
-      'says that it is damaged; nothing was deleted: mend that and run the '
+      'says that it is damaged; nothing was deleted: fix that and run the '
       f'same command again, or delete {folder} to go on from an older one'
     )
 

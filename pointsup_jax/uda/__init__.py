@@ -29,6 +29,6 @@ def names() -> tuple[str, ...]:
   return (*STRATEGIES, *_MULTI_PHASE)
 
 
-def phases(name: str) -> tuple[strategy.Phase, ...]:
+def phases(name: str) -> tuple[strategy.Part, ...]:
   """Phases of a stage 1 method, in order."""
-  return _MULTI_PHASE.get(name) or (strategy.Phase('', name),)
+  return _MULTI_PHASE.get(name) or (strategy.Part('', name),)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pointsup_jax.uda import strategy
 
 PHASES = (
-  strategy.Phase('inter', 'advent'),
-  strategy.Phase('', 'advent', within_target=True),
+  strategy.Part('inter', 'advent'),
+  strategy.Part('', 'advent', within_target=True),
 )
 
 

@@ -16,7 +16,7 @@ from pointsup_jax.types import Metrics, Outputs
 Judge = Callable[[str, jax.Array], jax.Array]
 
 
-class Phase(NamedTuple):
+class Part(NamedTuple):
   """One training phase of stage 1."""
 
   name: str  # its folder below uda/; '' for the last one, uda/ itself

@@ -44,13 +44,13 @@ def main(operands: list[str]) -> None:
     raise errors.UserError('the disk is full')
   elif what == 'decide':
     print(decide(index))
-    processes.decided(refuse, 'the end')
+    processes.by_first(refuse, 'the end')
   elif what in ('look', 'look_late', 'stop_early'):
     print(look())
   elif what == 'look_later':
     look_after_a_save(pathlib.Path(rest[0]), told=index == 1)
   elif what == 'answer':
-    stopping.by_first(answer, 'the answers')
+    stopping.run_by_first(answer, 'the answers')
   elif what == 'bug':
     raise KeyError('a bug')
   elif what.startswith('save'):
@@ -63,7 +63,7 @@ def main(operands: list[str]) -> None:
 
 def decide(index: int) -> str:
   """What the first sees is what all hear."""
-  told = processes.decided(lambda: {'seen': index}, 'a file')
+  told = processes.by_first(lambda: {'seen': index}, 'a file')
   arrays = (np.full(10**6, 0.5), np.full((2, 3), True), np.zeros((0, 4), 'U3'))
   heard = [
     processes.from_first(x if index == 0 else np.zeros(3), 'an array')
@@ -73,7 +73,7 @@ def decide(index: int) -> str:
     x.dtype == y.dtype and np.array_equal(x, y)
     for x, y in zip(arrays, heard, strict=True)
   ]
-  said = processes.each_says('x' * 2000 * index, 'a word')
+  said = processes.from_each('x' * 2000 * index, 'a word')
   return f'{told["seen"]} {same} {[len(x) for x in said]}'
 
 

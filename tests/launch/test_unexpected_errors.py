@@ -26,7 +26,7 @@ runpy.run_module('launch.main', run_name='__main__', alter_sys=True)
   ('error', 'line'),
   [
     ("KeyError('a bug')", "KeyError: 'a bug'"),
-    ("OSError(5, 'torn cable')", 'torn cable; mend that and run the same'),
+    ("OSError(5, 'torn cable')", 'torn cable; fix that and run the same'),
   ],
 )
 def test_of_a_run(tmp_path, error, line):

@@ -24,6 +24,6 @@ def images(workdir) -> pathlib.Path:
 
 
 @pytest.fixture(scope='session')
-def trained(workdir) -> loaded_model.Model:
+def trained(workdir) -> loaded_model.Loaded:
   """Its newest model."""
   return loaded_model.load(workdir)

@@ -73,7 +73,7 @@ def import_file(
   if faults and not skip_faulty:
     raise errors.UserError(
       f'{path}: {len(faults)} faults among {len(file_answers)} points, the '
-      f'first: {faults[0]}; nothing was recorded; mend them, or record '
+      f'first: {faults[0]}; nothing was recorded; fix them, or record '
       'the others with python -m launch.exchange --skip_faulty'
     )
   known = {

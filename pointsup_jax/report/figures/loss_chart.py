@@ -9,7 +9,7 @@ _ROWS = ((True, 'cross entropy on labels'), (False, "the method's losses"))
 _ACROSS = 3  # phases per row
 
 
-def draw(phases: Sequence[curves_lib.Phase]) -> bytes:
+def draw(phases: Sequence[curves_lib.Curves]) -> bytes:
   """Draws a PNG with the logged losses and, in front, smoothed ones."""
   names = sorted({curve.name for phase in phases for curve in phase.curves})
   colors = {
