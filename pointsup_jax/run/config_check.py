@@ -27,44 +27,28 @@ _CHOICES = {
   'model.dtype': ('float32', 'bfloat16'),
   'model.bn_statistics': ('both', 'target'),
 }
-_COUNTS = (
-  'train.batch_size',
-  'train.log_every',
-  'train.checkpoint_every',
-  'train.keep',
-  'uda.steps',
-  'adapt.steps',
-  'acquire.rounds',
-  'acquire.batch_size',
-  'evaluate.batch_size',
-  'model.width',
-  'model.discriminator_width',
-  'optim.decay_steps',
-  'data.threads',
-)
 # Inclusive bounds of numbers.
-_RANGES = {
-  'seed': (0, 2**32 - 1),
-  'uda.source_only_steps': (0, math.inf),
-  'train.keep_every': (0, math.inf),
-  'uda.easy_share': (0, 1),
-  'losses.aux': (0, math.inf),
-  'losses.target_main': (0, math.inf),
-  'losses.target_aux': (0, math.inf),
-  'annotate.port': (0, 65535),
-  'acquire.budget': (0, math.inf),
-  'annotate.error_rate': (0, 1),
-  'annotate.seconds': (0, math.inf),
-  'annotate.overlap': (0, 1),
-  'adapt.answer_weight': (0, math.inf),
-  'adapt.guess_weight': (0, math.inf),
-  'optim.lr': (0, math.inf),
-  'optim.head_lr_scale': (0, math.inf),
-  'optim.momentum': (0, 1),
-  'optim.weight_decay': (0, math.inf),
-  'optim.discriminator_lr': (0, math.inf),
-  'optim.poly_power': (0, math.inf),
-}
+_BOUNDS = {
+  (1, math.inf): (
+    'train.batch_size', 'train.log_every', 'train.checkpoint_every',
+    'train.keep', 'uda.steps', 'adapt.steps', 'acquire.rounds',
+    'acquire.batch_size', 'evaluate.batch_size', 'model.width',
+    'model.discriminator_width', 'optim.decay_steps', 'data.threads',
+  ),
+  (0, math.inf): (
+    'uda.source_only_steps', 'train.keep_every', 'losses.aux',
+    'losses.target_main', 'losses.target_aux', 'acquire.budget',
+    'annotate.seconds', 'adapt.answer_weight', 'adapt.guess_weight',
+    'optim.lr', 'optim.head_lr_scale', 'optim.weight_decay',
+    'optim.discriminator_lr', 'optim.poly_power',
+  ),
+  (0, 1): (
+    'uda.easy_share', 'annotate.error_rate', 'annotate.overlap',
+    'optim.momentum',
+  ),
+  (0, 65535): ('annotate.port',),
+  (0, 2**32 - 1): ('seed',),
+}  # fmt: skip
 # Tuples of integers: their length and their smallest allowed value.
 _TUPLES = {
   'data.source.size': (2, 32),
@@ -80,16 +64,12 @@ def check(config: ml_collections.ConfigDict) -> None:
   domains.require_local(config.data)
   for field, choices in _CHOICES.items():
     require_choice(field, _get(config, field), choices)
-  for field in _COUNTS:
-    if _get(config, field) < 1:
-      raise errors.UsageError(
-        f'{field}={_get(config, field)} must be at least 1'
-      )
-  for field, (low, high) in _RANGES.items():
-    value = _get(config, field)
-    if not low <= value <= high or math.isinf(value):
-      bounds = f'{low} to {high}' if high < math.inf else f'at least {low}'
-      raise errors.UsageError(f'{field}={value} must be {bounds}')
+  for (low, high), fields in _BOUNDS.items():
+    for field in fields:
+      value = _get(config, field)
+      if not low <= value <= high or math.isinf(value):
+        bounds = f'{low} to {high}' if high < math.inf else f'at least {low}'
+        raise errors.UsageError(f'{field}={value} must be {bounds}')
   for field, (length, smallest) in _TUPLES.items():
     require_integers(field, _get(config, field), length, smallest)
   steps = max(

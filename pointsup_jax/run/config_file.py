@@ -60,7 +60,7 @@ _DECIDES: dict[str, str | None] = {
   # Only affects runs that would otherwise fail.
   'train.on_nan': None,
 }
-_PACKAGES = (
+_PACKAGES = [
   'jax',
   'jaxlib',
   'flax',
@@ -68,7 +68,7 @@ _PACKAGES = (
   'orbax-checkpoint',
   'grain',
   'numpy',
-)
+]
 
 
 @contextlib.contextmanager
