@@ -93,8 +93,6 @@ def open_part(dataset: str, root: pathlib.Path, part: Part) -> sources.Source:
     split=part.split,
     size=None if part.full_labels else part.size,
     classes=part.classes,
-    seed=0,
-    length=0,
     labelled=part.labelled,
   )
   if part.full_labels:

@@ -88,8 +88,6 @@ def open_files(order: Order, classes: classes_lib.ClassSet) -> sources.Source:
     split=order.split,
     size=order.size,
     classes=classes,
-    seed=0,
-    length=0,
     labelled=order.labelled,
   )
 

@@ -42,8 +42,8 @@ def open_source(
   split: str,
   size: tuple[int, int] | None,
   classes: classes_lib.ClassSet,
-  seed: int,
-  length: int,
+  seed: int = 0,
+  length: int = 0,
   labelled: bool = True,
 ) -> Source:
   """Opens the images of a split.

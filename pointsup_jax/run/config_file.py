@@ -60,15 +60,9 @@ _DECIDES: dict[str, str | None] = {
   # Only affects runs that would otherwise fail.
   'train.on_nan': None,
 }
-_PACKAGES = [
-  'jax',
-  'jaxlib',
-  'flax',
-  'optax',
-  'orbax-checkpoint',
-  'grain',
-  'numpy',
-]
+_PACKAGES = (
+  'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy',
+)  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The random points of all patches, the same in stages 2 and 3."""
+"""The points of all patches and those asked, as stages 2 and 3 see them."""
 
 import functools
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from pointsup_jax.acquisition import selection
+from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.run import context as run_lib
 
 
@@ -24,3 +25,18 @@ def draw_all(run: run_lib.Run, names: Sequence[str]) -> np.ndarray:
     )
   )
   return np.asarray(draw(selection.image_ids(names)), np.int16)
+
+
+def asked_before(
+  run: run_lib.Run,
+  store: store_lib.Store | None,
+  names: Sequence[str],
+  round: int,
+) -> np.ndarray:
+  """The patches requested before a round, [N, P] bool; none without a store."""
+  rows, cols = run.config.acquire.grid
+  asked = np.zeros((len(names), rows * cols), bool)
+  patches = store.asked_before(round) if store else {}
+  for i, name in enumerate(names):
+    asked[i, list(patches.get(name, ()))] = True
+  return asked

@@ -60,8 +60,7 @@ def score_images(
   `store` is None on all but the first process. Returns the model's step.
   """
   config, workdir = run.config, run.workdir
-  rows, cols = config.acquire.grid
-  done, asked = known(store, source.names, rows * cols, workdir.round)
+  done, asked = known(run, store, source.names)
   step, variables = run.trained(workdir.newest)
   find = batches.compiled(
     run,
@@ -102,33 +101,19 @@ def score_images(
 
 
 def known(
-  store: store_lib.Store | None,
-  names: Sequence[str],
-  patches: int,
-  round: int,
+  run: run_lib.Run, store: store_lib.Store | None, names: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
   """Broadcasts the images done in this round, [N] bool, and `asked_before`."""
+  round = run.workdir.round
   done = np.zeros(len(names), bool)
-  asked = np.zeros((len(names), patches), bool)
   if store is not None:
     finished = store.images(round)
     done[:] = [name in finished for name in names]
-    asked = asked_before(store, names, patches, round)
+  asked = drawn_points.asked_before(run, store, names, round)
   return (
     processes.from_first(done, 'what was asked before'),
     processes.from_first(asked, 'what was asked before'),
   )
-
-
-def asked_before(
-  store: store_lib.Store, names: Sequence[str], patches: int, round: int
-) -> np.ndarray:
-  """The patches requested in earlier rounds, [N, P] bool."""
-  asked = np.zeros((len(names), patches), bool)
-  before = store.asked_before(round)
-  for i, name in enumerate(names):
-    asked[i, list(before.get(name, ()))] = True
-  return asked
 
 
 def settings(run: run_lib.Run) -> dict:
@@ -257,7 +242,7 @@ def ask_within_budget(
   count = budget.share(acquire.budget // acquire.n, round, run.workdir.rounds)
   scored = store.patch_scores(round)
   patch_scores = np.stack([scored[name] for name in source.names])
-  asked = asked_before(store, source.names, patch_scores.shape[1], round)
+  asked = drawn_points.asked_before(run, store, source.names, round)
   ids = selection.image_ids(source.names)
   ranks = selection.ranking(
     acquire.strategy, patch_scores, run.seed('points'), ids

@@ -81,15 +81,14 @@ def read_answers(
     The requested patches, [N, P] bool, and the answers, [A, 4] int32: image
     index (ascending), row, column and label, 255 where it is unknown.
   """
-  rows, cols = run.config.acquire.grid
   round = run.workdir.round
-  asked = np.zeros((len(names), rows * cols), bool)
+  asked = drawn_points.asked_before(run, None, names, round)
   answers = np.zeros((0, 4), np.int32)
   if processes.is_first():
     with store_lib.Store(run.workdir.annotations) as store:
-      found, patches = [], store.asked_before(round + 1)
+      asked = drawn_points.asked_before(run, store, names, round + 1)
+      found = []
       for i, name in enumerate(names):
-        asked[i, list(patches.get(name, ()))] = True
         labelled = store.answered(name, round)
         number = np.full(len(labelled.labels), i)
         found.append(np.stack([number, *labelled], axis=1))

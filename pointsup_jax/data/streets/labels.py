@@ -1,22 +1,7 @@
-"""The train ids of Cityscapes by name."""
+"""Train ids of Cityscapes by name."""
 
-ROAD = 0
-SIDEWALK = 1
-BUILDING = 2
-WALL = 3
-FENCE = 4
-POLE = 5
-LIGHT = 6
-SIGN = 7
-VEGETATION = 8
-TERRAIN = 9
-SKY = 10
-PERSON = 11
-RIDER = 12
-CAR = 13
-TRUCK = 14
-BUS = 15
-TRAIN = 16
-MOTORCYCLE = 17
-BICYCLE = 18
+(
+  ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, LIGHT, SIGN, VEGETATION, TERRAIN,
+  SKY, PERSON, RIDER, CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE,
+) = range(19)  # fmt: skip
 IGNORE = 255
