@@ -115,10 +115,7 @@ def budgets(
 
 
 def plan(
-  budgets: Sequence[Budget],
-  left: Sequence[int],
-  given: int,
-  pace: Pace,
+  budgets: Sequence[Budget], left: Sequence[int], given: int, pace: Pace
 ) -> Plan:
   """Combines budgets with the answers missing from each, `left`.
 

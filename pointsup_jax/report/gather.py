@@ -133,10 +133,7 @@ def _labelling(run: run_lib.Run) -> contents_lib.PointLabels | None:
     return None
   return contents_lib.PointLabels(
     clicks=click_statistics.count(
-      requests,
-      current,
-      run.classes.num_classes,
-      tuple(run.config.acquire.grid),
+      requests, current, run.classes.num_classes, tuple(run.config.acquire.grid)
     ),
     pixels=sum(height * width for height, width in sizes.values()),
     target_images=len(sizes),

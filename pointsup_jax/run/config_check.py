@@ -108,10 +108,9 @@ def check_labels(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError if stage 3 would have no target labels."""
   acquire, adapt = config.acquire, config.adapt
   guesses = adapt.pseudo_labels != 'none' and adapt.guess_weight
-  asks = {
-    'self_training': False,
-    'full': True,
-  }.get(acquire.strategy, acquire.k > 0 or acquire.budget > 0)
+  asks = {'self_training': False, 'full': True}.get(
+    acquire.strategy, acquire.k > 0 or acquire.budget > 0
+  )
   if not asks and not guesses:
     raise errors.UsageError(
       f'acquire.strategy={acquire.strategy!r} with acquire.k={acquire.k} asks '

@@ -47,10 +47,7 @@ class Run:
   def viewed(self) -> sources.Source:
     """Opens the target's images for display to annotators."""
     return domains.open_for_viewing(
-      self.config.data,
-      'target',
-      classes=self.classes,
-      seed=self.config.seed,
+      self.config.data, 'target', classes=self.classes, seed=self.config.seed
     )
 
   def segmenter(self) -> deeplab.DeepLabV2:

@@ -9,11 +9,7 @@ import numpy as np
 from pointsup_jax import errors
 from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, inference
-from pointsup_jax.hosts import (
-  atomic_files,
-  json_files,
-  processes,
-)
+from pointsup_jax.hosts import atomic_files, json_files, processes
 from pointsup_jax.models import deeplab
 from pointsup_jax.report import paper_tables, screen_table
 from pointsup_jax.run import batches, scores_on_disk, trained_models

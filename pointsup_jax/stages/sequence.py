@@ -9,12 +9,7 @@ import ml_collections
 
 from pointsup_jax import command, errors
 from pointsup_jax.hosts import processes, progress, stopping
-from pointsup_jax.run import (
-  config_check,
-  config_file,
-  history,
-  waiting,
-)
+from pointsup_jax.run import config_check, config_file, history, waiting
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import dry_run as dry_run_lib
 from pointsup_jax.run import workdir as workdir_lib

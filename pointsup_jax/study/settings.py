@@ -11,9 +11,7 @@ from pointsup_jax.study import runs
 
 
 def chosen(
-  vary: Sequence[str],
-  also: Sequence[str],
-  config: ml_collections.ConfigDict,
+  vary: Sequence[str], also: Sequence[str], config: ml_collections.ConfigDict
 ) -> Iterator[runs.Setting]:
   """All settings without duplicates: first of `vary`, then of `also`.
 

@@ -113,9 +113,7 @@ def _moved(
 
 
 def _reconcile(
-  point: str,
-  given: Sequence[Given],
-  words: words_lib.Words,
+  point: str, given: Sequence[Given], words: words_lib.Words
 ) -> tuple[list[records.Entry], list[str]]:
   """Each annotator's answer, if all agree; and the faults."""
   faults = []

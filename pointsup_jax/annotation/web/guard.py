@@ -27,10 +27,7 @@ class Guard:
   """ASGI middleware: checks Host, Origin and body size, sets headers."""
 
   def __init__(
-    self,
-    app: types.ASGIApp,
-    hosts: Collection[str],
-    any_address: bool = False,
+    self, app: types.ASGIApp, hosts: Collection[str], any_address: bool = False
   ) -> None:
     """Wraps an application, accepting the host names in `hosts`.
 

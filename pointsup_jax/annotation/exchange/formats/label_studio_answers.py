@@ -65,12 +65,7 @@ def _answers_of_task(
 
 
 def _file_answer(
-  result: dict,
-  data: dict,
-  *,
-  where: str,
-  annotator: str,
-  seconds: float | None,
+  result: dict, data: dict, *, where: str, annotator: str, seconds: float | None
 ) -> FileAnswer:
   value, kind = result['value'], _kind(result)
   chosen = value.get(kind) or []
