@@ -18,7 +18,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import processes, wording
+from pointsup_jax.hosts import processes, watching, wording
 
 CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The experiment, such as configs/streets_active.py.'
@@ -64,6 +64,7 @@ def run_on(main: Callable[[Sequence[str]], None]) -> None:
     try:
       with explained():
         main(argv[1:])
+        processes.end()
     except (errors.UserError, errors.LostProcess) as error:
       fail(error)
     except KeyboardInterrupt:
@@ -203,7 +204,8 @@ def again(stage: str) -> str:
 
 def fail(error: errors.UserError | errors.LostProcess) -> NoReturn:
   """Prints one line and exits with the error's code."""
-  sys.stderr.write(f'error: {error}\n')  # at once: other threads write there
+  line = str(error)
   if isinstance(error, errors.LostProcess):
-    processes.leave_after_loss(error.exit_code)
+    line = error.line(watching.gone())
+  sys.stderr.write(f'error: {line}\n')  # at once: other threads write there
   processes.leave(error.exit_code)

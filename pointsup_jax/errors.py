@@ -41,10 +41,12 @@ class LostProcess(Exception):
 
   exit_code = 1
 
-  def __init__(self, reason: str) -> None:
-    super().__init__(
-      f'{reason}: another process was probably lost, see its messages; start '
-      'the same command again on all hosts, it continues'
+  def line(self, who: str) -> str:
+    """The message, where `who` is gone; '' if that is not known."""
+    failed = f' ({self})' if str(self) else ''
+    return (
+      f'{who or "another process"} is gone{failed}; see its messages, then '
+      'start the same command again on all hosts: it continues'
     )
 
 

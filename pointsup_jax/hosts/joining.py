@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import processes, stopping
+from pointsup_jax.hosts import processes, stopping, watching
 
 # Seconds for all processes to join: a scheduler may start hosts minutes apart.
 PATIENCE = 300.0
@@ -24,7 +24,7 @@ def start(value: str, silence: float) -> None:
 
   Args:
     value: of --multihost; errors.UsageError if it is invalid.
-    silence: seconds after which a process counts as lost and jax ends the rest.
+    silence: seconds after which a process counts as lost.
 
   Raises:
     errors.UserError: the others could not be reached in time.
@@ -39,6 +39,8 @@ def start(value: str, silence: float) -> None:
       'num_processes': count,
       'process_id': index,
     }
+  # What `watching` needs: jax would end all processes where one is lost.
+  jax.config.update('jax_enable_recoverability', True)
   join = functools.partial(
     jax.distributed.initialize,
     **where,
@@ -58,6 +60,7 @@ def start(value: str, silence: float) -> None:
       f'--multihost={value}: {reason}; is the same command running on every '
       "host, and is the first one's address reachable?"
     ) from error
+  watching.start(silence)
   stopping.joined()
 
 

@@ -1,8 +1,8 @@
 """Communication between the processes of one run; the first one writes.
 
 It goes through the devices (jax's `multihost_utils`), so all processes must
-make the same calls in the same order. If one is lost, jax ends the others:
-with a Python error if a connection breaks, else natively on a missed heartbeat.
+make the same calls in the same order. If one is lost, `watching` names it and
+the others end; if that is the first one, jax itself ends them at once.
 """
 
 import concurrent.futures
@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -21,12 +20,11 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from pointsup_jax import errors
+from pointsup_jax.hosts import watching
 
 joined = False  # whether this process is one of several; set by `joining`
-# Seconds a failing process waits for the others to fail as well.
+# Seconds a process that ends waits for the others to end as well.
 _PATIENCE = 10.0
-# Seconds the first process leaves the others to report a lost one.
-_LAST_WORDS = 2.0
 # Smallest message size; sizes are powers of two to limit recompilation.
 _SHORTEST = 1024
 T = TypeVar('T')
@@ -147,23 +145,22 @@ def lost(error: Exception, doing: str = 'a step') -> errors.LostProcess | None:
   return None
 
 
-def leave(code: int) -> NoReturn:
-  """Exits with an error that the other processes may have as well."""
-  if not jax.distributed.is_initialized():
-    sys.exit(code)
+def end() -> None:
+  """Ends a run of several processes, which all have to be done."""
   if joined:
+    wait('the end')
+    leave(0)
+
+
+def leave(code: int) -> NoReturn:
+  """Exits, the first process last: jax ends those whose service is gone."""
+  if not joined and not jax.distributed.is_initialized():
+    sys.exit(code)
+  if joined and is_first():
+    watching.wait_until_alone(_PATIENCE)
+  elif joined:
     with contextlib.suppress(TimeoutError, jax.errors.JaxRuntimeError):
       in_thread(jax.distributed.shutdown).result(_PATIENCE)
-      sys.exit(code)
-  leave_at_once(code)
-
-
-def leave_after_loss(code: int) -> NoReturn:
-  """Exits after another process was lost."""
-  # jax's service ends with the first process, and with it any process that has
-  # not reported its error yet.
-  if is_first():
-    time.sleep(_LAST_WORDS)
   leave_at_once(code)
 
 

@@ -80,11 +80,8 @@ def ends(process, seconds=40) -> str:
   return said
 
 
-@pytest.mark.parametrize(
-  ('victim', 'how'),
-  [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)],
-)
-def test_the_others_end_and_say_why(victim, how):
+def lose(victim, how) -> list[str]:
+  """What the others of three processes say."""
   does = ['wait', 'wait', 'wait']
   does[victim] = 'wander'
   running = start(*does)
@@ -94,16 +91,25 @@ def test_the_others_end_and_say_why(victim, how):
   lost = running.pop(victim)
   lost.send_signal(how)
   try:
-    for process in running:
-      said = ends(process)
-      # Ours, where a connection breaks, or jax's where a heartbeat is missed.
-      assert 'another process was probably lost' in said or (
-        'another task died' in said
-      )
-      assert 'Traceback' not in said
+    return [ends(process) for process in running]
   finally:
     lost.kill()
     lost.communicate()
+
+
+@pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGSTOP])
+def test_the_others_say_who_is_lost_and_end(how):
+  for said in lose(1, how):
+    line = error_of(('', said))
+    assert line.startswith('error: process 1 of 3 is gone')
+    assert ('waiting for the answers' in line) == (how == signal.SIGKILL)
+    assert 'start the same command again on all hosts' in line
+
+
+@pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGSTOP])
+def test_the_others_end_with_the_first(how):
+  """jax ends them, in its own words: its service is the first process's."""
+  assert all('another task died' in said for said in lose(0, how))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,7 @@ def test_one_that_fails_ends_the_other(what, line):
   assert line in said.splitlines()
   assert ('Traceback' in said) == (what == 'bug')
   line = error_of(('', ends(other)))
-  assert line.startswith('error: waiting for the answers failed')
+  assert line.startswith('error: process 1 of 2 is gone')
   assert 'start the same command again on all hosts' in line
 
 
