@@ -35,6 +35,7 @@ def environment(devices: int = 1) -> dict[str, str]:
   """That of a process that sees so many devices on the CPU."""
   return os.environ | {
     'JAX_PLATFORMS': 'cpu',
+    'TF_CPP_MIN_LOG_LEVEL': '2',  # as `launch` sets it
     'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}',
   }
 

@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 
-import launch  # noqa: F401, I001  # before jax
 import jax
 import jax.numpy as jnp
 import numpy as np
