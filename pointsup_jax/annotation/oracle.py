@@ -4,27 +4,16 @@ import collections
 import dataclasses
 import zlib
 from collections.abc import Collection, Sequence
-from typing import Protocol
 
 import numpy as np
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.data import sources
 from pointsup_jax.hosts import progress, stopping
-from pointsup_jax.types import IGNORE, Example
+from pointsup_jax.types import IGNORE
 
 NAME = 'ground_truth'  # annotator name of simulated answers
-
-
-class LabelledImages(Protocol):
-  """Labelled images, at the size at which points were drawn."""
-
-  @property
-  def names(self) -> Sequence[str]:
-    """Image names, in index order."""
-
-  def __getitem__(self, index: int) -> Example:
-    """Loads an image with its labels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +54,7 @@ class Annotator:
 
 
 def answer(
-  store: store_lib.Store, source: LabelledImages, annotator: Annotator
+  store: store_lib.Store, source: sources.Source, annotator: Annotator
 ) -> int:
   """Answers every unanswered request with the label at its pixel.
 

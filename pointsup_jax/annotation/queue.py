@@ -141,7 +141,8 @@ class Queue:
       and not settles
       and not self._wants(request)
     ):
-      if self._known(answer):
+      # Sent before, and undone since or answered in another window.
+      if answer.how.key is not None and self._store.has_key(answer.how.key):
         return False
       raise Taken(request)
     if answer.answer == 'label':
@@ -193,7 +194,6 @@ class Queue:
     return planning.plan(self._budgets, self._left(), self._given, pace)
 
   def _left(self) -> list[int]:
-    """Answers still missing from each budget."""
     # A wanted point needs one answer, and a second one if two annotators are
     # asked and neither has answered: counting sorted positions is enough.
     untouched = [
@@ -207,14 +207,9 @@ class Queue:
       for budget in self._budgets
     ]
 
-  def _known(self, answer: Answer) -> bool:
-    """Whether it was sent before, then undone or from another window."""
-    return answer.how.key is not None and self._store.has_key(answer.how.key)
-
   def _follow(
     self, request: str, annotator: str, now: float, *, reopened: bool
   ) -> None:
-    """Updates the cached state from the store."""
     self._given -= self._count(request)
     self._said.get(request, {}).pop(annotator, None)
     self._by.get(annotator, {}).pop(request, None)
@@ -238,7 +233,6 @@ class Queue:
     self._by.setdefault(given.annotator, {})[given.request] = given
 
   def _answers(self, request: str) -> int:
-    """Number of annotators who answered, not counting skips."""
     said = self._said.get(request, {})
     return sum(given.answer != 'skip' for given in said.values())
 
@@ -264,7 +258,6 @@ class Queue:
       self._later[place] = skipped
 
   def _skipped(self, request: str) -> int | None:
-    """The seq of the latest standing skip of a point, or None."""
     said = self._said.get(request, {}).values()
     return max((x.seq for x in said if x.answer == 'skip'), default=None)
 
@@ -274,7 +267,6 @@ class Queue:
     yield from sorted(self._later, key=self._later.__getitem__)
 
   def _may_answer(self, request: str, annotator: str, now: float) -> bool:
-    """Whether a wanted point may go to this annotator."""
     mine = self._said.get(request, {}).get(annotator)
     if mine is not None and mine.answer != 'skip':
       return False

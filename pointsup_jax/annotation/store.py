@@ -323,7 +323,6 @@ class Store:
   def _check(
     self, request: str, answer: str, label: int | None, annotator: str
   ) -> None:
-    """Raises ValueError if the answer is invalid."""
     if label not in (None, IGNORE, *range(self._num_classes)):
       raise ValueError(
         f'label {label} of {request} is neither a class'

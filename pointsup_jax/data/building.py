@@ -1,7 +1,6 @@
 """Builds data sets at the sizes that a config reads."""
 
 import contextlib
-import dataclasses
 import io
 import pathlib
 import shutil
@@ -81,15 +80,18 @@ def orders_of(
 
 
 def open_files(order: Order, classes: classes_lib.ClassSet) -> sources.Source:
-  """Opens the examples of a build from their files."""
-  return sources.open_source(
+  """Opens the files of a build, at the sizes at which it stores them."""
+  source = sources.open_source(
     order.dataset,
     root=str(order.root),
     split=order.split,
-    size=order.size,
+    size=None if order.full_labels else order.size,
     classes=classes,
     labelled=order.labelled,
   )
+  if order.full_labels:
+    return sources.with_images_of(source, order.size)
+  return source
 
 
 def build(order: Order, classes: classes_lib.ClassSet) -> None:
@@ -103,31 +105,28 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
 
     from pointsup_jax.data import builders
 
-  part = builders.Part(
-    name=order.folder.parent.name,
-    split=order.split,
-    size=order.size,
-    full_labels=order.full_labels,
-    labelled=order.labelled,
-    classes=classes,
-  )
-  files = builders.open_part(order.dataset, order.root, part)
+  files = open_files(order, classes)
   # Delete parts of interrupted builds from other files.
   parts = order.folder.with_name(f'{order.folder.name}.{names_of(files)}.parts')
   for other in order.folder.parent.glob('*.parts'):
     if other != parts:
       shutil.rmtree(other)
   encode(order, files, parts)
-  part = dataclasses.replace(part, names=tuple(files.names), parts=parts)
   for leftover in order.folder.parent.glob(f'{order.folder.name}.incomplete*'):
     shutil.rmtree(leftover)
   tfds.disable_progress_bar()
   builder = builders.BUILDERS[order.dataset](
-    data_dir=order.folder.parents[2], file_format='array_record', config=part
+    data_dir=order.folder.parents[2],
+    file_format='array_record',
+    config=builders.Part(
+      name=order.folder.parent.name,
+      source=files,
+      labelled=order.labelled,
+      parts=parts,
+    ),
   )
-  manual = tfds.download.DownloadConfig(manual_dir=str(order.root))
   with contextlib.redirect_stdout(io.StringIO()):  # hides messages on downloads
-    builder.download_and_prepare(download_config=manual)
+    builder.download_and_prepare()
   shutil.rmtree(parts)
   progress.say(f'{order.folder}: {len(files)} examples')
 

@@ -140,7 +140,7 @@ def load(path: pathlib.Path | str) -> ClassSet:
     ) from error
   except json.JSONDecodeError as error:
     raise errors.UserError(f'{path} is not JSON: {error}') from error
-  except (_MalformedError, UnicodeDecodeError) as error:
+  except (errors.UserError, UnicodeDecodeError) as error:
     raise errors.UserError(f'{path}: {error}') from error
 
 
@@ -158,21 +158,16 @@ def _voc_color(index: int) -> Color:
   return red, green, blue
 
 
-class _MalformedError(Exception):
-  """A classes.json has wrong contents."""
-
-
 def _class_set(table: Any) -> ClassSet:
-  """Validates the contents of a classes.json."""
   if not isinstance(table, dict):
-    raise _MalformedError('must hold an object with the key "classes"')
+    raise errors.UserError('must hold an object with the key "classes"')
   unknown = set(table) - {'classes', 'ignore_id', 'palette'}
   if unknown:
-    raise _MalformedError(
+    raise errors.UserError(
       f'unknown key {min(unknown)!r}; the keys are classes, ignore_id, palette'
     )
   if 'classes' not in table:
-    raise _MalformedError('the key "classes" is missing')
+    raise errors.UserError('the key "classes" is missing')
   names = _names(table['classes'])
   return ClassSet(
     names=names,
@@ -185,14 +180,14 @@ def _names(names: Any) -> tuple[str, ...]:
   if not isinstance(names, list) or not all(
     isinstance(name, str) and name.strip() for name in names
   ):
-    raise _MalformedError('"classes" must be a list of names')
+    raise errors.UserError('"classes" must be a list of names')
   if not 2 <= len(names) <= MAX_CLASSES:
-    raise _MalformedError(
+    raise errors.UserError(
       f'"classes" has {len(names)} names; there must be 2 to {MAX_CLASSES}'
     )
   twice = [name for name in names if names.count(name) > 1]
   if twice:
-    raise _MalformedError(
+    raise errors.UserError(
       f'"classes" has {twice[0]!r} {names.count(twice[0])} times; '
       'names must differ'
     )
@@ -203,11 +198,11 @@ def _palette(palette: Any, num_classes: int) -> tuple[Color, ...]:
   if palette is None:
     return distinct_palette(num_classes)
   if not isinstance(palette, list) or not all(map(_is_color, palette)):
-    raise _MalformedError(
+    raise errors.UserError(
       '"palette" must be a list of [r, g, b], each 0 to 255'
     )
   if len(palette) != num_classes:
-    raise _MalformedError(
+    raise errors.UserError(
       f'"palette" has {len(palette)} colours but "classes" has {num_classes} '
       'names; leave it out or give one colour a class'
     )
@@ -226,9 +221,9 @@ def _ignore_id(ignore_id: Any, names: tuple[str, ...]) -> int | None:
   if ignore_id is None:
     return None
   if type(ignore_id) is not int or not 0 <= ignore_id <= 255:
-    raise _MalformedError(f'"ignore_id" is {ignore_id!r}; it must be 0 to 255')
+    raise errors.UserError(f'"ignore_id" is {ignore_id!r}; it must be 0 to 255')
   if ignore_id < len(names):
-    raise _MalformedError(
+    raise errors.UserError(
       f'"ignore_id" is {ignore_id}, the id of class {names[ignore_id]!r}; '
       f'it must be {len(names)} to 255'
     )

@@ -77,7 +77,6 @@ def encode_all(
 
 
 def _read(parts: pathlib.Path, index: int) -> Encoded | None:
-  """Reads a kept example; None if there is none."""
   paths = [parts / f'{index}.{field}.png' for field in Encoded._fields]
   if not all(path.exists() for path in paths):
     return None
@@ -85,7 +84,6 @@ def _read(parts: pathlib.Path, index: int) -> Encoded | None:
 
 
 def _write(parts: pathlib.Path, index: int, example: Encoded) -> None:
-  """Keeps an example; each file is written atomically."""
   parts.mkdir(parents=True, exist_ok=True)
   for field, data in example._asdict().items():
     atomic_files.write(parts / f'{index}.{field}.png', data)

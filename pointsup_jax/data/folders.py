@@ -40,14 +40,12 @@ def find_images(root: pathlib.Path, split: str) -> dict[str, str]:
 
 
 def _splits(root: pathlib.Path) -> list[str]:
-  """Lists the splits that exist."""
   lists = (path.stem for path in (root / 'splits').glob('*.txt'))
   folders = (path.name for path in (root / 'images').iterdir() if path.is_dir())
   return sorted({*lists, *folders})
 
 
 def _listed(root: pathlib.Path, listing: pathlib.Path) -> dict[str, str]:
-  """Finds the images that a list names."""
   try:
     lines = listing.read_text(encoding='utf-8-sig').splitlines()
   except (OSError, UnicodeDecodeError) as error:

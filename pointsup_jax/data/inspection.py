@@ -2,7 +2,7 @@
 
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import ml_collections
@@ -37,6 +37,24 @@ class Domain(NamedTuple):
   leaves_out: bool  # mismatched pairs are skipped, not refused
 
 
+class Line(NamedTuple):
+  """A line of the summary."""
+
+  text: str
+  wrong: bool = False  # training would be wrong
+
+
+def tell(lines: Iterable[Line]) -> list[str]:
+  """Prints the lines, except the problems, which it returns."""
+  wrong = []
+  for line in lines:
+    if line.wrong:
+      wrong.append(line.text)
+    else:
+      print(line.text, flush=True)
+  return wrong
+
+
 def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> None:
   """Prints a summary of a config's data and draws examples.
 
@@ -48,17 +66,11 @@ def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> None:
   summaries, rows, wrong = {}, [], []
   for name in domains.NAMES:
     domain = find(config, name, classes)
-    summary, samples = look(domain, config)
-    summaries[name] = summary
-    lines, faults = describe(domain, summary, classes)
-    print('\n'.join(lines), flush=True)
-    wrong += faults
+    summaries[name], samples = look(domain, config)
+    wrong += tell(describe(domain, summaries[name], classes))
     if samples:
       rows.append((f'{name}: {config.data[name].dataset}', samples))
-  lines, faults = overlaps(summaries)
-  for line in lines:
-    print(line)
-  wrong += faults
+  wrong += tell(overlaps(summaries))
   if rows:
     contact_sheet.draw(sheet, rows, classes)
     print(f'examples: {sheet}')
@@ -143,19 +155,19 @@ def samples(domain: Domain, names: Sequence[str]) -> list:
 
 def describe(
   domain: Domain, summary: findings.Summary, classes: classes_lib.ClassSet
-) -> tuple[list[str], list[str]]:
-  """Describes a domain; returns lines of text and problems."""
+) -> Iterator[Line]:
+  """Describes a domain and its problems."""
   name = domain.name
   sizes = ', '.join(
     f'{width}x{height} ({count})'
     for (height, width), count in summary.sizes.most_common(4)
   )
-  lines = [f'{name}: {summary.examples} examples, sizes {sizes or "none"}']
-  wrong = []
+  yield Line(f'{name}: {summary.examples} examples, sizes {sizes or "none"}')
   if summary.unreadable:
-    wrong.append(
+    yield Line(
       f'{name} has {len(summary.unreadable)} examples with a file that is '
-      f'missing or cannot be read: {wording.few(summary.unreadable)}'
+      f'missing or cannot be read: {wording.few(summary.unreadable)}',
+      wrong=True,
     )
   if summary.mismatched:
     text = (
@@ -164,67 +176,52 @@ def describe(
     )
     everything = len(summary.mismatched) == summary.examples
     if domain.leaves_out and not everything:
-      lines.append(f'  left out: {text}')
+      yield Line(f'  left out: {text}')
     else:
-      wrong.append(f'{name} has {text}')
+      yield Line(f'{name} has {text}', wrong=True)
   if summary.constant:
-    lines.append(f'  of one colour: {wording.few(summary.constant)}')
+    yield Line(f'  of one colour: {wording.few(summary.constant)}')
   if summary.twins:
-    lines.append(f'  the same image twice: {wording.few(summary.twins)}')
+    yield Line(f'  the same image twice: {wording.few(summary.twins)}')
   if domain.labelling is not None:
-    more, faults = describe_labels(domain, summary, classes)
-    lines, wrong = lines + more, wrong + faults
-  return lines, wrong
+    yield from describe_labels(name, domain.labelling, summary, classes.names)
 
 
 def describe_labels(
-  domain: Domain, summary: findings.Summary, classes: classes_lib.ClassSet
-) -> tuple[list[str], list[str]]:
-  """Describes classes and ids of the labels; returns lines and problems."""
-  labelling = domain.labelling
-  assert labelling is not None
-  pixels = summary.class_pixels(labelling, classes.num_classes)
-  total = max(pixels.sum(), 1)
-  lines = [
-    f'  {share:6.2%} {class_name}'
-    for class_name, share in zip(classes.names, pixels / total, strict=True)
-  ]
-  lines.append(f'  {summary.ignored_share(labelling):6.2%} of all ignored')
-  absent = [
-    class_name
-    for class_name, count in zip(classes.names, pixels, strict=True)
-    if not count
-  ]
-  wrong = []
+  name: str,
+  labelling: Labelling,
+  summary: findings.Summary,
+  class_names: Sequence[str],
+) -> Iterator[Line]:
+  """Describes classes and ids of a domain's labels, and their problems."""
+  pixels = summary.class_pixels(labelling, len(class_names))
+  for class_name, count in zip(class_names, pixels, strict=True):
+    yield Line(f'  {count / max(pixels.sum(), 1):6.2%} {class_name}')
+  yield Line(f'  {summary.ignored_share(labelling):6.2%} of all ignored')
+  absent = [x for x, n in zip(class_names, pixels, strict=True) if not n]
   if not pixels.any():
-    wrong.append(f'{domain.name} has no pixel of any class')
+    yield Line(f'{name} has no pixel of any class', wrong=True)
   elif absent:
-    lines.append(f'  absent: {", ".join(absent)}')
+    yield Line(f'  absent: {", ".join(absent)}')
   unknown = summary.unknown_ids(labelling)
   if unknown:
     listed = [f'{i} (first in {summary.first_with[i]})' for i in unknown]
-    wrong.append(
-      f'{domain.name} has label ids of no class: {wording.few(listed)}; valid '
-      f'are {labelling.valid}'
+    yield Line(
+      f'{name} has label ids of no class: {wording.few(listed)}; valid are '
+      f'{labelling.valid}',
+      wrong=True,
     )
-  return lines, wrong
 
 
-def overlaps(
-  summaries: dict[str, findings.Summary],
-) -> tuple[list[str], list[str]]:
+def overlaps(summaries: dict[str, findings.Summary]) -> Iterator[Line]:
   """Finds images that two domains share; a problem if one is evaluation."""
-  lines, wrong = [], []
   for one, two in (
     ('source', 'target'), ('source', 'evaluation'), ('target', 'evaluation'),
   ):  # fmt: skip
     shared = summaries[one].names.keys() & summaries[two].names.keys()
-    if not shared:
-      continue
-    names = sorted(summaries[one].names[digest] for digest in shared)
-    text = f'{one} and {two} share {len(shared)} images: {wording.few(names)}'
-    if two == 'evaluation':
-      wrong.append(text)
-    else:
-      lines.append(text)
-  return lines, wrong
+    if shared:
+      names = sorted(summaries[one].names[digest] for digest in shared)
+      yield Line(
+        f'{one} and {two} share {len(shared)} images: {wording.few(names)}',
+        wrong=two == 'evaluation',
+      )

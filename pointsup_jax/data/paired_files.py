@@ -73,7 +73,6 @@ class PairedFiles:
     return Example(name, image, labels)
 
   def _read_labels(self, path: str, labelling: Labelling) -> np.ndarray:
-    """Reads train ids: [H, W] uint8."""
     ids = labelling.read_ids(self._root, path)
     labels = labelling.train_ids[ids]
     if labels.min() < 0:
@@ -124,7 +123,6 @@ def require_labels(root: pathlib.Path, pairs: Mapping[str, Files]) -> None:
 def _mismatch(
   pair: Files, image: tuple[int, ...], label: tuple[int, ...]
 ) -> str:
-  """Describes a pair whose (height, width) differ."""
   return (
     f'{pair.label} is {label[1]}x{label[0]} but {pair.image} is '
     f'{image[1]}x{image[0]}'

@@ -118,7 +118,6 @@ def _without_name(example: Example) -> Batch:
 
 
 def _stack(examples: list[Example]) -> Batch:
-  """Batches examples of one size."""
   first = examples[0]
   for other in examples:
     for one, two in ((first.image, other.image), (first.labels, other.labels)):

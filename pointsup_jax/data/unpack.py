@@ -54,7 +54,6 @@ def unpack(dataset: str, root: pathlib.Path) -> None:
 
 
 def _extract(archive: pathlib.Path, part: pathlib.Path) -> None:
-  """Extracts the files that `part` lacks or has incomplete."""
   try:
     with zipfile.ZipFile(archive) as packed:
       members = [x for x in packed.infolist() if not x.is_dir()]

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from etils import epath
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import lock
+from pointsup_jax.hosts import lock, wording
 
 _SCHEME = 'gs://'
 # Not copied: written to the store directly, or specific to this machine.
@@ -169,9 +169,9 @@ class Mirror:
     try:
       yield
     except Exception as error:
-      lines = [*str(error).splitlines(), type(error).__name__]
       raise errors.UserError(
-        f'{self.remote}: {lines[0]}; fix that and run the same command again'
+        f'{self.remote}: {wording.first_line(error)}; fix that and run the same '
+        'command again'
       ) from error
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import watching
+from pointsup_jax.hosts import watching, wording
 
 joined = False  # whether this process is one of several; set by `joining`
 # Seconds a process that ends waits for the others to end as well.
@@ -136,7 +136,7 @@ def in_thread(call: Callable[[], T]) -> concurrent.futures.Future[T]:
 
 def lost(error: Exception, doing: str = 'a step') -> errors.LostProcess | None:
   """The error to raise if `error` means a process is gone, else None."""
-  line = str(error).partition('\n')[0]
+  line = wording.first_line(error)
   # Which of the two jax raises depends on where the array is read.
   if joined and (
     isinstance(error, jax.errors.JaxRuntimeError) or 'Gloo' in line

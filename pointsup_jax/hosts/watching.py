@@ -49,9 +49,8 @@ def wait_until_alone(patience: float) -> None:
 
 
 def _names() -> str:
-  listed = ', '.join(str(index) for index in sorted(_gone))
-  plural = 'es' if len(_gone) > 1 else ''
-  return f'process{plural} {listed} of {jax.process_count()}' if _gone else ''
+  listed = ' and '.join(f'process {index}' for index in sorted(_gone))
+  return f'{listed} of {jax.process_count()}' if _gone else ''
 
 
 def _watch() -> None:

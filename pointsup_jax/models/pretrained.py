@@ -152,7 +152,6 @@ def to_torch(variables: types.Variables) -> dict[str, np.ndarray]:
 
 
 def _translate(module: str, torch_to_ours: bool) -> str | None:
-  """Translates a module name; None if it is unknown."""
   for ours, theirs in _MODULES:
     old, new = (theirs, ours) if torch_to_ours else (ours, theirs)
     pattern = re.escape(old).replace(r'\{', '{').replace(r'\}', '}')
@@ -164,7 +163,6 @@ def _translate(module: str, torch_to_ours: bool) -> str | None:
 
 
 def _leaves(module: str) -> tuple[tuple[str, str, str], ...]:
-  """The leaves of one of our modules, and torch's."""
   return _BN_LEAVES if 'bn' in module else _CONV_LEAVES
 
 

@@ -127,7 +127,6 @@ def _suffix(path: pathlib.Path) -> str:
 
 
 def _torch(path: pathlib.Path) -> Any:
-  """Imports PyTorch, which is not a requirement of this project."""
   try:
     return importlib.import_module('torch')
   except ImportError as error:

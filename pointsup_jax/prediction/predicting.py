@@ -85,7 +85,6 @@ def _read_ahead(
   batch_size: int,
   pool: concurrent.futures.Executor,
 ) -> Iterator[list[Read | str]]:
-  """Yields batches, reading the next one in the background."""
   waiting: collections.deque[list[concurrent.futures.Future]] = (
     collections.deque()
   )
@@ -104,7 +103,6 @@ def _batched(pictures: Sequence[Picture], size: int) -> Iterator[list[Picture]]:
 
 
 def _read(picture: Picture, views: Sequence[segmenting.View]) -> Read | str:
-  """Returns the image, or an error message."""
   try:
     image = image_files.read_any_image(picture.path.parent, picture.path.name)
   except errors.UserError as error:

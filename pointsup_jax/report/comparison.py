@@ -65,7 +65,7 @@ def average(column: str, seeds: Sequence[Scores]) -> Scores:
     column=column,
     step=seeds[0].step,
     images=sum(scores.images for scores in seeds),
-    iou=_mean_of_known(np.stack([scores.iou for scores in seeds])),
+    iou=mean_of_known(np.stack([scores.iou for scores in seeds])),
     means={
       name: float(np.mean([scores.means[name] for scores in seeds]))
       for name in seeds[0].means
@@ -75,14 +75,9 @@ def average(column: str, seeds: Sequence[Scores]) -> Scores:
   )
 
 
-def _mean_of_known(values: np.ndarray) -> np.ndarray:
+def mean_of_known(values: np.ndarray) -> np.ndarray:
   """Mean over the first axis, ignoring NaNs; NaN if all are."""
-  known = ~np.isnan(values)
-  count = known.sum(axis=0)
-  total = np.where(known, values, 0.0).sum(axis=0)
-  return np.divide(
-    total, count, out=np.full(total.shape, np.nan), where=count > 0
-  )
+  return np.ma.masked_invalid(values).mean(axis=0).filled(np.nan)
 
 
 def in_truth(matrix: np.ndarray) -> np.ndarray:

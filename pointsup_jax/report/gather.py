@@ -80,7 +80,6 @@ def _evaluated(
 
 
 def _checkpoints(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
-  """Scores of kept checkpoints, from --config.evaluate.all_kept."""
   split = run.config.data.evaluation.split
   found: dict[str, kept_checkpoints.Steps] = {}
   for model, last in scored(run):

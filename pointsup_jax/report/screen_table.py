@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pointsup_jax.report import kept_checkpoints, table_formats
+from pointsup_jax.report import comparison, kept_checkpoints, table_formats
 
 
 def iou_table(
@@ -27,7 +27,10 @@ def iou_table(
   sets = {'mIoU': range(len(class_names))} | {
     f'mIoU ({name})': indices for name, indices in mean_sets.items()
   }
-  means = {name: _means(values[list(chosen)]) for name, chosen in sets.items()}
+  means = {
+    name: comparison.mean_of_known(values[list(chosen)])
+    for name, chosen in sets.items()
+  }
   header = ['IoU in %', *columns]
   if len(columns) > 1:
     header.append('gain')
@@ -48,14 +51,7 @@ def steps_table(models: Mapping[str, kept_checkpoints.Steps]) -> str:
   return f'{table}\nbest: chosen by the labels that it is scored on'
 
 
-def _means(values: np.ndarray) -> list[float]:
-  """The S column means of [C, S], ignoring NaNs."""
-  columns = [column[~np.isnan(column)] for column in values.T]
-  return [float(c.mean()) if c.size else float('nan') for c in columns]
-
-
 def _line(name: str, row: Sequence[float] | np.ndarray) -> list[str]:
-  """Cells of a name, its numbers, and the gain if there are several."""
   cells = ['-' if np.isnan(x) else f'{x:.1f}' for x in row]
   if len(row) > 1:
     gain = row[-1] - row[0]

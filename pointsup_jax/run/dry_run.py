@@ -200,7 +200,6 @@ def _effort(answers: int, pace: planning.Pace, *, people: bool) -> str:
 
 
 def _table(plan: planning.Plan) -> Iterator[str]:
-  """A table of smaller budgets, which keep the best-scored points."""
   if not plan.rows:
     return
   yield 'budget     points   images  patches  of all scores  time left'
@@ -219,7 +218,6 @@ def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
 
 
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
-  """Yields each expected model's name and whether it has been scored."""
   for name, _, phase in trained_models.all_of(run.workdir):
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from pointsup_jax.hosts import processes
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint
 
@@ -38,3 +39,13 @@ def with_points(workdir: workdir_lib.Workdir) -> list[Model]:
     ),
     Model('adapt', 'points', workdir.at(last).adapt),
   ]
+
+
+def forget_scores(
+  workdir: workdir_lib.Workdir, phase: workdir_lib.Phase
+) -> None:
+  """Has the first process delete all scores of a phase that is trained anew."""
+  for model in all_of(workdir):
+    if model.phase == phase and processes.is_first():
+      for path in workdir.all_evaluations(model.name):
+        path.unlink()

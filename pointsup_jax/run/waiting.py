@@ -58,7 +58,6 @@ def require_before(run: run_lib.Run, stage: str) -> None:
 
 
 def _count(run: run_lib.Run) -> tuple[int, int]:
-  """Returns (missing, needed) answers."""
 
   def count() -> list[int]:
     with store_lib.Store(run.workdir.annotations) as store:

@@ -8,7 +8,7 @@ import jax
 
 from pointsup_jax import uda
 from pointsup_jax.data import pipeline, sources
-from pointsup_jax.hosts import processes, progress, stopping
+from pointsup_jax.hosts import progress, stopping
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import trained_models, workdir
 from pointsup_jax.stages import initial_state, rollback
@@ -61,56 +61,42 @@ def train(
     before_save=run.workdir.push,
   ) as checkpoints:
     while True:
-      state = first_state(
-        run, phase, learner, method.opponents, checkpoints, initial
+      state = initial_state.restore_state(
+        run, learner, method.opponents, checkpoints
       )
-      batches = pair_batches(
-        run, source, target, int(state.step), run.workdir.place(phase)
-      )
+      if state is None:
+        trained_models.forget_scores(run.workdir, phase)
+        state = initial_state.fresh_state(
+          run, learner, method.opponents, phase, initial
+        )
+      start = int(state.step)
+      if start >= steps:
+        return
+      if start:
+        progress.say(f'{title}: continues at step {start}')
+      log = metrics_log.MetricsLog(phase.metrics, start_step=start)
+      place = run.workdir.place(phase)
+      batches = pair_batches(run, source, target, start, place)
       try:
-        return attempt(
-          run, phase, train_step, state, batches, checkpoints, left_out,
-          title=title, steps=steps,
-        )  # fmt: skip
+        with contextlib.closing(log), contextlib.closing(batches):
+          loop.train(
+            train_step,
+            state,
+            batches,
+            title=title,
+            steps=steps,
+            checkpoints=checkpoints,
+            checkpoint_every=config.train.checkpoint_every,
+            log=log,
+            log_every=config.train.log_every,
+            skipped=left_out.skipped,
+            watched=left_out.watched,
+          )
+        return
       except loop.Diverged as error:
         if config.train.on_nan == 'stop':
           raise
         left_out.prepare(error, checkpoints.latest_step)
-
-
-def attempt(
-  run: run_lib.Run,
-  phase: workdir.Phase,
-  train_step: loop.TrainStep,
-  state: learner_lib.State,
-  batches: Generator[Pair],
-  checkpoints: checkpoint.Checkpoints,
-  left_out: rollback.Rollback,
-  *,
-  title: str,
-  steps: int,
-) -> None:
-  """Trains from `state` to the end of the phase, or raises loop.Diverged."""
-  start = int(state.step)
-  if start >= steps:
-    return
-  if start:
-    progress.say(f'{title}: continues at step {start}')
-  log = metrics_log.MetricsLog(phase.metrics, start_step=start)
-  with contextlib.closing(log), contextlib.closing(batches):
-    loop.train(
-      train_step,
-      state,
-      batches,
-      title=title,
-      steps=steps,
-      checkpoints=checkpoints,
-      checkpoint_every=run.config.train.checkpoint_every,
-      log=log,
-      log_every=run.config.train.log_every,
-      skipped=left_out.skipped,
-      watched=left_out.watched,
-    )
 
 
 def compiled_step(
@@ -128,30 +114,6 @@ def compiled_step(
     ),
     donate_argnums=0,
   )
-
-
-def first_state(
-  run: run_lib.Run,
-  phase: workdir.Phase,
-  learner: learner_lib.Learner,
-  opponents: tuple[str, ...],
-  checkpoints: checkpoint.Checkpoints,
-  initial: workdir.Phase | None,
-) -> learner_lib.State:
-  """The phase's own state if it has one, else that of `fresh_state`."""
-  state = initial_state.restore_state(run, learner, opponents, checkpoints)
-  if state is not None:
-    return state
-  forget_scores(run, phase)
-  return initial_state.fresh_state(run, learner, opponents, phase, initial)
-
-
-def forget_scores(run: run_lib.Run, phase: workdir.Phase) -> None:
-  """Deletes all scores of a model that is trained anew."""
-  for model in trained_models.all_of(run.workdir):
-    if model.phase == phase and processes.is_first():
-      for path in run.workdir.all_evaluations(model.name):
-        path.unlink()
 
 
 def pair_batches(

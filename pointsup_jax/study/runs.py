@@ -155,7 +155,6 @@ class Runner:
   def _launch(
     self, folder: pathlib.Path, stage: str, fields: Fields, seed: int
   ) -> str | None:
-    """Runs one process; returns an error message if it failed."""
     words = [
       sys.executable, '-m', 'launch.main', *forwarded(sys.argv[1:]),
       f'--workdir={folder}', f'--stage={stage}', f'--config.seed={seed}',
@@ -190,7 +189,6 @@ class Runner:
     return None
 
   def _stop(self) -> None:
-    """Asks all runs to save and exit."""
     with self._lock:
       self._stopped = True
       for process in self._running:

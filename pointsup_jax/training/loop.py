@@ -90,7 +90,6 @@ def train(
 def _leave_out(
   state: learner.State, batch: Pair
 ) -> tuple[learner.State, Metrics]:
-  """Passes a step without an update."""
   del batch
   return state.replace(step=state.step + 1), {}
 

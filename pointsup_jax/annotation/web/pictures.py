@@ -3,31 +3,18 @@
 import collections
 import io
 import threading
-from collections.abc import Sequence
-from typing import Protocol
 
 from PIL import Image
 
-from pointsup_jax.types import Example
+from pointsup_jax.data import sources
 
 _KEPT = 16  # encoded images
-
-
-class Images(Protocol):
-  """Images by index, at the size that annotators see."""
-
-  @property
-  def names(self) -> Sequence[str]:
-    """Image names, in index order."""
-
-  def __getitem__(self, index: int) -> Example:
-    """Loads an image."""
 
 
 class Pictures:
   """PNG files by number, cached; safe to use from several threads."""
 
-  def __init__(self, images: Images) -> None:
+  def __init__(self, images: sources.Source) -> None:
     """Wraps the images; an image's number is its index."""
     self._images = images
     self.number = {name: i for i, name in enumerate(images.names)}

@@ -15,6 +15,7 @@ from pointsup_jax import errors
 from pointsup_jax.annotation import database
 from pointsup_jax.annotation.web import access, pictures, store_thread
 from pointsup_jax.annotation.web import site as site_lib
+from pointsup_jax.data import sources
 from pointsup_jax.hosts import progress, stopping
 
 # Time after the last answer to see that it is done, or to undo it.
@@ -42,7 +43,7 @@ class Options:
 def serve(
   path: pathlib.Path,
   folder: pathlib.Path,
-  images: pictures.Images,
+  images: sources.Source,
   names: Sequence[str],
   palette: Sequence[tuple[int, int, int]],
   grid: tuple[int, int],

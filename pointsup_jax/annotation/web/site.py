@@ -59,11 +59,11 @@ class Site:
     routes = [
       routing.Route('/', self.page),
       routing.Route('/favicon.ico', self.icon),
-      routing.Route('/static/{name}', self.static),
-      routing.Route('/api/session', self.session),
-      routing.Route('/api/agreement', self.agreement),
-      routing.Route('/api/plan', self.plan),
-      routing.Route('/image/{number:int}', self.image),
+      routing.Route('/static/{name}', self._get(self.static)),
+      routing.Route('/api/session', self._get(self.session)),
+      routing.Route('/api/agreement', self._get(self.agreement)),
+      routing.Route('/api/plan', self._get(self.plan)),
+      routing.Route('/image/{number:int}', self._get(self.image)),
       *(
         routing.Route(
           f'/api/{handler.__name__}', self._post(handler), methods=['POST']
@@ -95,16 +95,12 @@ class Site:
   async def static(self, request: requests.Request) -> responses.Response:
     """Serves the script and the style sheet."""
     name = request.path_params['name']
-    if not self._admitted(request):
-      return _refused(403, 'no key')
     if name not in _FILES:
       return _refused(404, 'no such file')
     return responses.FileResponse(_STATIC / name, media_type=_FILES[name])
 
   async def session(self, request: requests.Request) -> responses.Response:
     """Returns what a page needs when it opens."""
-    if not self._admitted(request):
-      return _refused(403, 'no key')
     shown = [
       {'name': name, 'color': list(color), 'key': key}
       for name, color, key in zip(
@@ -122,8 +118,6 @@ class Site:
 
   async def image(self, request: requests.Request) -> responses.Response:
     """Serves an image by number, so that the URL names no file."""
-    if not self._admitted(request):
-      return _refused(403, 'no key')
     number = request.path_params['number']
     try:
       png = await concurrency.run_in_threadpool(self.pictures.png, number)
@@ -139,8 +133,6 @@ class Site:
 
   async def agreement(self, request: requests.Request) -> responses.Response:
     """Returns the agreement of annotators."""
-    if not self._admitted(request):
-      return _refused(403, 'no key')
     found = await self.store_thread.do(lambda queue: queue.agreement())
     pairs = [
       pair._asdict() | {'annotators': list(pair.annotators)}
@@ -152,8 +144,6 @@ class Site:
 
   async def plan(self, request: requests.Request) -> responses.Response:
     """Returns the work left, in total and for smaller budgets."""
-    if not self._admitted(request):
-      return _refused(403, 'no key')
     annotator = self._annotator(request)
     plan = await self.store_thread.do(lambda queue: queue.plan(annotator))
     rows = [
@@ -234,7 +224,6 @@ class Site:
     }
 
   def _point(self, request: records.Request) -> dict[str, Any]:
-    """A request as the page draws it."""
     height, width = self.sizes[request.image]
     rows, cols = height // self.grid[0], width // self.grid[1]
     row, col = divmod(request.patch, self.grid[1])
@@ -248,6 +237,16 @@ class Site:
       'box': [row * rows, col * cols, (row + 1) * rows, (col + 1) * cols],
       'guess': request.pseudo_label,
     }
+
+  def _get(self, handler: Callable) -> Callable:
+    """A route for browsers that have opened our link."""
+
+    async def route(request: requests.Request) -> responses.Response:
+      if not self._admitted(request):
+        return _refused(403, 'no key')
+      return await handler(request)
+
+    return route
 
   def _post(self, handler: Handler) -> Callable:
     """Wraps a handler as a route for JSON from our own page only."""
@@ -304,8 +303,6 @@ class Site:
 
 
 class _Refused(Exception):
-  """An error reply."""
-
   def __init__(self, code: int, why: str) -> None:
     super().__init__(why)
     self.code, self.why = code, why

@@ -97,7 +97,6 @@ def _kind(result: dict) -> str:
 
 
 def _person(completed_by: Any) -> str:
-  """An annotator's name, from a number or a dict of details."""
   if isinstance(completed_by, dict):
     for key in ('email', 'username', 'id'):
       if completed_by.get(key):
