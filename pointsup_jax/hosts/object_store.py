@@ -169,9 +169,9 @@ class Mirror:
     try:
       yield
     except Exception as error:
+      line = wording.first_line(error)
       raise errors.UserError(
-        f'{self.remote}: {wording.first_line(error)}; fix that and run the same '
-        'command again'
+        f'{self.remote}: {line}; fix that and run the same command again'
       ) from error
 
 

@@ -71,6 +71,5 @@ def _watch() -> None:
       _changed.notify_all()
     if not _leaving.wait(_PATIENCE):
       line = errors.LostProcess().line(_names())
-      sys.stderr.write(f'error: {line}\n')
-      sys.stderr.flush()
+      print(f'error: {line}', file=sys.stderr, flush=True)
       os._exit(errors.LostProcess.exit_code)

@@ -31,13 +31,12 @@ def all_of(workdir: workdir_lib.Workdir) -> list[Model]:
 
 def with_points(workdir: workdir_lib.Workdir) -> list[Model]:
   """The models trained with points, one per round."""
-  last = workdir.rounds
   return [
     *(
       Model(f'adapt_round_{r}', f'round {r}', workdir.at(r).adapt)
-      for r in range(1, last)
+      for r in range(1, workdir.rounds)
     ),
-    Model('adapt', 'points', workdir.at(last).adapt),
+    Model('adapt', 'points', workdir.at(workdir.rounds).adapt),
   ]
 
 

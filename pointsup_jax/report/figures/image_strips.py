@@ -176,9 +176,8 @@ def _color(
 
 
 def _array(tile: Tile) -> np.ndarray:
-  found = [x for x in (tile.image, tile.labels, tile.scores) if x is not None]
-  (array,) = found
-  return array
+  given = (tile.image, tile.labels, tile.scores)
+  return next(array for array in given if array is not None)
 
 
 def _used(strips: Sequence[Strip]) -> list[int]:
