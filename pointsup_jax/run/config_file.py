@@ -107,7 +107,7 @@ def claim(
     {
       'version': VERSION,
       'config': fields,
-      'versions': _versions(),
+      'versions': {x: importlib.metadata.version(x) for x in _PACKAGES},
       'git': _revision(),
     },
   )
@@ -281,10 +281,6 @@ def decides(field: str) -> str | None:
 def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
   stage = decides(field)
   return stage is not None and workdir.started(stage)
-
-
-def _versions() -> dict[str, str]:
-  return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def _revision() -> str | None:
