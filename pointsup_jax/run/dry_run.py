@@ -154,9 +154,10 @@ def _acquire(run: run_lib.Run, images: Images) -> Iterator[str]:
   acquire, count = run.config.acquire, len(images['target'])
   rows, cols = acquire.grid
   points = points_wanted(run.config, count, run.workdir.round)
+  each = f'{acquire.n} point{"s" if acquire.n > 1 else ""}'
   yield (
     f'{acquire.strategy}, {acquire.score}: {points // acquire.n:,} of the '
-    f'{count * rows * cols:,} patches of all images, {acquire.n} points in each'
+    f'{count * rows * cols:,} patches of all images, {each} in each'
   )
   if run.workdir.annotations.exists():
     with _look(run) as store:
