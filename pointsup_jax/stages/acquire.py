@@ -196,7 +196,7 @@ def record(
   """Writes one image's pseudo labels, then its requests in one transaction.
 
   All rounds keep stage 1's pseudo labels: models trained on them would only
-  confirm them (docs/RESULTS.md, 'Several rounds').
+  confirm them.
   """
   path = run.workdir.pseudo_label(name)
   if run.workdir.round == 1:
