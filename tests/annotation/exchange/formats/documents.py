@@ -6,6 +6,8 @@ import io
 import json
 from xml.etree import ElementTree as ET
 
+import people
+
 
 class LabelStudio:
   """Regions of annotations of tasks."""
@@ -18,16 +20,15 @@ class LabelStudio:
     return json.dumps(self.tasks)
 
   def entries(self):
-    return [
-      (task['annotations'][0]['result'], region)
-      for task in self.tasks
-      for region in task['annotations'][0]['result']
-    ]
+    return [(regions, x) for regions in self._results() for x in regions]
+
+  def _results(self):
+    return [task['annotations'][0]['result'] for task in self.tasks]
 
   def shuffle(self, rng):
     rng.shuffle(self.tasks)
-    for task in self.tasks:
-      rng.shuffle(task['annotations'][0]['result'])
+    for regions in self._results():
+      rng.shuffle(regions)
 
   def rename(self, entry, id_):
     entry['id'] = id_
@@ -54,11 +55,8 @@ class Cvat:
     return ET.tostring(self.root, encoding='unicode')
 
   def entries(self):
-    return [
-      (image, shape)
-      for image in self.root.iter('image')
-      for shape in image.iter('points')
-    ]
+    images = self.root.iter('image')
+    return [(image, x) for image in images for x in image.iter('points')]
 
   def shuffle(self, rng):
     images = list(self.root.iter('image'))
@@ -94,9 +92,7 @@ class Csv:
 
   @property
   def text(self):
-    out = io.StringIO()
-    csv.writer(out).writerows([self.header, *self.rows])
-    return out.getvalue()
+    return people.csv_text([self.header, *self.rows])
 
   def entries(self):
     return [(self.rows, row) for row in self.rows]
