@@ -12,6 +12,8 @@ import people
 class LabelStudio:
   """Regions of annotations of tasks."""
 
+  format_name = 'label_studio'
+
   def __init__(self, text):
     self.tasks = json.loads(text)
 
@@ -46,6 +48,8 @@ class LabelStudio:
 
 class Cvat:
   """Shapes of images."""
+
+  format_name = 'cvat'
 
   def __init__(self, text):
     self.root = ET.fromstring(text)
@@ -87,6 +91,8 @@ class Cvat:
 class Csv:
   """Rows."""
 
+  format_name = 'csv'
+
   def __init__(self, text):
     self.header, *self.rows = csv.reader(io.StringIO(text))
 
@@ -111,7 +117,7 @@ class Csv:
       row[4] = digest
 
 
-DOCUMENTS = {'label_studio': LabelStudio, 'cvat': Cvat, 'csv': Csv}
+DOCUMENTS = {x.format_name: x for x in (LabelStudio, Cvat, Csv)}
 
 
 def remove(entry):

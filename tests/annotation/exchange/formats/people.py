@@ -8,14 +8,21 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from pointsup_jax.annotation import records
-from pointsup_jax.annotation.exchange import exporting, verifying
+from pointsup_jax.annotation.exchange import exporting, importing, verifying
 from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import ImageFile
 from pointsup_jax.data import classes as classes_lib
 
 CITYSCAPES = words_lib.Words(classes_lib.CITYSCAPES)
-READABLE = ('label_studio', 'label_studio_points', 'cvat', 'csv')
+# The formats that can be read, and the name of a file in each.
+FILES = {
+  'label_studio': 'a.json',
+  'label_studio_points': 'a.json',
+  'cvat': 'a.xml',
+  'csv': 'a.csv',
+}
+READABLE = tuple(FILES)
 ODD_NAMES = (
   'a', 'aachen/aachen_000000_000019', 'ä ö/ü', '100%', 'a#b', "o'br \"q\"",
   '<i>&amp;', 'x, y; z', '日本',
@@ -57,6 +64,12 @@ def export(
 
 def read(text, format_name):
   return by_name.FORMATS[format_name].read(text, format_name)
+
+
+def import_file(store, path, format_name, size=(64, 128), **options):
+  return importing.import_file(
+    store, path, format_name, size=size, words=CITYSCAPES, **options
+  )
 
 
 def check(store, text, format_name, size, words=CITYSCAPES):

@@ -1,5 +1,6 @@
 """What goes out and is answered comes back as it was answered."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -7,9 +8,8 @@ import people
 import pytest
 
 from pointsup_jax.acquisition import targets
-from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.exchange import importing, recording
+from pointsup_jax.annotation.exchange import recording
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import Answer
 from pointsup_jax.data import classes as classes_lib
@@ -21,27 +21,16 @@ ODD_CLASSES = words_lib.Words(
     classes_lib.distinct_palette(7),
   )
 )
-FILES = {
-  'label_studio': 'a.json',
-  'label_studio_points': 'a.json',
-  'cvat': 'a.xml',
-  'csv': 'a.csv',
-}
 
 
 @pytest.fixture
 def open_store(tmp_path):
   """Opens stores that are closed in the end."""
-  opened = []
-
-  def make():
-    path = tmp_path / f'{len(opened)}.sqlite'
-    opened.append(store_lib.Store(path, 19))
-    return opened[-1]
-
-  yield make
-  for store in opened:
-    store.close()
+  numbers = itertools.count()
+  with contextlib.ExitStack() as stack:
+    yield lambda: stack.enter_context(
+      store_lib.Store(tmp_path / f'{next(numbers)}.sqlite', 19)
+    )
 
 
 def random_answers(store, words, rng):
@@ -74,29 +63,21 @@ def test_random_answers_to_random_points_come_back(format_name, open_store):
 
 
 @pytest.mark.parametrize('format_name', people.READABLE)
-def test_untouched_points_are_unanswered(format_name, open_store):
-  store = open_store()
+def test_untouched_points_are_unanswered(format_name, store):
   people.fill(store, (64, 128), ['a', 'b'], 10)
   text = people.export(store, format_name, (64, 128))
-  verdict = people.check(
-    store, people.answer(text, format_name, {}), format_name, (64, 128)
-  )
+  text = people.answer(text, format_name, {})
+  verdict = people.check(store, text, format_name, (64, 128))
   assert verdict.accepted == verdict.faults == verdict.notes == []
 
 
 @pytest.mark.parametrize('format_name', ['label_studio', 'cvat'])
 @pytest.mark.parametrize('shown', [(769, 1023), (1052, 1914), (100, 99)])
 def test_every_column_and_row_is_shown_where_it_was_asked(
-  format_name, shown, open_store
+  format_name, shown, store
 ):
   size = (385, 1023)
-  store = open_store()
-  requests = [
-    records.Request(
-      records.request_id('a', i % 385, i), 'a', i % 385, i, 0, 0.5, 1, 1, 9
-    )
-    for i in range(1023)
-  ]
+  requests = [people.request('a', i % 385, i) for i in range(1023)]
   store.add_image('a', size, 0.5, requests)
   text = people.export(store, format_name, size, shown=shown)
   text = people.answer(text, format_name, {})
@@ -115,20 +96,14 @@ def test_csv_brings_back_people_and_times_too(open_store):
   rng = np.random.default_rng(1)
   for each in (store, other):
     people.fill(each, (64, 128), people.ODD_NAMES, 8)
-  recording.record(
-    store,
-    [
-      recording.Answered(
-        request.id,
-        Answer(
-          [None, 255, 3][rng.integers(3)],
-          str(rng.choice(['ana', 'b, c', 'ö'])),
-          [None, 1.25, float(rng.random())][rng.integers(3)],
-        ),
-      )
-      for request in store.requests()[5:]
-    ],
-  )
+  answered = []
+  for request in store.requests()[5:]:
+    label = [None, 255, 3][rng.integers(3)]
+    person = str(rng.choice(['ana', 'b, c', 'ö']))
+    seconds = [None, 1.25, float(rng.random())][rng.integers(3)]
+    answer = Answer(label, person, seconds)
+    answered.append(recording.Answered(request.id, answer))
+  recording.record(store, answered)
   text = people.export(store, 'csv', (64, 128), which='all')
   verdict = people.check(other, text, 'csv', (64, 128))
   assert verdict.faults == []
@@ -153,12 +128,10 @@ def test_answers_train_the_same_whatever_way_they_came(
       direct.mark(id_, 'unsure', 'ana')
     else:
       direct.answer(id_, label, 'ana')
-  path = tmp_path / FILES[format_name]
+  path = tmp_path / people.FILES[format_name]
   text = people.export(imported, format_name, size, shown=(129, 255))
   path.write_text(people.answer(text, format_name, said))
-  done = importing.import_file(
-    imported, path, format_name, size=size, words=words
-  )
+  done = people.import_file(imported, path, format_name, size)
   assert done.recorded == len(said)
 
   def maps(store, image):
@@ -176,8 +149,7 @@ def test_answers_train_the_same_whatever_way_they_came(
   assert [maps(direct, x) for x in names] == [maps(imported, x) for x in names]
 
 
-def test_an_import_that_is_repeated_adds_nothing(open_store, tmp_path):
-  store = open_store()
+def test_an_import_that_is_repeated_adds_nothing(store, tmp_path):
   people.fill(store, (64, 128), ['a'], 6)
   ids = [request.id for request in store.requests()]
   text = people.export(store, 'label_studio', (64, 128))
@@ -185,20 +157,15 @@ def test_an_import_that_is_repeated_adds_nothing(open_store, tmp_path):
   for count, expected in ((3, (3, 0)), (3, (0, 3)), (6, (3, 3))):
     said = dict.fromkeys(ids[:count], 'car')
     path.write_text(people.answer(text, 'label_studio', said))
-    done = importing.import_file(
-      store, path, 'label_studio', size=(64, 128), words=people.CITYSCAPES
-    )
+    done = people.import_file(store, path, 'label_studio')
     assert (done.recorded, done.known) == expected
   # What was undone since holds no more.
   store.mark(ids[0], 'undo', 'ana')
-  done = importing.import_file(
-    store, path, 'label_studio', size=(64, 128), words=people.CITYSCAPES
-  )
+  done = people.import_file(store, path, 'label_studio')
   assert (done.recorded, done.known) == (1, 5)
 
 
-def test_time_of_a_task_is_shared_among_its_points(open_store):
-  store = open_store()
+def test_time_of_a_task_is_shared_among_its_points(store):
   people.fill(store, (64, 128), ['a'], 5)
   said = {request.id: 'car' for request in store.requests()}
   for name, total in (('label_studio', 2.5), ('label_studio_points', 12.5)):
