@@ -1,7 +1,6 @@
 """A source of images that tells what was read."""
 
 import threading
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,14 +10,10 @@ from pointsup_jax.types import Example
 class Numbered:
   """Image i is of the colour i, its labels are i + 50; remembers its reads."""
 
-  def __init__(
-    self,
-    length: int,
-    shapes: Mapping[int, tuple[int, int]] | None = None,
-    broken: Mapping[int, BaseException] | None = None,  # each raised once
-  ):
+  def __init__(self, length: int, shapes=None, broken=None):
+    """Shapes of those that differ; what the first read of others raises."""
     self.names = tuple(f'image {i}' for i in range(length))
-    self.reads: list[int] = []
+    self.reads = []
     self._shapes, self._broken = shapes or {}, dict(broken or {})
     self._lock = threading.Lock()
 
