@@ -32,8 +32,10 @@ NAMES = {
   ),
 }
 FOLDERS = {
-  'gta5': 'images', SYNTHIA: 'RGB', 'cityscapes': 'leftImg8bit/train/aachen',
-}  # fmt: skip
+  'gta5': 'images',
+  SYNTHIA: 'RGB',
+  'cityscapes': 'leftImg8bit/train/aachen',
+}
 SECOND_LABEL = {
   'gta5': 'labels/00002.png',
   SYNTHIA: 'GT/LABELS/0000001.png',
