@@ -142,7 +142,6 @@ def test_errors_belong_to_the_point_and_the_seed():
 def test_flaws_and_seconds_are_recorded(store):
   annotator = oracle.Annotator(19, 1.0, [[4, 7]], seconds=1.5)
   oracle.answer(store, Images(NAMES, label=4), annotator)
-  found = store.current_answers().values()
-  assert {(x.label, x.seconds, x.annotator) for x in found} == {
-    (7, 1.5, 'ground_truth')
-  }
+  answers = store.current_answers().values()
+  found = {(x.label, x.seconds, x.annotator) for x in answers}
+  assert found == {(7, 1.5, 'ground_truth')}

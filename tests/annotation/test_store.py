@@ -140,16 +140,11 @@ def test_the_most_valuable_requests_come_first(store):
   assert waiting(store) == [*rich_first, 'dull-r0-c1', 'dull-r0-c0']
 
 
-def test_an_answered_request_is_not_asked_again(three):
+def test_an_answered_request_is_not_asked_again_and_keeps_its_place(three):
+  order = three.unanswered()
   three.answer('b-r0-c0', 0, 'ana')
   assert waiting(three) == ['a-r1-c2', 'a-r1-c3']
-  assert three.counts().answered == 1
-
-
-def test_the_latest_answer_holds(three):
-  three.answer('a-r1-c2', 4, 'ana')
-  three.answer('a-r1-c2', 5, 'ben')
-  assert labels(three) == {(1, 2): 5}
+  assert three.ordered() == order
   assert three.counts().answered == 1
 
 
@@ -256,12 +251,13 @@ def test_other_programs_can_read_the_points(three, other):
   assert other.execute('PRAGMA journal_mode').fetchone() == ('wal',)
 
 
-def test_a_store_can_be_opened_twice_at_a_time(three, path):
+def test_the_latest_answer_holds_in_a_store_opened_twice(three, path):
   with store_lib.Store(path, num_classes=19) as other:
     other.answer('a-r1-c2', 4, 'ana')
     assert labels(three) == {(1, 2): 4}
     three.answer('a-r1-c2', 5, 'ben')
     assert labels(other) == {(1, 2): 5}
+  assert three.counts().answered == 1
 
 
 def test_answers_survive_a_killed_process(three, path):
@@ -329,9 +325,7 @@ def make_older(path):
     (pathlib.Path.mkdir, 'cannot be opened as an annotation store'),
   ],
 )
-def test_a_file_that_is_something_else_is_refused_and_left_alone(
-  path, make, words
-):
+def test_other_files_are_refused_and_left_alone(path, make, words):
   make(path)
   before = path.read_bytes() if path.is_file() else None
   text = saying.message(lambda: store_lib.Store(path))
@@ -411,12 +405,6 @@ def test_all_that_stands_is_told_the_oldest_first(three):
   assert three.answers_by_person('b-r0-c0') == found[1:2]
 
 
-def test_requests_in_order_are_the_unanswered_ones_of_a_new_store(three):
-  order = three.unanswered()
-  three.answer('b-r0-c0', 4, 'ana')
-  assert three.ordered() == order
-
-
 def test_leases_outlive_the_process_and_can_be_renewed(three, path):
   one, two = (records.Lease('a-r1-c2', who, 100.5) for who in ('ana', 'ben'))
   three.lease([one, two])
@@ -433,9 +421,7 @@ def test_answers_wait_for_the_disk_after_leases_did_not(three, path):
   assert found == (2,)  # FULL
 
 
-def test_what_is_said_of_one_point_is_found_without_reading_all_answers(
-  store, other
-):
+def test_answers_to_one_point_are_found_without_reading_all(store, other):
   query = schema.answers_by_person("WHERE request_id = 'a-r1-c2'")
   plan = other.execute(f'EXPLAIN QUERY PLAN {query}').fetchall()
   of_answers = [step for *_, step in plan if ' answers ' in step]
