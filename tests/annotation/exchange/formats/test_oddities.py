@@ -36,10 +36,8 @@ def document(request, store, said):
 
 def check(store, document):
   verdict = people.check(store, document.text, document.format_name, SIZE)
-  words = people.CITYSCAPES
-  return verdict, {
-    x.request: words.of(x.answer.label) for x in verdict.accepted
-  }
+  word = people.CITYSCAPES.of
+  return verdict, {id_: word(said.label) for id_, said in verdict.accepted}
 
 
 def check_holds(store, document, expected):
@@ -101,9 +99,7 @@ def test_a_person_s_two_answers_are_none(store, document, said):
     ('aB3_xY-9kQ', 'added by hand'),
   ],
 )
-def test_a_point_never_asked_or_added_is_listed(
-  store, document, said, id_, words
-):
+def test_a_point_never_asked_is_listed(store, document, said, id_, words):
   _, copy = documents.repeat(document.entries()[0])
   document.rename(copy, id_)
   check_fault(store, document, said, words)
@@ -188,9 +184,7 @@ def test_people_who_disagree_settle_nothing(store, document):
   )  # fmt: skip
 
 
-def test_a_file_with_faults_is_refused_as_a_whole(
-  store, document, tmp_path, capsys
-):
+def test_a_faulty_file_is_refused_as_a_whole(store, document, tmp_path, capsys):
   entries = document.entries()
   _, copy = documents.repeat(entries[0])
   document.rename(copy, 'zebra-r1-c1')

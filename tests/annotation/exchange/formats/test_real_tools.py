@@ -115,17 +115,24 @@ def test_label_studio_would_find_a_fault(order, tmp_path):
   assert any(outside(LABEL_STUDIO, VALIDATE, path, config))
 
 
+def read(images, kind, points, atol):
+  """Each point, with the class and the attributes that datumaro finds."""
+  found = outside(DATUMARO, READ, images.parent, kind)
+  by_id = {x[3]['point_id']: x for x in found}
+  assert len(found) == len(by_id) == len(points)
+  for point in points:
+    image, position, label, attributes = by_id[point.request.id]
+    assert image == point.request.image
+    np.testing.assert_allclose(position, place(point.request), atol=atol)
+    yield point, label, attributes
+
+
 @needs_datumaro
 def test_datumaro_reads_the_xml_as_cvat_writes_it(order, images):
   exporting.write(order, 'cvat', images.parent / 'points.xml')
-  found = outside(DATUMARO, READ, images.parent, 'cvat')
-  by_id = {x[3]['point_id']: x for x in found}
-  assert len(found) == len(by_id) == len(order.points)
-  for point in order.points:
-    image, position, label, attributes = by_id[point.request.id]
-    assert image == point.request.image
+  found = read(images, 'cvat', order.points, atol=0.00501)
+  for point, label, attributes in found:
     assert label == 'query'
-    np.testing.assert_allclose(position, place(point.request), atol=0.00501)
     assert attributes['class'] == order.word_of(point)
     assert attributes['requests'] == order.digest
 
@@ -134,13 +141,8 @@ def test_datumaro_reads_the_xml_as_cvat_writes_it(order, images):
 def test_datumaro_reads_the_coco_keypoints(order, images):
   path = images.parent / 'annotations' / 'person_keypoints_all.json'
   exporting.write(order, 'coco', path)
-  found = outside(DATUMARO, READ, images.parent, 'coco_person_keypoints')
-  by_id = {x[3]['point_id']: x for x in found}
   answered = [point for point in order.points if point.answer is not None]
   labelled = [x for x in answered if x.answer.label is not None]
-  assert len(found) == len(by_id) == len(labelled)
-  for point in labelled:
-    image, position, label, _ = by_id[point.request.id]
-    assert image == point.request.image
+  found = read(images, 'coco_person_keypoints', labelled, atol=0.01)
+  for point, label, _ in found:
     assert label == order.word_of(point)
-    np.testing.assert_allclose(position, place(point.request), atol=0.01)

@@ -73,9 +73,7 @@ def test_untouched_points_are_unanswered(format_name, store):
 
 @pytest.mark.parametrize('format_name', ['label_studio', 'cvat'])
 @pytest.mark.parametrize('shown', [(769, 1023), (1052, 1914), (100, 99)])
-def test_every_column_and_row_is_shown_where_it_was_asked(
-  format_name, shown, store
-):
+def test_each_row_and_column_is_shown_where_asked(format_name, shown, store):
   size = (385, 1023)
   requests = [people.request('a', i % 385, i) for i in range(1023)]
   store.add_image('a', size, 0.5, requests)
@@ -113,9 +111,7 @@ def test_csv_brings_back_people_and_times_too(open_store):
 
 
 @pytest.mark.parametrize('format_name', people.READABLE)
-def test_answers_train_the_same_whatever_way_they_came(
-  format_name, open_store, tmp_path
-):
+def test_answers_train_the_same_either_way(format_name, open_store, tmp_path):
   rng = np.random.default_rng(2)
   size, names, words = (64, 128), ['a', 'b/c'], people.CITYSCAPES
   direct, imported = open_store(), open_store()
