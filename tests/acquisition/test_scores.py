@@ -1,4 +1,4 @@
-"""Scores of pixels, against float64 NumPy."""
+"""Scores of pixels, and what is asked by them, against float64 NumPy."""
 
 import functools
 
@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from pointsup_jax.acquisition import scores
+from pointsup_jax.acquisition import grid, scores, selection
 
 
 def softmax(logits):
@@ -52,17 +52,17 @@ def score_map(name, logits):
 COMPILED = {
   name: jax.jit(functools.partial(score_map, name)) for name in scores.NAMES
 }
-REFERENCES = {
+OF_PIXELS = {
   'entropy': entropy,
   'margin': margin,
   'least_confidence': least_confidence,
-  'region_impurity': region_impurity,
 }
-OF_PIXELS = ('entropy', 'margin', 'least_confidence')
+REFERENCES = {**OF_PIXELS, 'region_impurity': region_impurity}
 
 
-def test_every_score_has_a_reference():
-  assert set(scores.NAMES) == set(REFERENCES)
+@pytest.fixture
+def rng():
+  return np.random.default_rng(0)
 
 
 @pytest.mark.parametrize('name', scores.NAMES)
@@ -129,13 +129,84 @@ def test_compiled_equals_not_compiled(name, rng):
 @pytest.mark.parametrize('name', scores.NAMES)
 def test_half_precision_logits_are_scored_in_single_precision(name, rng):
   logits = rng.standard_normal((1, 4, 4, 5)).astype(jax.numpy.bfloat16)
-  found = COMPILED[name](logits)
+  found, full = COMPILED[name](logits), COMPILED[name](np.float32(logits))
   assert found.dtype == np.float32
-  np.testing.assert_array_equal(
-    found, COMPILED[name](logits.astype(np.float32))
-  )
+  np.testing.assert_array_equal(found, full)
 
 
-@pytest.fixture
-def rng():
-  return np.random.default_rng(0)
+# What stage 2 does with logits, in one program.
+
+of_shapes = pytest.mark.parametrize(
+  ('height', 'width', 'classes', 'shape', 'k'),
+  [
+    (8, 16, 19, (2, 4), 3),
+    (12, 20, 5, (3, 5), 15),
+    (16, 32, 2, (8, 16), 10),
+    (6, 6, 7, (1, 1), 1),
+    (24, 8, 11, (6, 2), 4),
+  ],
+)
+
+
+@functools.partial(jax.jit, static_argnames=('score', 'shape', 'k'))
+def ask(logits, asked, *, score, shape, k):
+  found = grid.patch_scores(score_map(score, logits), *shape)
+  ids = np.arange(len(logits), dtype=np.uint32)
+  ranks = selection.ranking('active', found, 0, ids)
+  return found, selection.select('active', ranks, asked, k)
+
+
+def ask_by_hand(logits, asked, *, score, shape, k):
+  """Patch by patch, ties to the lower index."""
+  of_pixels = REFERENCES[score](logits.astype(np.float64))
+  rows, cols = logits.shape[1] // shape[0], logits.shape[2] // shape[1]
+  means = np.empty(asked.shape)
+  for patch, (i, j) in enumerate(np.ndindex(shape)):
+    inside = of_pixels[:, i * rows :, j * cols :][:, :rows, :cols]
+    means[:, patch] = inside.mean((1, 2))
+  best = []
+  for image, known in zip(means, asked, strict=True):
+    left = np.flatnonzero(~known).tolist()
+    # Equal up to rounding is equal: 1e-9 is far below float32's resolution.
+    best.append(sorted(left, key=lambda i: (-round(image[i], 9), i))[:k])
+  return means, best
+
+
+@pytest.mark.parametrize('score', scores.NAMES)
+@of_shapes
+def test_random_logits_ask_for_the_best_patches(
+  score, height, width, classes, shape, k
+):
+  rng = np.random.default_rng(height)
+  logits = rng.normal(0, 3, (3, height, width, classes)).astype(np.float32)
+  asked = rng.random((3, shape[0] * shape[1])) < 0.2
+  k = min(k, int((~asked).sum(1).min()))
+  found, patches = ask(logits, asked, score=score, shape=shape, k=k)
+  means, best = ask_by_hand(logits, asked, score=score, shape=shape, k=k)
+  np.testing.assert_allclose(found, means, rtol=2e-5, atol=1e-6)
+  assert np.asarray(patches).tolist() == best
+
+
+@pytest.mark.parametrize('score', OF_PIXELS)
+@of_shapes
+def test_patches_that_are_alike_are_asked_in_order(
+  score, height, width, classes, shape, k
+):
+  """Every patch is one of three, so that most scores are ties."""
+  rng = np.random.default_rng(width)
+  size = height // shape[0], width // shape[1]
+  kinds = rng.normal(0, 3, (3, *size, classes)).astype(np.float32)
+  tiles = kinds[rng.integers(0, 3, (2, *shape))].swapaxes(2, 3)
+  logits = tiles.reshape(2, height, width, classes)
+  asked = np.zeros((2, shape[0] * shape[1]), bool)
+  _, patches = ask(logits, asked, score=score, shape=shape, k=k)
+  _, best = ask_by_hand(logits, asked, score=score, shape=shape, k=k)
+  assert np.asarray(patches).tolist() == best
+
+
+@pytest.mark.parametrize('score', scores.NAMES)
+def test_flat_logits_ask_from_the_first_patch_on(score):
+  logits = np.zeros((1, 8, 16, 19), np.float32)
+  asked = np.arange(8)[None] == 1
+  _, patches = ask(logits, asked, score=score, shape=(2, 4), k=3)
+  assert np.asarray(patches[0]).tolist() == [0, 2, 3]

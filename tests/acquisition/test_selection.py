@@ -16,7 +16,8 @@ IDS = selection.image_ids(NAMES)
 SHAPES = [
   # size, grid, n
   ((8, 16), (2, 4), 3),
-  ((12, 6), (3, 2), 8),  # every pixel
+  ((12, 6), (3, 2), 8),
+  ((12, 6), (3, 2), 12),  # every pixel
   ((5, 7), (1, 1), 1),
   ((4, 6), (4, 6), 1),  # patches of one pixel
   ((64, 96), (2, 3), 40),
@@ -62,28 +63,17 @@ def test_every_patch_holds_n_distinct_points_of_its_own(size, shape, n):
       assert row * rows // size[0] * cols + col * cols // size[1] == patch
 
 
-def test_all_pixels_are_drawn_when_n_is_their_number():
-  points = draw(3, IDS, (12, 6), (3, 2), 12)
-  for image in points:
-    assert len({tuple(p) for p in image.reshape(-1, 2)}) == 72
-
-
 def test_points_do_not_depend_on_the_batch():
   size, shape, n = SHAPES[0]
   together = draw(5, IDS, size, shape, n)
-  order = [4, 0, 5, 2]
-  np.testing.assert_array_equal(
-    draw(5, IDS[order], size, shape, n), together[order]
-  )
-  for i in range(len(IDS)):
-    alone = draw(5, IDS[i : i + 1], size, shape, n)
-    np.testing.assert_array_equal(alone[0], together[i])
+  for batch in ([4, 0, 5, 2], *([i] for i in range(len(IDS)))):
+    found = draw(5, IDS[batch], size, shape, n)
+    np.testing.assert_array_equal(found, together[batch])
 
 
 def test_points_differ_between_images_patches_and_seeds():
   points = draw(0, IDS, (64, 64), (2, 2), 5)
-  inside = points % 32
-  assert len({inside[i, p].tobytes() for i in range(6) for p in range(4)}) == 24
+  assert len({x.tobytes() for image in points % 32 for x in image}) == 24
   assert not np.array_equal(points, draw(1, IDS, (64, 64), (2, 2), 5))
 
 
@@ -97,13 +87,10 @@ def test_compiled_equals_not_compiled():
 def test_drawn_points_stay_the_same_in_later_versions():
   # Requests in a workdir name these pixels; another stream would orphan them.
   points = draw(0, selection.image_ids(['a']), (8, 8), (2, 2), 2)
-  expected = [
-    [[0, 2], [3, 0]],
-    [[0, 5], [1, 5]],
-    [[4, 2], [6, 0]],
-    [[4, 4], [6, 7]],
-  ]
-  np.testing.assert_array_equal(points[0], expected)
+  np.testing.assert_array_equal(
+    points[0].reshape(4, 4),
+    [[0, 2, 3, 0], [0, 5, 1, 5], [4, 2, 6, 0], [4, 4, 6, 7]],
+  )
 
 
 def chi_square(counts, cells):
@@ -117,24 +104,17 @@ def test_every_combination_of_pixels_is_equally_likely(n, subsets):
   ids = np.arange(1500, dtype=np.uint32)
   points = draw(0, ids, (4, 6), (2, 2), n)  # 6 pixels a patch
   for patch in range(4):
-    counts = collections.Counter(
-      points[i, patch].tobytes() for i in range(len(ids))
-    )
+    counts = collections.Counter(x.tobytes() for x in points[:, patch])
     assert len(counts) == subsets
     # 37 is beyond the 0.999 quantile for up to 14 degrees of freedom.
     assert chi_square(counts, subsets) < 37
 
 
-def test_active_takes_the_highest_scores():
+@pytest.mark.parametrize(('strategy', 'count'), [('active', 4), ('full', 12)])
+def test_the_highest_scores_come_first(strategy, count):
   scores = np.random.default_rng(0).random((6, 12), np.float32)
-  found = select('active', scores, 0, IDS, 4)
-  np.testing.assert_array_equal(found, np.argsort(-scores, axis=1)[:, :4])
-
-
-def test_full_takes_all_patches_highest_score_first():
-  scores = np.random.default_rng(0).random((6, 12), np.float32)
-  found = select('full', scores, 0, IDS, 4)
-  np.testing.assert_array_equal(found, np.argsort(-scores, axis=1))
+  found = select(strategy, scores, 0, IDS, 4)
+  np.testing.assert_array_equal(found, np.argsort(-scores, axis=1)[:, :count])
 
 
 def test_self_training_asks_nothing():
@@ -155,20 +135,15 @@ def test_random_takes_k_distinct_patches_whatever_the_scores(k):
     assert set(row.tolist()) <= set(range(12))
 
 
-def test_random_patches_do_not_depend_on_the_batch():
-  scores = np.zeros((6, 128))
-  together = np.asarray(select('random', scores, 9, IDS, 10))
-  order = [3, 1, 5]
-  found = select('random', scores[order], 9, IDS[order], 10)
+@pytest.mark.parametrize('seed', [0, 9])
+def test_random_patches_are_those_of_the_image_and_the_seed(seed):
+  scores, order = np.zeros((6, 128)), [3, 1, 5]
+  together = np.asarray(select('random', scores, seed, IDS, 10))
+  found = select('random', scores[order], seed, IDS[order], 10)
   np.testing.assert_array_equal(found, together[order])
-
-
-def test_random_patches_differ_between_images_and_seeds():
-  scores = np.zeros((6, 128))
-  found = np.asarray(select('random', scores, 0, IDS, 10))
-  assert len({row.tobytes() for row in found}) == 6
-  other = np.asarray(select('random', scores, 1, IDS, 10))
-  assert not np.array_equal(found, other)
+  assert len({row.tobytes() for row in together}) == 6
+  other = select('random', scores, seed + 1, IDS, 10)
+  assert not np.array_equal(together, other)
 
 
 def test_every_set_of_random_patches_is_equally_likely():

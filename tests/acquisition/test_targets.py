@@ -8,24 +8,29 @@ import pytest
 from pointsup_jax.acquisition import targets
 
 
+def found(pseudo, points, asked, answers, mode, grid=(2, 4)):
+  """What stage 3 learns of an image, and which of it are answers."""
+  return targets.target_labels(
+    pseudo, points=points, asked=asked, answers=answers, mode=mode, grid=grid
+  )
+
+
 def by_hand(pseudo, points, asked, answers, mode, grid):
   """What a pixel's label is, decided pixel by pixel."""
   given = {(r, c): label for r, c, label in zip(*answers, strict=True)}
   drawn = {tuple(point) for patch in points for point in patch}
   height, width = pseudo.shape
-  labels = np.empty((height, width), np.uint8)
+  labels = np.full(pseudo.shape, 255, np.uint8)
   for row, col in itertools.product(range(height), range(width)):
     patch = row * grid[0] // height * grid[1] + col * grid[1] // width
     if patch in asked:
       labels[row, col] = given.get((row, col), 255)
     elif mode == 'dense' or (mode == 'points' and (row, col) in drawn):
       labels[row, col] = pseudo[row, col]
-    else:
-      labels[row, col] = 255
   return labels
 
 
-def example(size, grid, n, num_asked, seed=0):
+def example(size=(16, 32), grid=(2, 4), n=3, num_asked=3, seed=0):
   """Pseudo labels, points, asked patches and their answers, but for a few."""
   rng = np.random.default_rng(seed)
   pseudo = rng.integers(19, size=size).astype(np.uint8)
@@ -44,7 +49,7 @@ def example(size, grid, n, num_asked, seed=0):
   chosen = chosen[rng.random(len(chosen)) < 0.8]  # some have no answer
   labels = rng.choice([*range(19), 255], len(chosen)).astype(np.uint8)
   answers = (chosen[:, 0], chosen[:, 1], labels)
-  return pseudo, points, set(asked.tolist()), answers
+  return pseudo, points.astype(np.int16), set(asked.tolist()), answers
 
 
 @pytest.mark.parametrize('mode', targets.MODES)
@@ -61,20 +66,12 @@ def example(size, grid, n, num_asked, seed=0):
 )
 def test_equals_a_loop_over_pixels(mode, size, grid, n, num_asked):
   for seed in range(3):
-    pseudo, points, asked, answers = example(size, grid, n, num_asked, seed)
-    found, answered = targets.target_labels(
-      pseudo,
-      points=points.astype(np.int16),
-      asked=asked,
-      answers=answers,
-      mode=mode,
-      grid=grid,
-    )
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(
-      found, by_hand(pseudo, points, asked, answers, mode, grid)
-    )
-    given = set(zip(answers[0].tolist(), answers[1].tolist(), strict=True))
+    image = example(size, grid, n, num_asked, seed)
+    labels, answered = found(*image, mode, grid)
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, by_hand(*image, mode, grid))
+    rows, cols, _ = image[-1]
+    given = set(zip(rows.tolist(), cols.tolist(), strict=True))
     assert set(map(tuple, np.argwhere(answered).tolist())) == given
 
 
@@ -82,40 +79,19 @@ def test_equals_a_loop_over_pixels(mode, size, grid, n, num_asked):
 def test_a_void_answer_hides_the_pseudo_label(mode):
   pseudo = np.zeros((4, 4), np.uint8)
   points = np.array([[[0, 0]], [[0, 2]], [[2, 0]], [[3, 3]]])
-  found, _ = targets.target_labels(
-    pseudo,
-    points=points,
-    asked={3},
-    answers=(np.array([3]), np.array([3]), np.array([255], np.uint8)),
-    mode=mode,
-    grid=(2, 2),
-  )
-  assert (found[2:, 2:] == 255).all()
+  void = np.array([3]), np.array([3]), np.array([255], np.uint8)
+  labels, _ = found(pseudo, points, {3}, void, mode, (2, 2))
+  assert (labels[2:, 2:] == 255).all()
 
 
 def test_the_pseudo_labels_are_left_as_they_are():
-  pseudo, points, asked, answers = example((16, 32), (2, 4), 3, 3)
+  pseudo, *others = example()
   before = pseudo.copy()
   pseudo.flags.writeable = False  # as np.asarray(PIL image) is
-  targets.target_labels(
-    pseudo,
-    points=points,
-    asked=asked,
-    answers=answers,
-    mode='dense',
-    grid=(2, 4),
-  )
+  found(pseudo, *others, 'dense')
   np.testing.assert_array_equal(pseudo, before)
 
 
 def test_an_unknown_mode_is_refused():
-  pseudo, points, asked, answers = example((16, 32), (2, 4), 3, 3)
   with pytest.raises(ValueError, match="'all' is not one of"):
-    targets.target_labels(
-      pseudo,
-      points=points,
-      asked=asked,
-      answers=answers,
-      mode='all',
-      grid=(2, 4),
-    )
+    found(*example(), 'all')

@@ -29,17 +29,9 @@ def test_kappa_is_undefined_without_points_or_with_one_label_only():
 
 
 def test_every_pair_of_annotators_is_compared_where_both_gave_labels():
-  found = agreement.measure(
-    [
-      said('p', 'ben', 2),
-      said('p', 'ana', 1),
-      said('q', 'ana', 1),
-      said('q', 'ben', 1),
-      said('q', 'eva', 255),
-      said('r', 'ana', 1),
-      said('r', 'ben', None, 'unsure'),
-    ]
-  )
+  gave = [('p', 'ben', 2), ('p', 'ana', 1), ('q', 'ana', 1), ('q', 'ben', 1)]
+  gave += [('q', 'eva', 255), ('r', 'ana', 1), ('r', 'ben', None, 'unsure')]
+  found = agreement.measure([said(*answer) for answer in gave])
   assert [(x.annotators, x.points, x.same) for x in found.pairs] == [
     (('ana', 'ben'), 2, 1),
     (('ana', 'eva'), 1, 0),
@@ -49,12 +41,8 @@ def test_every_pair_of_annotators_is_compared_where_both_gave_labels():
 
 
 def test_a_settled_dispute_is_none():
-  found = agreement.measure(
-    [
-      said('p', 'ana', 1),
-      said('p', 'ben', 2),
-      said('p', 'eva', 2, mode='adjudicate'),
-    ]
-  )
+  answers = [said('p', 'ana', 1), said('p', 'ben', 2)]
+  settled = said('p', 'eva', 2, mode='adjudicate')
+  found = agreement.measure([*answers, settled])
   assert found.disputed == []
   assert [x.annotators for x in found.pairs] == [('ana', 'ben')]

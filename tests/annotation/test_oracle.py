@@ -1,23 +1,23 @@
 """The simulated annotator answers with the label files' labels."""
 
 import numpy as np
+import people
 import pytest
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import oracle, records
-from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.annotation import oracle
 from pointsup_jax.types import Example
 
 
 class Images:
-  """Random labels; counts how often each image is loaded."""
+  """Random labels or one label; counts how often each image is loaded."""
 
-  def __init__(self, names, size=(8, 12), fail_at=None):
+  def __init__(self, names, fail_at=None, label=None):
     rng = np.random.default_rng(0)
+    choice = [*range(19), 255] if label is None else [label]
     self.names = names
     self.labels = {
-      name: rng.choice([*range(19), 255], size).astype(np.uint8)
-      for name in names
+      name: rng.choice(choice, (8, 12)).astype(np.uint8) for name in names
     }
     self.loaded = []
     self.fail_at = fail_at
@@ -37,18 +37,12 @@ POINTS = [(0, 0), (3, 11), (7, 5), (7, 11)]
 
 
 @pytest.fixture
-def store(tmp_path):
-  with store_lib.Store(tmp_path / 'annotations.sqlite', 19) as store:
-    for i, name in enumerate(NAMES):
-      requests = [
-        records.Request(
-          records.request_id(name, row, col), name, row, col, 0, 0.5, 1, 1, 9
-        )
-        for row, col in POINTS
-      ]
-      store.add_image(name, (8, 12), i / 10, requests)
-    store.add_image('without requests', (8, 12), 0.9, [])
-    yield store
+def store(store):
+  for i, name in enumerate(NAMES):
+    requests = [people.request(name, *point) for point in POINTS]
+    store.add_image(name, (8, 12), i / 10, requests)
+  store.add_image('without requests', (8, 12), 0.9, [])
+  return store
 
 
 def check_answers(store, images):
@@ -73,10 +67,7 @@ def test_each_image_is_loaded_once_the_most_valuable_first(store):
 
 
 def test_void_is_a_label_and_not_a_doubt(store):
-  images = Images(NAMES)
-  for labels in images.labels.values():
-    labels[:] = 255
-  oracle.answer(store, images, EXACT)
+  oracle.answer(store, Images(NAMES, label=255), EXACT)
   kinds = {(said.answer, said.label) for said in store.answers_by_person()}
   assert kinds == {('label', 255)}
 
@@ -96,9 +87,8 @@ def test_people_s_answers_are_kept(store):
   images = Images(NAMES)
   store.answer('a-r0-c0', 17, 'ana')
   images.labels['a'][0, 0] = 3
-  assert (
-    oracle.answer(store, images, oracle.Annotator(19, name='simulated')) == 11
-  )
+  annotator = oracle.Annotator(19, name='simulated')
+  assert oracle.answer(store, images, annotator) == 11
   assert store.answered('a').labels[0] == 17
   annotators = {entry.annotator for entry in store.current_answers().values()}
   assert annotators == {'ana', 'simulated'}
@@ -128,9 +118,7 @@ def test_errors_are_as_frequent_as_asked_for_and_of_every_class():
 
 
 def test_confusable_classes_are_taken_for_each_other():
-  annotator = oracle.Annotator(
-    6, error_rate=1.0, confusable=[[0, 1], [1, 2], [5]]
-  )
+  annotator = oracle.Annotator(6, 1.0, confusable=[[0, 1], [1, 2], [5]])
   assert share_of_errors(annotator, 0)[1] == {1}
   assert share_of_errors(annotator, 1)[1] == {0, 2}
   assert share_of_errors(annotator, 3)[1] == {0, 1, 2, 4, 5}
@@ -152,12 +140,8 @@ def test_errors_belong_to_the_point_and_the_seed():
 
 
 def test_flaws_and_seconds_are_recorded(store):
-  images = Images(NAMES)
-  for labels in images.labels.values():
-    labels[:] = 4
   annotator = oracle.Annotator(19, 1.0, [[4, 7]], seconds=1.5)
-  oracle.answer(store, images, annotator)
-  found = {
-    (x.label, x.seconds, x.annotator) for x in store.current_answers().values()
-  }
+  oracle.answer(store, Images(NAMES, label=4), annotator)
+  answers = store.current_answers().values()
+  found = {(x.label, x.seconds, x.annotator) for x in answers}
   assert found == {(7, 1.5, 'ground_truth')}

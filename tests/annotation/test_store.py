@@ -1,5 +1,7 @@
 """The annotation store: append-only, durable, and read by others."""
 
+import contextlib
+import pathlib
 import re
 import sqlite3
 import subprocess
@@ -8,35 +10,11 @@ import sys
 import numpy as np
 import pytest
 import saying
+from people import request
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import records, schema
 from pointsup_jax.annotation import store as store_lib
-
-
-def request(image, row, col, patch=0, score=0.5, pseudo_label=3):
-  return records.Request(
-    records.request_id(image, row, col),
-    image,
-    row,
-    col,
-    patch,
-    score,
-    pseudo_label,
-    round=1,
-    model_step=100,
-  )
-
-
-@pytest.fixture
-def path(tmp_path):
-  return tmp_path / 'annotations.sqlite'
-
-
-@pytest.fixture
-def store(path):
-  with store_lib.Store(path, num_classes=19) as store:
-    yield store
 
 
 @pytest.fixture
@@ -47,14 +25,20 @@ def three(store):
   return store
 
 
+@pytest.fixture
+def other(path):
+  """Another program's connection to the store's file."""
+  with contextlib.closing(sqlite3.connect(path)) as other:
+    yield other
+
+
 def labels(store, image='a'):
-  rows, cols, labels = store.answered(image)
-  return {
-    (r, c): x
-    for r, c, x in zip(
-      rows.tolist(), cols.tolist(), labels.tolist(), strict=True
-    )
-  }
+  rows, cols, labels = (x.tolist() for x in store.answered(image))
+  return dict(zip(zip(rows, cols, strict=True), labels, strict=True))
+
+
+def waiting(store):
+  return [request.id for request in store.unanswered()]
 
 
 def test_a_new_store_is_empty(store):
@@ -101,32 +85,20 @@ def test_numpy_numbers_are_kept_as_numbers(store):
   assert labels(store) == {(1, 2): 9}
 
 
-def test_asked_patches_are_those_with_requests(store):
-  asked = [request('a', 0, 0, 5), request('a', 0, 1, 5), request('a', 9, 9, 2)]
-  store.add_image('a', (10, 10), 0.5, asked)
-  assert store.asked_before(2)['a'] == {2, 5}
-
-
-def in_round(round, *place):
-  return request(*place)._replace(round=round)
-
-
 def test_every_round_scores_an_image_anew(store):
   store.add_image('a', (8, 16), [0.1, 0.2, 0.6], [request('a', 0, 0, patch=2)])
   store.add_image('b', (8, 16), [0.4, 0.4, 0.4], [])
   assert [r.image for r in store.ordered()] == ['a']
   assert store.images(2) == set()
-  asked = [in_round(2, 'a', 5, 5, 1)]
+  asked = [request('a', 5, 5, 1, round=2)]
   assert store.add_image('a', (8, 16), [0.9, 0.8, 0.0], asked, round=2)
   assert not store.add_image('a', (8, 16), [0, 0, 0], asked, round=2)
   assert store.images(1) == {'a', 'b'}
   assert store.images(2) == {'a'}
-  first = store.patch_scores(1)
+  first, second = store.patch_scores(1), store.patch_scores(2)
   assert first.keys() == {'a', 'b'}
   np.testing.assert_array_equal(first['a'], np.float32([0.1, 0.2, 0.6]))
-  np.testing.assert_array_equal(
-    store.patch_scores(2)['a'], np.float32([0.9, 0.8, 0])
-  )
+  np.testing.assert_array_equal(second['a'], np.float32([0.9, 0.8, 0]))
   assert len(store.requests('a')) == 2
 
 
@@ -134,7 +106,8 @@ def test_a_round_knows_what_was_asked_before_it(store):
   asked = [request('a', 0, 0, 5), request('a', 0, 1, 5), request('a', 9, 9, 2)]
   store.add_image('a', (10, 10), 0.5, asked)
   store.add_image('b', (10, 10), 0.5, [request('b', 0, 0, 1)])
-  store.add_image('a', (10, 10), 0.5, [in_round(2, 'a', 3, 3, 7)], round=2)
+  later = [request('a', 3, 3, 7, round=2)]
+  store.add_image('a', (10, 10), 0.5, later, round=2)
   assert store.asked_before(1) == {}
   assert store.asked_before(2) == {'a': {2, 5}, 'b': {1}}
   assert store.asked_before(3) == {'a': {2, 5, 7}, 'b': {1}}
@@ -150,40 +123,26 @@ def test_a_round_is_asked_once(store):
   store.add_round(1, [request('a', 5, 5)])
   assert [r.id for r in store.requests()] == ['a-r0-c0', 'a-r0-c1']
   with pytest.raises(sqlite3.IntegrityError):
-    store.add_round(2, [in_round(2, 'a', 7, 7), in_round(2, 'c', 0, 0)])
+    store.add_round(2, [request(x, 7, 7, round=2) for x in 'ac'])
   assert len(store.requests()) == 2
 
 
 def test_the_most_valuable_requests_come_first(store):
-  dull = [request('dull', 0, c, c, score) for c, score in [(0, 0.1), (1, 0.9)]]
-  rich = [
-    request('rich', 5, 3, 1, 0.4),
-    request('rich', 6, 1, 1, 0.4),
-    request('rich', 0, 9, 0, 0.3),
-    request('rich', 0, 4, 2, 0.8),
-  ]
-  store.add_image('dull', (8, 16), 0.1, dull)
-  store.add_image('rich', (8, 16), 0.2, rich)
-  assert [r.id for r in store.unanswered()] == [
-    'rich-r0-c4',
-    'rich-r6-c1',  # a tie in the patch's score: from left to right
-    'rich-r5-c3',
-    'rich-r0-c9',
-    'dull-r0-c1',
-    'dull-r0-c0',
-  ]
+  dull = [(0, 0, 0, 0.1), (0, 1, 1, 0.9)]
+  rich = [(5, 3, 1, 0.4), (6, 1, 1, 0.4), (0, 9, 0, 0.3), (0, 4, 2, 0.8)]
+  for name, score, points in (('dull', 0.1, dull), ('rich', 0.2, rich)):
+    asked = [request(name, *point) for point in points]
+    store.add_image(name, (8, 16), score, asked)
+  # A tie in the patch's score, r6 and r5: from left to right.
+  rich_first = ['rich-r0-c4', 'rich-r6-c1', 'rich-r5-c3', 'rich-r0-c9']
+  assert waiting(store) == [*rich_first, 'dull-r0-c1', 'dull-r0-c0']
 
 
-def test_an_answered_request_is_not_asked_again(three):
+def test_an_answered_request_is_not_asked_again_and_keeps_its_place(three):
+  order = three.unanswered()
   three.answer('b-r0-c0', 0, 'ana')
-  assert [r.id for r in three.unanswered()] == ['a-r1-c2', 'a-r1-c3']
-  assert three.counts().answered == 1
-
-
-def test_the_latest_answer_holds(three):
-  three.answer('a-r1-c2', 4, 'ana')
-  three.answer('a-r1-c2', 5, 'ben')
-  assert labels(three) == {(1, 2): 5}
+  assert waiting(three) == ['a-r1-c2', 'a-r1-c3']
+  assert three.ordered() == order
   assert three.counts().answered == 1
 
 
@@ -199,17 +158,13 @@ def test_answers_come_as_arrays_in_the_order_of_requests(three):
 def test_unsure_is_an_answer_that_stage_3_ignores(three):
   three.mark('a-r1-c2', 'unsure', 'ana')
   assert labels(three) == {(1, 2): 255}
-  assert 'a-r1-c2' not in [r.id for r in three.unanswered()]
+  assert 'a-r1-c2' not in waiting(three)
   assert three.counts().answered == 1
 
 
 def test_a_skipped_request_is_asked_again_after_all_others(three):
   three.mark('b-r0-c0', 'skip', 'ana')  # would be the first by its score
-  assert [r.id for r in three.unanswered()] == [
-    'a-r1-c2',
-    'a-r1-c3',
-    'b-r0-c0',
-  ]
+  assert waiting(three) == ['a-r1-c2', 'a-r1-c3', 'b-r0-c0']
   assert three.counts().answered == 0
   assert labels(three, 'b') == {}
 
@@ -235,17 +190,15 @@ def test_undo_brings_back_the_answer_before(three):
     three.answer('a-r1-c3', 7, 'ana')  # of no concern to the other
     expected = replay(events)
     assert labels(three).get((1, 2)) == expected
-    waiting = [r.id for r in three.unanswered()]
-    assert ('a-r1-c2' in waiting) == (expected is None)
+    assert ('a-r1-c2' in waiting(three)) == (expected is None)
   assert 'undo' in events
 
 
 def test_nothing_answered_cannot_be_undone(three):
-  with pytest.raises(ValueError, match='no answer to undo'):
-    three.mark('a-r1-c2', 'undo', 'ana')
-  three.answer('a-r1-c2', 1, 'ana')
-  three.mark('a-r1-c2', 'undo', 'ana')
-  with pytest.raises(ValueError, match='no answer to undo'):
+  for _ in range(2):
+    with pytest.raises(ValueError, match='no answer to undo'):
+      three.mark('a-r1-c2', 'undo', 'ana')
+    three.answer('a-r1-c2', 1, 'ana')
     three.mark('a-r1-c2', 'undo', 'ana')
 
 
@@ -271,19 +224,16 @@ def test_many_answers_are_recorded_together_or_not_at_all(three):
   assert three.counts().answered == 2
 
 
-def test_answers_can_only_be_appended(three, path):
+def test_answers_can_only_be_appended(three, other):
   three.answer('a-r1-c2', 4, 'ana')
-  with sqlite3.connect(path) as other:
-    for sql in ('DELETE FROM answers', 'UPDATE answers SET label = 5'):
-      with pytest.raises(sqlite3.IntegrityError, match='appended'):
-        other.execute(sql)
-  other.close()
+  for sql in ('DELETE FROM answers', 'UPDATE answers SET label = 5'):
+    with pytest.raises(sqlite3.IntegrityError, match='appended'):
+      other.execute(sql)
 
 
-def test_other_programs_can_read_the_points(three, path):
+def test_other_programs_can_read_the_points(three, other):
   three.answer('a-r1-c2', 4, 'ana', seconds=1.5)
   three.mark('b-r0-c0', 'unsure', 'ben')
-  other = sqlite3.connect(path)
   rows = other.execute('SELECT * FROM points')
   assert [column for column, *_ in rows.description] == [
     'image', 'row', 'col', 'patch', 'score', 'pseudo_label', 'label',
@@ -297,15 +247,15 @@ def test_other_programs_can_read_the_points(three, path):
   assert other.execute('SELECT seconds FROM answers').fetchall()[0] == (1.5,)
   assert other.execute('PRAGMA user_version').fetchone() == (schema.VERSION,)
   assert other.execute('PRAGMA journal_mode').fetchone() == ('wal',)
-  other.close()
 
 
-def test_a_store_can_be_opened_twice_at_a_time(three, path):
+def test_the_latest_answer_holds_in_a_store_opened_twice(three, path):
   with store_lib.Store(path, num_classes=19) as other:
     other.answer('a-r1-c2', 4, 'ana')
     assert labels(three) == {(1, 2): 4}
     three.answer('a-r1-c2', 5, 'ben')
     assert labels(other) == {(1, 2): 5}
+  assert three.counts().answered == 1
 
 
 def test_answers_survive_a_killed_process(three, path):
@@ -344,26 +294,23 @@ def make_text(path):
   path.write_text('this is not a database, and longer than a header. ' * 20)
 
 
+def execute(path, *statements):
+  with contextlib.closing(sqlite3.connect(path)) as other, other:
+    for statement in statements:
+      other.execute(statement)
+
+
 def make_foreign(path):
-  with sqlite3.connect(path) as other:
-    other.execute('CREATE TABLE images (x)')
-    other.execute('PRAGMA user_version = 1')
-  other.close()
+  execute(path, 'CREATE TABLE images (x)', 'PRAGMA user_version = 1')
 
 
 def make_newer(path, version=schema.VERSION + 1):
   store_lib.Store(path).close()
-  with sqlite3.connect(path) as other:
-    other.execute(f'PRAGMA user_version = {version}')
-  other.close()
+  execute(path, f'PRAGMA user_version = {version}')
 
 
 def make_older(path):
   make_newer(path, schema.VERSION - 1)
-
-
-def make_folder(path):
-  path.mkdir()
 
 
 @pytest.mark.parametrize(
@@ -373,12 +320,10 @@ def make_folder(path):
     (make_foreign, 'not an annotation store'),
     (make_newer, f'version {schema.VERSION + 1}'),
     (make_older, f'version {schema.VERSION - 1}'),
-    (make_folder, 'cannot be opened as an annotation store'),
+    (pathlib.Path.mkdir, 'cannot be opened as an annotation store'),
   ],
 )
-def test_a_file_that_is_something_else_is_refused_and_left_alone(
-  path, make, words
-):
+def test_other_files_are_refused_and_left_alone(path, make, words):
   make(path)
   before = path.read_bytes() if path.is_file() else None
   text = saying.message(lambda: store_lib.Store(path))
@@ -424,7 +369,7 @@ def test_a_skip_leaves_anothers_answer_in_force(three):
   three.answer('a-r1-c2', 4, 'ana')
   three.mark('a-r1-c2', 'skip', 'ben')
   assert labels(three) == {(1, 2): 4}
-  assert [r.id for r in three.unanswered()] == ['b-r0-c0', 'a-r1-c3']
+  assert waiting(three) == ['b-r0-c0', 'a-r1-c3']
 
 
 def test_a_settled_dispute_stays_settled(three):
@@ -449,18 +394,13 @@ def test_all_that_stands_is_told_the_oldest_first(three):
   three.answer('a-r1-c2', 4, 'ana', 2.0, records.How(1.5, 'confirm'))
   three.mark('b-r0-c0', 'unsure', 'ben')
   three.answer('a-r1-c2', 5, 'ben')
-  assert [answer[1:] for answer in three.answers_by_person()] == [
+  found = three.answers_by_person()
+  assert [answer[1:] for answer in found] == [
     ('a-r1-c2', 'ana', 'label', 4, 1.5, 'confirm', 2.0),
     ('b-r0-c0', 'ben', 'unsure', None, None, None, None),
     ('a-r1-c2', 'ben', 'label', 5, None, None, None),
   ]
-  assert three.answers_by_person('b-r0-c0') == three.answers_by_person()[1:2]
-
-
-def test_requests_in_order_are_the_unanswered_ones_of_a_new_store(three):
-  order = three.unanswered()
-  three.answer('b-r0-c0', 4, 'ana')
-  assert three.ordered() == order
+  assert three.answers_by_person('b-r0-c0') == found[1:2]
 
 
 def test_leases_outlive_the_process_and_can_be_renewed(three, path):
@@ -479,13 +419,9 @@ def test_answers_wait_for_the_disk_after_leases_did_not(three, path):
   assert found == (2,)  # FULL
 
 
-def test_what_is_said_of_one_point_is_found_without_reading_all_answers(
-  store, path
-):
+def test_answers_to_one_point_are_found_without_reading_all(store, other):
   query = schema.answers_by_person("WHERE request_id = 'a-r1-c2'")
-  other = sqlite3.connect(path)
   plan = other.execute(f'EXPLAIN QUERY PLAN {query}').fetchall()
-  other.close()
   of_answers = [step for *_, step in plan if ' answers ' in step]
   assert of_answers
   assert all(step.startswith('SEARCH') for step in of_answers), plan

@@ -14,37 +14,33 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 SMALL_NETWORK = ('--divide=16', '--blocks', '1', '1', '1', '1')
 
 
-def run(program, out, *args):
-  """What a benchmark prints, and its JSON."""
-  done = subprocess.run(
-    [sys.executable, '-m', f'benchmarks.{program}', *args, f'--out={out}'],
-    cwd=REPOSITORY,
-    env=os.environ | {'JAX_PLATFORMS': 'cpu'},
-    capture_output=True,
-    text=True,
-    timeout=300,
-    check=False,
-  )
-  assert done.returncode == 0, done.stderr
-  return done.stdout, json.loads(out.read_text())
+@pytest.fixture
+def run(tmp_path):
+  """Runs a benchmark: gives what it prints, and its JSON."""
+
+  def run(program, *args):
+    out = tmp_path / 'found.json'
+    done = subprocess.run(
+      [sys.executable, '-m', f'benchmarks.{program}', *args, f'--out={out}'],
+      cwd=REPOSITORY,
+      env=os.environ | {'JAX_PLATFORMS': 'cpu'},
+      capture_output=True,
+      text=True,
+      timeout=600,
+      check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(out.read_text())
+
+  return run
 
 
-def test_the_step_against_torch(tmp_path):
+def test_the_step_against_torch(run):
   pytest.importorskip('torch')
-  contenders = (
-    'ours float32',
-    'torch eager float32',
-    'torch channels_last float32',
-  )
-  said, found = run(
-    'step',
-    tmp_path / 'step.json',
-    *SMALL_NETWORK,
-    '--width=8',
-    '--repeats=2',
-    '--only',
-    *contenders,
-  )
+  kinds = ('ours', 'torch eager', 'torch channels_last')
+  contenders = [f'{kind} float32' for kind in kinds]
+  args = ('--width=8', '--repeats=2', '--only', *contenders)
+  said, found = run('step', *SMALL_NETWORK, *args)
   # The same arithmetic, so the same losses from the same weights.
   for line in said.splitlines():
     _, _, rest = line.partition(': losses within ')
@@ -54,54 +50,44 @@ def test_the_step_against_torch(tmp_path):
   assert found['ours float32']['flops'] > 1e8
 
 
-def test_after_the_network(tmp_path):
+def test_after_the_network(run):
   # It compares the results of both ways itself.
-  said, _ = run(
-    'after_the_network',
-    tmp_path / 'after.json',
-    '--divide=4',
-    '--images=2',
-    '--repeats=1',
-  )
+  args = ('--divide=4', '--images=2', '--repeats=1')
+  said, _ = run('after_the_network', *args)
   assert 'acquisition: ' in said
   assert 'evaluation: ' in said
 
 
-def test_memory(tmp_path):
-  _, found = run(
-    'memory',
-    tmp_path / 'memory.json',
-    *SMALL_NETWORK,
-    '--only',
-    'float32',
-    'float32, remat',
-  )
+def test_memory(run):
+  kinds = ('float32', 'float32, remat')
+  _, found = run('memory', *SMALL_NETWORK, '--only', *kinds)
   assert found['float32, remat']['flops'] > found['float32']['flops']
   assert found['float32, remat']['kept'] < found['float32']['kept']
 
 
-def test_convolutions(tmp_path):
+def test_convolutions(run):
   # It compares the results of all ways itself.
-  _, found = run(
-    'convolutions', tmp_path / 'conv.json', '--divide=16', '--repeats=1'
-  )
+  _, found = run('convolutions', '--divide=16', '--repeats=1')
   assert len(found) == 1 + 6  # the device, and the layers
 
 
-def test_host_work_and_that_nothing_is_compiled_twice(tmp_path):
-  _, found = run(
-    'host', tmp_path / 'host.json', *SMALL_NETWORK[1:], '--steps=3'
-  )
+def test_host_work_and_that_nothing_is_compiled_twice(run):
+  _, found = run('host', *SMALL_NETWORK[1:], '--steps=3')
   assert found['programs'] == 1
 
 
-def test_start(tmp_path):
-  _, found = run(
-    'start',
-    tmp_path / 'start.json',
-    '--repeats=1',
-    '--config.data.source.length=4',
-    '--config.data.target.length=4',
-    '--config.model.width=8',
-  )
+def test_start(run):
+  lengths = [f'--config.data.{x}.length=4' for x in ('source', 'target')]
+  _, found = run('start', '--repeats=1', *lengths, '--config.model.width=8')
   assert found['warm'][0] < found['cold'][0]
+
+
+def test_scaling_over_two_processes(run):
+  size = ('--batch', '1', '--size', '32', '32', '--width', '4')
+  args = ('--processes', '1', '2', '--repeats', '1', '--steps', '2', *size)
+  one, two = run('scaling', *args)[1]['rows']
+  assert one['bytes'] == 0
+  assert one['efficiency'] == 1
+  assert two['bytes'] > 10_000
+  assert two['step_ms'] > 0
+  assert two['bytes_a_second'] > 0

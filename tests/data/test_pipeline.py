@@ -4,36 +4,12 @@ import threading
 
 import numpy as np
 import pytest
-import saying
+from numbered import Numbered
+from saying import message
 
 from pointsup_jax import errors
-from pointsup_jax.data import classes, pipeline, sources
-from pointsup_jax.types import Batch, Example
-
-
-class Numbered:
-  """Image i is of the colour i; remembers what was read."""
-
-  def __init__(self, length, broken=None, shapes=None):
-    self.names = tuple(f'image {i}' for i in range(length))
-    self.reads = []
-    self._broken, self._shapes = broken, shapes or {}
-    self._lock = threading.Lock()
-
-  def __len__(self):
-    return len(self.names)
-
-  def __getitem__(self, index):
-    with self._lock:
-      self.reads.append(index)
-    if index == self._broken:
-      raise errors.UserError(f'labels/{index}.png is damaged')
-    shape = self._shapes.get(index, (2, 3))
-    return Example(
-      self.names[index],
-      np.full((*shape, 3), index, np.uint8),
-      np.full(shape, index + 50, np.uint8),
-    )
+from pointsup_jax.data import classes, image_folder, pipeline, sources
+from pointsup_jax.types import Batch
 
 
 class Endless(Numbered):
@@ -71,21 +47,17 @@ def test_every_epoch_is_another_permutation():
   assert not (rows[1] == rows[2]).all()
 
 
-def test_epochs_run_on_over_the_borders_of_batches():
-  rows = take(7, Numbered(7)).ravel()  # 4 epochs of 7 in 7 batches of 4
-  for epoch in rows.reshape(4, 7):
-    assert sorted(epoch) == list(range(7))
-
-
-def test_a_source_smaller_than_a_batch_fills_it():
-  rows = take(3, Numbered(3), batch_size=5).ravel()
-  for epoch in rows.reshape(5, 3):
-    assert sorted(epoch) == [0, 1, 2]
+@pytest.mark.parametrize(
+  ('length', 'size'), [(7, 4), (3, 5)], ids=['larger', 'smaller than a batch']
+)
+def test_epochs_run_on_over_the_borders_of_batches(length, size):
+  rows = take(length, Numbered(length), batch_size=size)
+  for epoch in rows.reshape(size, length):
+    assert sorted(epoch) == list(range(length))
 
 
 def test_the_seed_decides_the_order():
-  first, again = take(5, Numbered(20)), take(5, Numbered(20))
-  other = take(5, Numbered(20), seed=4)
+  first, again, other = (take(5, Numbered(20), seed=s) for s in (3, 3, 4))
   np.testing.assert_array_equal(first, again)
   assert not (first == other).all()
   take(1, Numbered(20), seed=2**32 - 1)
@@ -112,9 +84,8 @@ def test_a_restart_at_any_step_of_any_process_goes_on_as_before(count):
     share = {'process_index': index, 'process_count': count}
     whole = take(step + 5, Numbered(length), **share)
     rest = take(5, Numbered(length), start_step=step, **share)
-    np.testing.assert_array_equal(
-      whole[step:], rest, err_msg=f'{seed=} {length=} {step=} {index=}'
-    )
+    case = f'{seed=} {length=} {step=} {index=}'
+    np.testing.assert_array_equal(whole[step:], rest, err_msg=case)
 
 
 def test_a_restart_does_not_read_what_was_done():
@@ -136,20 +107,15 @@ def test_batches_of_one_image_work_for_every_number_of_images(length):
 
 
 @pytest.mark.parametrize('start_step', [0, 3])
-def test_processes_share_the_batches_that_one_would_have(start_step):
+@pytest.mark.parametrize('count', [2, 4])
+def test_processes_share_the_batches_that_one_would_have(start_step, count):
+  options = {'start_step': start_step, 'process_count': count}
+  shares = [
+    take(9, Numbered(13), process_index=index, **options)
+    for index in range(count)
+  ]
   alone = take(9, Numbered(13), start_step=start_step)
-  for count in (2, 4):
-    shares = [
-      take(
-        9,
-        Numbered(13),
-        start_step=start_step,
-        process_index=index,
-        process_count=count,
-      )
-      for index in range(count)
-    ]
-    np.testing.assert_array_equal(np.concatenate(shares, 1), alone)
+  np.testing.assert_array_equal(np.concatenate(shares, 1), alone)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused():
@@ -162,14 +128,17 @@ def test_training_on_nothing_is_refused():
     next(pipeline.stream(Numbered(0), seed=0, batch_size=4))
 
 
-def test_an_error_of_the_source_comes_out_as_it_is():
-  source = Numbered(6, broken=4)
-  for batches in (
-    itertools.islice(pipeline.stream(source, seed=0, batch_size=2), 3),
-    pipeline.in_order(source, 2),
-  ):
-    message = saying.message(lambda batches=batches: list(batches))
-    assert message == 'labels/4.png is damaged'
+@pytest.mark.parametrize(
+  'read',
+  [
+    lambda source: take(3, source, seed=0, batch_size=2),
+    lambda source: list(pipeline.in_order(source, 2)),
+  ],
+  ids=['stream', 'in_order'],
+)
+def test_an_error_of_the_source_comes_out_as_it_is(read):
+  source = Numbered(6, broken={4: errors.UserError('labels/4.png is damaged')})
+  assert message(lambda: read(source)) == 'labels/4.png is damaged'
 
 
 def test_threads_end_with_the_stream():
@@ -207,12 +176,10 @@ def test_the_last_batch_is_filled_with_its_last_image():
 @pytest.mark.parametrize('length', [3, 8, 9, 11])
 def test_processes_share_the_batches_in_order(length):
   whole = list(pipeline.in_order(Numbered(length), 4))
-  shares = [
-    list(
-      pipeline.in_order(Numbered(length), 4, process_index=i, process_count=2)
-    )
+  shares = (
+    pipeline.in_order(Numbered(length), 4, process_index=i, process_count=2)
     for i in range(2)
-  ]
+  )
   for (names, batch, valid), *parts in zip(whole, *shares, strict=True):
     assert [(n, v) for n, _, v in parts] == [(names, valid)] * 2
     joined = np.concatenate([part.images for _, part, _ in parts])
@@ -227,7 +194,7 @@ def test_ragged_images_need_batches_of_one():
   source = Numbered(3, shapes={1: (5, 7)})
   shapes = [b.images.shape for _, b, _ in pipeline.in_order(source, 1)]
   assert shapes == [(1, 2, 3, 3), (1, 5, 7, 3), (1, 2, 3, 3)]
-  assert saying.message(lambda: list(pipeline.in_order(source, 3))) == (
+  assert message(lambda: list(pipeline.in_order(source, 3))) == (
     'image 0 is 3x2 but image 1 is 7x5; a batch has one size: set the batch '
     'size to 1'
   )
@@ -235,21 +202,12 @@ def test_ragged_images_need_batches_of_one():
 
 def test_camvid_streams_through_a_cache(shared):
   root = shared / 'data/camvid'
-  images = sources.open_source(
-    'image_folder',
-    root=str(root),
-    split='dusk_train',
-    size=(32, 48),
-    classes=classes.load(root / 'classes.json'),
-    seed=0,
-    length=0,
-  )
+  kinds = classes.load(root / 'classes.json')
+  images = image_folder.open_split(root, 'dusk_train', kinds, (32, 48))
   plain, cached = (
     list(itertools.islice(pipeline.stream(s, seed=1, batch_size=8), 10))
     for s in (images, sources.CachedSource(images))
   )
   assert plain[0].images.shape == (8, 32, 48, 3)
-  for one, two in zip(plain, cached, strict=True):
-    np.testing.assert_array_equal(one.images, two.images)
-    np.testing.assert_array_equal(one.labels, two.labels)
+  np.testing.assert_equal(plain, cached)
   assert np.isin(plain[0].labels, [*range(11), 255]).all()

@@ -69,15 +69,14 @@ def test_a_missing_or_damaged_archive_leaves_no_folder(cityscapes):
 def test_members_with_evil_paths_stay_inside(tmp_path):
   root = tmp_path / 'root'
   root.mkdir()
+  evil = ('../../evil.txt', '/evil.txt')
   for archive in unpack.ARCHIVES['cityscapes'][0]:
     with zipfile.ZipFile(root / archive, 'w') as packed:
-      packed.writestr('../../evil.txt', 'x')
-      packed.writestr('/evil.txt', 'x')
-      packed.writestr('leftImg8bit/a.png', 'x')
-      packed.writestr('gtFine/a.png', 'x')
+      for name in (*evil, 'leftImg8bit/a.png', 'gtFine/a.png'):
+        packed.writestr(name, 'x')
   unpack.unpack('cityscapes', root)
-  assert not list(tmp_path.glob('evil.txt'))
-  assert not list(tmp_path.parent.glob('evil.txt'))
+  for folder in (tmp_path, tmp_path.parent):
+    assert not list(folder.glob('evil.txt'))
 
 
 def test_folders_without_archives_are_left_alone(tmp_path):

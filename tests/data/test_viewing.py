@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+import trees
 
 from configs import camvid_dusk, streets_active
 from pointsup_jax import errors
@@ -31,18 +31,13 @@ def test_scenes_are_drawn_larger_with_the_same_layout():
 
 
 def test_files_are_shown_as_they_are_on_disk(tmp_path):
-  rng = np.random.default_rng(0)
-  image = rng.integers(0, 256, (70, 90, 3)).astype(np.uint8)
-  (tmp_path / 'images').mkdir()
-  Image.fromarray(image).save(tmp_path / 'images' / 'a.png')
+  image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
+  trees.save(tmp_path / 'images/a.png', image)
   (tmp_path / 'classes.json').write_text('{"classes": ["a", "b"]}')
   config = camvid_dusk.get_config()
   config.data.root = str(tmp_path)
-  config.data.target.root = ''
-  config.data.target.split = ''
-  config.data.target.size = (32, 64)
+  config.data.target.update(root='', split='', size=(32, 64))
   np.testing.assert_array_equal(viewed(config)[0].image, image)
-  config.data.root = str(tmp_path / 'images')
-  config.data.classes = 'cityscapes'
+  config.data.update(root=str(tmp_path / 'images'), classes='cityscapes')
   with pytest.raises(errors.UserError):
     viewed(config)

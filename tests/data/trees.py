@@ -1,6 +1,7 @@
 """Rendered scenes in the folder layouts of GTA5, SYNTHIA and Cityscapes."""
 
 import pathlib
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,6 +9,12 @@ from PIL import Image
 
 from pointsup_jax.data import classes
 from pointsup_jax.data.streets import scenes
+
+# Copied from the recipe: id in files -> train id.
+SYNTHIA_IDS = {
+  3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11,
+  17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18,
+}  # fmt: skip
 
 
 def scene(look: str, index: int, size: tuple[int, int]):
@@ -24,16 +31,22 @@ def file_ids(labels: np.ndarray, ids: dict[str, int], other: int):
   return table[labels]
 
 
-def save(path: pathlib.Path, image: Image.Image) -> None:
+def save(
+  path: pathlib.Path, image: Image.Image | np.ndarray, **options: Any
+) -> pathlib.Path:
+  """Writes it, with the folders above it; `options` are of Image.save."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  image.save(path)
+  if isinstance(image, np.ndarray):
+    image = Image.fromarray(image)
+  image.save(path, **options)
+  return path
 
 
 def gta5(root: pathlib.Path, count: int, size: tuple[int, int]):
   """images/00001.png and labels/00001.png, palette PNGs of labelIds."""
   for i in range(count):
     image, labels = scene('game', i, size)
-    save(root / f'images/{i + 1:05}.png', Image.fromarray(image))
+    save(root / f'images/{i + 1:05}.png', image)
     palette = Image.fromarray(file_ids(labels, classes.LABEL_IDS, 0), 'P')
     # No colour equals its index: reading colours would be noticed.
     palette.putpalette([x for i in range(256) for x in (255 - i, i, 7)])
@@ -44,7 +57,7 @@ def synthia(root: pathlib.Path, count: int, size: tuple[int, int]):
   """RGB/*.png and GT/LABELS/*.png of 16 bits, classes in the first channel."""
   for i in range(count):
     image, labels = scene('game', i, size)
-    save(root / f'RGB/{i:07}.png', Image.fromarray(image))
+    save(root / f'RGB/{i:07}.png', image)
     pixels = np.zeros((*size, 3), np.uint16)
     pixels[..., 2] = file_ids(labels, classes.SYNTHIA_IDS, 0)  # BGR: red last
     pixels[..., 1] = 1000 + i  # instances
@@ -59,7 +72,7 @@ def cityscapes(root: pathlib.Path, split: str, count: int, size):
     image, labels = scene('camera', i, size)
     city = ('aachen', 'bochum')[i % 2]
     stem = f'{split}/{city}/{city}_{i:06}_000019'
-    save(root / f'leftImg8bit/{stem}_leftImg8bit.png', Image.fromarray(image))
+    save(root / f'leftImg8bit/{stem}_leftImg8bit.png', image)
     ids = file_ids(labels, classes.LABEL_IDS, 3)
-    save(root / f'gtFine/{stem}_gtFine_labelIds.png', Image.fromarray(ids))
-    save(root / f'gtFine/{stem}_gtFine_color.png', Image.fromarray(image))
+    save(root / f'gtFine/{stem}_gtFine_labelIds.png', ids)
+    save(root / f'gtFine/{stem}_gtFine_color.png', image)

@@ -11,7 +11,7 @@ import subprocess
 import numpy as np
 import pytest
 import trees
-from launching import TINY, succeed
+from launching import all_domains, succeed, tiny
 
 PYTHON = os.environ.get('POINTSUP_CITYSCAPES_PYTHON')
 # Its main reads sys.argv; instances are not labelled here.
@@ -33,10 +33,7 @@ def test_the_official_evaluator_finds_the_same(tmp_path):
   trees.cityscapes(data / 'Cityscapes', 'train', 2, (64, 128))
   trees.cityscapes(data / 'Cityscapes', 'val', 4, (128, 256))
   done = succeed(
-    '--config=configs/streets_active.py',
-    *TINY,
-    f'--workdir={workdir}',
-    f'--config.data.root={data}',
+    *tiny(workdir, f'--config.data.root={data}'),
     '--config.data.source.dataset=gta5',
     '--config.data.source.root=GTA5',
     '--config.data.source.split=all',
@@ -45,14 +42,11 @@ def test_the_official_evaluator_finds_the_same(tmp_path):
     '--config.data.evaluation.split=val',
     '--config.evaluate.save_predictions',
     '--config.uda.source_only_steps=30',
-    '--config.data.source.size=(64,128)',
-    '--config.data.target.size=(64,128)',
-    '--config.data.evaluation.size=(64,128)',
+    *all_domains('size=(64,128)'),
     '--stage=uda',
   )
-  done = succeed(
-    *done.args[3:-1], '--stage=evaluate'
-  )  # the same command, but for the stage
+  # The same command, but for the stage.
+  succeed(*done.args[3:-1], '--stage=evaluate')
   ours = json.loads((workdir / 'evaluate/source_only-val.json').read_text())
   environment = {
     **os.environ,
@@ -70,9 +64,6 @@ def test_the_official_evaluator_finds_the_same(tmp_path):
   np.testing.assert_allclose(
     ours['miou'], theirs['averageScoreClasses'], rtol=0, atol=1e-9
   )
-  for name, value in zip(ours['classes'], ours['iou'], strict=True):
-    official = theirs['classScores'][name]
-    if value is None:
-      assert np.isnan(official)
-    else:
-      np.testing.assert_allclose(value, official, rtol=0, atol=1e-9)
+  found = np.array(ours['iou'], float)  # None becomes NaN
+  official = [theirs['classScores'][name] for name in ours['classes']]
+  np.testing.assert_allclose(found, official, rtol=0, atol=1e-9)

@@ -8,6 +8,7 @@ import tempfile
 
 import jax.numpy as jnp
 import pytest
+import saying
 from etils import epath
 from launching import REPOSITORY
 from stores import serving
@@ -19,6 +20,11 @@ from pointsup_jax.training import checkpoint, checksums, learner
 gcsfs = pytest.importorskip('gcsfs', reason='pip install gcsfs: object stores')
 RUN = 'gs://bucket/runs/a'
 FOLDER = 'runs/a'
+COPY = f"""
+import os, signal
+from pointsup_jax.hosts import object_store
+copy = object_store.Mirror({RUN!r}, mark='config.json')
+"""
 
 
 @pytest.fixture
@@ -34,11 +40,10 @@ def mirror():
   return object_store.Mirror(RUN, mark='config.json')
 
 
-def write(folder, **files):
+def write(folder, files):
   for name, content in files.items():
-    path = folder / name.replace('__', '/').replace('_dot_', '.')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(content)
 
 
 def files(folder):
@@ -51,14 +56,13 @@ def files(folder):
 
 def test_what_one_process_pushes_is_what_others_and_later_ones_see(bucket):
   first, other = mirror(), mirror()
-  write(first.local, config_dot_json='{}', uda__DONE='', a__b__c='1\n')
+  content = {'config.json': '{}', 'uda/DONE': '', 'a/b/c': '1\n'}
+  write(first.local, content)
   first.push()
-  assert files(mirror().local) == {
-    'config.json': '{}', 'uda/DONE': '', 'a/b/c': '1\n',
-  }  # fmt: skip
+  assert files(mirror().local) == content
   other.pull()
   assert files(other.local) == files(first.local)
-  write(first.local, a__b__c='1\n2\n')
+  write(first.local, {'a/b/c': '1\n2\n'})
   (first.local / 'uda/DONE').unlink()
   first.push()
   other.pull()
@@ -71,28 +75,23 @@ def test_a_copy_ends_with_its_process_or_with_the_next_one(
 ):
   monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
   alive = mirror()
-  end = 'os.kill(os.getpid(), signal.SIGKILL)'
-  for last in ('', end):
-    code = (
-      'import os, signal\n'
-      'from pointsup_jax.hosts import object_store\n'
-      f'copy = object_store.Mirror({RUN!r}, mark="config.json")\n'
-      f'{last}'
-    )
+  for end, code, left in (
+    ('', 0, 1),
+    ('os.kill(os.getpid(), signal.SIGKILL)', -signal.SIGKILL, 2),
+  ):
     done = subprocess.run(
-      [sys.executable, '-c', code],
+      [sys.executable, '-c', COPY + end],
       cwd=REPOSITORY,
       env=os.environ | {'TMPDIR': str(tmp_path)},
       check=False,
     )
-    assert done.returncode == (-signal.SIGKILL if last else 0)
-    assert len(list(tmp_path.iterdir())) == (2 if last else 1)
+    assert done.returncode == code
+    assert len(list(tmp_path.iterdir())) == left
   beside = tmp_path / 'pointsup_jax_runs'
   beside.mkdir()
   another = mirror()
-  assert sorted(tmp_path.iterdir()) == sorted(
-    [beside, alive.local.parent, another.local.parent]
-  )
+  kept = {beside, alive.local.parent, another.local.parent}
+  assert set(tmp_path.iterdir()) == kept
 
 
 def test_what_was_written_from_elsewhere_is_seen(bucket):
@@ -105,20 +104,19 @@ def test_what_was_written_from_elsewhere_is_seen(bucket):
   bucket.put(f'{FOLDER}/uda/checkpoints/2/big', b'x', None)
   bucket.put(f'{FOLDER}/a', b'x', None)
   assert [path.name for path in steps.iterdir()] == ['2']
-  assert {path.name for path in first.remote.iterdir()} == {
-    'config.json', 'uda', 'a',
-  }  # fmt: skip
+  names = {path.name for path in first.remote.iterdir()}
+  assert names == {'config.json', 'uda', 'a'}
   first.pull()
   assert files(first.local) == {'config.json': '{}', 'a': 'x'}
 
 
 def test_only_what_has_changed_is_written(bucket):
   first = mirror()
-  write(first.local, config_dot_json='{}', a='1', b='1')
+  write(first.local, {'config.json': '{}', 'a': '1', 'b': '1'})
   first.push()
   later, written = mirror(), []
   bucket.on_write = written.append
-  write(later.local, b='22')
+  write(later.local, {'b': '22'})
   later.push()
   later.push()
   assert written == [f'{FOLDER}/b']
@@ -127,14 +125,9 @@ def test_only_what_has_changed_is_written(bucket):
 def test_files_that_speak_of_others_come_after_them(bucket):
   first, written = mirror(), []
   bucket.on_write = written.append
-  write(
-    first.local,
-    acquire__DONE='',
-    acquire__annotations_dot_sqlite='',
-    acquire__pseudo_labels__x_dot_png='',
-    acquire__pseudo_labels__a_dot_png='',
-    config_dot_json='{}',
-  )
+  names = ('DONE', 'annotations.sqlite', 'pseudo_labels/x.png')
+  write(first.local, {f'acquire/{name}': '' for name in names})
+  write(first.local, {'acquire/pseudo_labels/a.png': '', 'config.json': '{}'})
   first.push()
   assert [name.rpartition('.')[2] for name in written[:2]] == ['png', 'png']
   assert written[-1] == f'{FOLDER}/acquire/DONE'
@@ -144,11 +137,10 @@ def test_checkpoints_and_the_lock_are_not_copied(bucket):
   bucket.put(f'{FOLDER}/uda/checkpoints/2/big', b'x', None)
   bucket.put(f'{FOLDER}/config.json', b'{}', None)
   first = mirror()
-  write(first.local, run_dot_lock='me', uda__checkpoints__3__big='y', b='')
+  write(first.local, {'run.lock': 'me', 'uda/checkpoints/3/big': 'y', 'b': ''})
   first.push()
-  assert bucket.names(FOLDER) == {
-    'config.json', 'b', 'uda/checkpoints/2/big',
-  }  # fmt: skip
+  names = bucket.names(FOLDER)
+  assert names == {'config.json', 'b', 'uda/checkpoints/2/big'}
   assert not (mirror().local / 'uda').exists()
 
 
@@ -170,16 +162,14 @@ def test_clear_deletes_the_run_alone_and_the_mark_last(bucket):
   assert set(bucket.objects) == {'runs/ab/config.json'}
   assert left[-1] == f'{FOLDER}/config.json'
   (first.local / 'z').unlink()
-  write(first.local, config_dot_json='{"new": 1}')
+  write(first.local, {'config.json': '{"new": 1}'})
   first.push()
   assert bucket.names(FOLDER) == {'config.json'}
 
 
 def test_the_copy_goes_with_its_owner(bucket):
-  first = mirror()
-  local = first.local
+  local = mirror().local
   assert local.name == 'a'  # reports are named after it
-  del first
   assert not local.exists()
 
 
@@ -191,9 +181,8 @@ def test_other_stores_are_refused(name):
 
 def test_what_is_to_be_installed_is_said(monkeypatch):
   monkeypatch.setitem(sys.modules, 'gcsfs', None)
-  with pytest.raises(
-    errors.UserError, match=r'needs gcsfs: pip install -r requirements/gcs'
-  ):
+  needed = 'needs gcsfs: pip install -r requirements/gcs'
+  with pytest.raises(errors.UserError, match=needed):
     mirror()
 
 
@@ -207,11 +196,11 @@ def test_a_store_that_refuses_a_checkpoint_is_one_line(bucket, monkeypatch):
   empty: dict = {}
   state = learner.State(jnp.int32(1), {'a': jnp.zeros(3)}, empty, empty)
   folder = epath.Path(RUN) / 'checkpoints'
-  with (
-    pytest.raises(errors.UserError) as caught,
-    checkpoint.Checkpoints(folder, keep=1) as checkpoints,
-  ):
-    checkpoints.save(state)
-  message = str(caught.value)
-  assert f'{folder}/1 could not be written' in message
-  assert 'Invalid Credentials' in message
+
+  def save():
+    with checkpoint.Checkpoints(folder, keep=1) as checkpoints:
+      checkpoints.save(state)
+
+  text = saying.message(save)
+  assert f'{folder}/1 could not be written' in text
+  assert 'Invalid Credentials' in text

@@ -2,8 +2,10 @@
 
 import os
 import pathlib
+import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -29,6 +31,45 @@ TINY = (
 def command(*args: object, program: str = 'main') -> list[str]:
   """The command line of a program of launch."""
   return [sys.executable, '-m', f'launch.{program}', *map(str, args)]
+
+
+def tiny(workdir: object, *flags: str) -> tuple[str, ...]:
+  """The flags of a tiny run in a workdir."""
+  return (STREETS, *TINY, *flags, f'--workdir={workdir}')
+
+
+def all_domains(setting: str) -> list[str]:
+  """The flags that set a field of all data, as length=3."""
+  domains = ('source', 'target', 'evaluation')
+  return [f'--config.data.{domain}.{setting}' for domain in domains]
+
+
+def start(words: Sequence[str], **options: Any) -> subprocess.Popen:
+  """Starts a command line; `options` are of subprocess.Popen."""
+  pipe = subprocess.PIPE
+  return subprocess.Popen(
+    words, cwd=REPOSITORY, stdout=pipe, stderr=pipe, text=True, **options
+  )
+
+
+def members(count: int) -> list[str]:
+  """ADDRESS:PORT,N,I for each of several processes that are to join."""
+  with socket.create_server(('localhost', 0)) as server:
+    port = server.getsockname()[1]
+  return [f'localhost:{port},{count},{i}' for i in range(count)]
+
+
+def finish(
+  running: Sequence[subprocess.Popen], code: int = 0, timeout: float = 400
+) -> list[tuple[str, str]]:
+  """Output and errors of each; all have to leave with the code."""
+  try:
+    said = [process.communicate(timeout=timeout) for process in running]
+  finally:
+    for process in running:
+      process.kill()
+  assert [x.returncode for x in running] == [code] * len(running), said
+  return said
 
 
 def environment(devices: int = 1) -> dict[str, str]:
@@ -64,13 +105,19 @@ def succeed(
   return done
 
 
+def error_line(stderr: str) -> str:
+  """The only line about an error."""
+  errors = [x for x in stderr.splitlines() if x.startswith('error: ')]
+  assert len(errors) == 1, stderr
+  return errors[0]
+
+
 def assert_refused(
   done: subprocess.CompletedProcess, code: int, *words: str
 ) -> None:
   """The run said one line with these words, and left with the code."""
   assert 'Traceback' not in done.stderr, done.stderr
   assert done.returncode == code, done.stderr
-  errors = [x for x in done.stderr.splitlines() if x.startswith('error: ')]
-  assert len(errors) == 1, done.stderr
+  line = error_line(done.stderr)
   for word in words:
-    assert word in errors[0], errors[0]
+    assert word in line, line

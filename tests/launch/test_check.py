@@ -2,6 +2,7 @@
 
 import shutil
 
+import folders
 import launching
 import numpy as np
 import pytest
@@ -15,9 +16,12 @@ SIZE = (64, 128)
 
 def check(config, root, tmp_path, *args):
   return launching.launch(
-    f'--config={config}', f'--config.data.root={root}',
-    f'--sheet={tmp_path / "sheet.png"}', *args, program='check',
-  )  # fmt: skip
+    f'--config=configs/{config}.py',
+    f'--config.data.root={root}',
+    f'--sheet={tmp_path / "sheet.png"}',
+    *args,
+    program='check',
+  )
 
 
 @pytest.fixture(scope='module')
@@ -38,7 +42,7 @@ def root(clean, tmp_path):
 
 
 def test_clean_data_are_all_right(clean, tmp_path):
-  done = check('configs/gta_active.py', clean, tmp_path)
+  done = check('gta_active', clean, tmp_path)
   assert done.returncode == 0, done.stderr
   assert done.stdout.endswith('all right\n')
   assert 'source: 5 examples, sizes 128x64 (5)' in done.stdout
@@ -116,7 +120,7 @@ def train_on_the_test(root):
 )  # fmt: skip
 def test_a_planted_fault_is_named(root, tmp_path, spoil):
   code, words = spoil(root)
-  done = check('configs/gta_active.py', root, tmp_path)
+  done = check('gta_active', root, tmp_path)
   assert done.returncode == code, done.stdout + done.stderr
   assert 'Traceback' not in done.stderr
   for word in words:
@@ -124,17 +128,12 @@ def test_a_planted_fault_is_named(root, tmp_path, spoil):
 
 
 def test_ids_of_no_class_are_named_with_their_first_file(clean, tmp_path):
-  folder = tmp_path / 'mine'
-  for split in ('day_train', 'dusk_train', 'dusk_test'):
-    for i in range(2):
-      image, labels = trees.scene('game', len(split) + i, SIZE)
-      trees.save(folder / f'images/{split}/{i}.png', Image.fromarray(image))
-      ids = np.where(labels == 255, 255, labels % 3).astype(np.uint8)
-      if split == 'day_train' and i == 1:
-        ids[0, 20] = 77
-      trees.save(folder / f'labels/{split}/{i}.png', Image.fromarray(ids))
-  (folder / 'classes.json').write_text('{"classes": ["a", "b", "c"]}')
-  done = check('configs/camvid_dusk.py', folder, tmp_path)
+  folder = folders.three_classes(tmp_path / 'mine', 2, SIZE, 'game')
+  path = folder / 'labels/day_train/1.png'
+  ids = np.array(Image.open(path))
+  ids[0, 20] = 77
+  Image.fromarray(ids).save(path)
+  done = check('camvid_dusk', folder, tmp_path)
   assert done.returncode == 1
   assert 'ids of no class: 77 (first in day_train/1)' in done.stderr
   assert 'valid are 0 to 2, and 255 for ignore' in done.stderr
@@ -142,10 +141,8 @@ def test_ids_of_no_class_are_named_with_their_first_file(clean, tmp_path):
 
 def test_streets_need_no_files(tmp_path):
   done = check(
-    'configs/streets_active.py', tmp_path, tmp_path,
-    '--config.data.source.length=3', '--config.data.target.length=3',
-    '--config.data.evaluation.length=3',
-  )  # fmt: skip
+    'streets_active', tmp_path, tmp_path, *launching.all_domains('length=3')
+  )
   assert done.returncode == 0, done.stderr
   assert 'sizes 192x96 (3)' in done.stdout
 

@@ -1,114 +1,77 @@
 """Bad data: one line that names the file, exit code 1, nothing overwritten."""
 
-import json
+import io
 
+import folders
 import numpy as np
 import pytest
-from launching import TINY, assert_refused, launch
+from launching import TINY, all_domains, assert_refused, launch
 from PIL import Image
 
 SIZE = (48, 64)  # height, width
 FOLDERS = (
   '--config=configs/camvid_dusk.py',
   *TINY,
-  '--config.data.source.size=(32,64)',
-  '--config.data.target.size=(32,64)',
-  '--config.data.evaluation.size=(32,64)',
+  *all_domains('size=(32,64)'),
   '--config.acquire.grid=(4,8)',
 )
+LABEL = 'labels/day_train/1.png'
+IMAGE = 'images/day_train/1.png'
+
+
+def png(labels):
+  """The bytes of a file."""
+  file = io.BytesIO()
+  Image.fromarray(labels.astype(np.uint8)).save(file, 'png')
+  return file.getvalue()
 
 
 @pytest.fixture
 def root(tmp_path):
   """A tiny image folder with the splits of camvid_dusk."""
-  rng = np.random.default_rng(0)
-  root = tmp_path / 'data'
-  for split in ('day_train', 'dusk_train', 'dusk_test'):
-    for part in ('images', 'labels', 'splits'):
-      (root / part / split).parent.mkdir(parents=True, exist_ok=True)
+  root = folders.three_classes(tmp_path / 'data', 3, SIZE)
+  (root / 'splits').mkdir()
+  for split in folders.SPLITS:
     names = [f'{split}/{i}' for i in range(3)]
-    for name in names:
-      for part in ('images', 'labels'):
-        (root / part / name).parent.mkdir(parents=True, exist_ok=True)
-      image = rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)
-      labels = rng.integers(0, 3, SIZE, dtype=np.uint8)
-      Image.fromarray(image).save(root / 'images' / f'{name}.png')
-      Image.fromarray(labels).save(root / 'labels' / f'{name}.png')
-    (root / 'splits' / f'{split}.txt').write_text('\n'.join(names))
-  (root / 'classes.json').write_text(
-    json.dumps({'classes': ['road', 'car', 'sky'], 'ignore_id': 3})
-  )
+    (root / f'splits/{split}.txt').write_text('\n'.join(names))
   return root
 
 
-def run(root, workdir):
-  return launch(*FOLDERS, f'--config.data.root={root}', f'--workdir={workdir}')
-
-
-def spoil_missing_root(root):
-  root.rename(root.with_name('elsewhere'))
-  return [str(root)]
-
-
-def spoil_missing_label(root):
-  (root / 'labels/day_train/1.png').unlink()
-  return ['day_train/1']
-
-
-def spoil_size(root):
-  path = root / 'labels/day_train/1.png'
-  Image.fromarray(np.zeros((10, 20), np.uint8)).save(path)
-  return ['day_train/1', '20x10', '64x48']
-
-
-def spoil_label_id(root):
-  path = root / 'labels/day_train/1.png'
-  Image.fromarray(np.full(SIZE, 7, np.uint8)).save(path)
-  return ['day_train/1', '7']
-
-
-def spoil_truncated(root):
-  path = root / 'images/day_train/1.png'
-  path.write_bytes(path.read_bytes()[:200])
-  return ['day_train/1']
-
-
-def spoil_empty_split(root):
-  (root / 'splits/day_train.txt').write_text('')
-  return ['day_train']
-
-
-def spoil_classes(root):
-  (root / 'classes.json').write_text('{"classes": ["road"')
-  return ['classes.json']
+def run(root, workdir, *flags):
+  where = (f'--config.data.root={root}', f'--workdir={workdir}')
+  return launch(*FOLDERS, *where, *flags)
 
 
 @pytest.mark.parametrize(
-  'spoil',
+  ('file', 'spoilt', 'words'),
   [
-    spoil_missing_root,
-    spoil_missing_label,
-    spoil_size,
-    spoil_label_id,
-    spoil_truncated,
-    spoil_empty_split,
-    spoil_classes,
+    (LABEL, None, ['day_train/1']),
+    (LABEL, png(np.zeros((10, 20))), ['day_train/1', '20x10', '64x48']),
+    (LABEL, png(np.full(SIZE, 7)), ['day_train/1', '7']),
+    (IMAGE, lambda content: content[:200], ['day_train/1']),
+    ('splits/day_train.txt', b'', ['day_train']),
+    ('classes.json', b'{"classes": ["road"', ['classes.json']),
   ],
+  ids=['no label', 'size', 'label id', 'truncated', 'empty split', 'classes'],
 )
-def test_bad_data(root, tmp_path, spoil):
-  words = spoil(root)
+def test_a_bad_file_is_named(root, tmp_path, file, spoilt, words):
+  content = (root / file).read_bytes()
+  if spoilt is None:
+    (root / file).unlink()
+  else:
+    (root / file).write_bytes(spoilt(content) if callable(spoilt) else spoilt)
   assert_refused(run(root, tmp_path / 'run'), 1, *words)
+
+
+def test_a_missing_root_is_named(tmp_path):
+  root = tmp_path / 'data'
+  assert_refused(run(root, tmp_path / 'run'), 1, str(root))
 
 
 def test_a_split_that_only_a_later_stage_reads_is_looked_for_first(
   root, tmp_path
 ):
   workdir = tmp_path / 'run'
-  done = launch(
-    *FOLDERS,
-    f'--config.data.root={root}',
-    f'--workdir={workdir}',
-    '--config.data.evaluation.split=dusk_tset',
-  )
+  done = run(root, workdir, '--config.data.evaluation.split=dusk_tset')
   assert_refused(done, 1, "no split 'dusk_tset'", 'dusk_test')
   assert not workdir.exists()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 import trees
-from launching import STREETS, TINY, assert_refused, launch, succeed
+from launching import assert_refused, launch, succeed, tiny
 from PIL import Image
 
 
@@ -15,7 +15,7 @@ def dry_run(*args, execute=succeed):
 
 
 def test_it_says_what_a_run_would_do_without_a_device_or_a_file(tmp_path):
-  done = dry_run(STREETS, *TINY, f'--workdir={tmp_path / "run"}')
+  done = dry_run(*tiny(tmp_path / 'run'))
   assert done.stderr == ''
   assert '4 images, 200 points' in done.stdout
   for stage in ('uda', 'acquire', 'annotate', 'adapt', 'evaluate'):
@@ -41,9 +41,8 @@ def test_data_sets_on_disk_are_found_and_counted(tmp_path):
   lines = done.stdout.splitlines()
   where = f'in {tmp_path}'
   assert f'source: gta5 all {where}: 2 images, seen at 760x1280' in lines
-  assert (
-    f'target: cityscapes train {where}: 4 images, seen at 512x1024' in lines
-  )
+  target = f'target: cityscapes train {where}: 4 images, seen at 512x1024'
+  assert target in lines
   assert '  intrada inter: 120,000 steps, to do' in lines
   assert '  4 images, 200 points' in lines
   assert sorted(tmp_path.rglob('*')) == before
@@ -59,8 +58,6 @@ def test_data_sets_on_disk_are_found_and_counted(tmp_path):
   ],
 )
 def test_what_a_run_would_refuse_is_refused(tmp_path, args, code, words):
-  done = dry_run(
-    STREETS, *TINY, *args, f'--workdir={tmp_path / "run"}', execute=launch
-  )
+  done = dry_run(*tiny(tmp_path / 'run', *args), execute=launch)
   assert_refused(done, code, *words)
   assert list(tmp_path.iterdir()) == []

@@ -5,22 +5,12 @@ import json
 import re
 import shutil
 import signal
-import sqlite3
-import subprocess
 import time
 
 import numpy as np
 import pytest
-from launching import (
-  REPOSITORY,
-  STREETS,
-  TINY,
-  assert_refused,
-  command,
-  launch,
-  succeed,
-)
-from PIL import Image
+from launching import assert_refused, command, launch, start, succeed, tiny
+from outcome import pixels, query, scores, truth
 
 from pointsup_jax.training import metrics_log
 
@@ -29,8 +19,13 @@ from pointsup_jax.training import metrics_log
 def finished(tmp_path_factory):
   """The workdir of a whole run, and what the run printed."""
   workdir = tmp_path_factory.mktemp('run') / 'a'
-  done = succeed(STREETS, *TINY, f'--workdir={workdir}')
-  return workdir, done
+  return workdir, succeed(*tiny(workdir))
+
+
+@pytest.fixture
+def workdir(finished, tmp_path):
+  """A copy of that workdir."""
+  return shutil.copytree(finished[0], tmp_path / 'run')
 
 
 def test_the_table_has_the_three_models_and_all_classes(finished):
@@ -50,31 +45,25 @@ def test_the_workdir_is_as_the_contract_says(finished):
     assert [r['step'] for r in records] == [1, 2, 3, 4]
     assert (workdir / phase / 'checkpoints' / '4').is_dir()
   for name in ('source_only', 'uda', 'adapt'):
-    path = workdir / 'evaluate' / f'{name}-test.json'
-    scores = json.loads(path.read_text())
-    assert scores['step'] == 4
-    assert scores['images'] == 4
-    assert np.shape(scores['confusion']) == (19, 19)
-    assert 0 <= scores['miou'] <= 1
+    found = scores(workdir, f'{name}-test')
+    assert found['step'] == found['images'] == 4
+    assert np.shape(found['confusion']) == (19, 19)
+    assert 0 <= found['miou'] <= 1
 
 
 def test_every_asked_point_is_in_its_patch_with_the_true_label(finished):
-  from pointsup_jax.data.streets import source
-
   workdir, _ = finished
-  scenes = source.Streets('camera', 'train', 4, (96, 192), 0)
-  truth = {name: scenes[i].labels for i, name in enumerate(scenes.names)}
-  database = sqlite3.connect(workdir / 'acquire' / 'annotations.sqlite')
-  rows = database.execute(
-    'SELECT image, row, col, patch, pseudo_label, label FROM points'
-  ).fetchall()
+  labels = truth()
+  rows = query(
+    workdir, 'SELECT image, row, col, patch, pseudo_label, label FROM points'
+  )
   assert len(rows) == 4 * 10 * 5
   assert len({(image, row, col) for image, row, col, *_ in rows}) == len(rows)
   for image, row, col, patch, pseudo, label in rows:
     assert patch == (row // 12) * 16 + col // 12
-    assert label == truth[image][row, col]
-    path = workdir / 'acquire' / 'pseudo_labels' / f'{image}.png'
-    assert np.asarray(Image.open(path))[row, col] == pseudo
+    assert label == labels[image][row, col]
+    guesses = pixels(workdir / f'acquire/pseudo_labels/{image}.png')
+    assert guesses[row, col] == pseudo
 
 
 def test_the_report_tells_of_the_whole_run(finished):
@@ -93,111 +82,94 @@ def test_the_report_tells_of_the_whole_run(finished):
   ]
   assert {session['outcome'] for session in sessions} == {'done'}
   for name in ('source_only', 'uda', 'adapt'):
-    scores = json.loads(
-      (workdir / 'evaluate' / f'{name}-test.json').read_text()
-    )
-    assert f'{100 * scores["miou"]:.1f}' in text
-    assert len(scores['image_miou']) == scores['images'] == 4
+    found = scores(workdir, f'{name}-test')
+    assert f'{100 * found["miou"]:.1f}' in text
+    assert len(found['image_miou']) == found['images'] == 4
 
 
 def test_every_checkpoint_that_was_kept_is_scored_on_request(finished):
   workdir, first = finished
-  args = (STREETS, *TINY, f'--workdir={workdir}', '--stage=evaluate')
-  done = succeed(*args, '--config.evaluate.all_kept')
+  args = tiny(workdir, '--stage=evaluate', '--config.evaluate.all_kept')
+  done = succeed(*args)
   assert done.stdout.startswith(first.stdout)
   last_word = done.stdout.splitlines()[-1]
   assert last_word == 'best: chosen by the labels that it is scored on'
-  scores = {
-    (name, step): json.loads(
-      (workdir / 'evaluate' / f'{name}-test{at}.json').read_text()
-    )
+  found = {
+    (name, step): scores(workdir, f'{name}-test{at}')
     for name in ('source_only', 'uda', 'adapt')
     for step, at in ((2, '-at-2'), (4, ''))
   }
-  assert all(known['step'] == step for (_, step), known in scores.items())
-  assert scores['adapt', 2]['confusion'] != scores['adapt', 4]['confusion']
+  assert all(known['step'] == step for (_, step), known in found.items())
+  assert found['adapt', 2]['confusion'] != found['adapt', 4]['confusion']
   with (workdir / 'evaluate/steps-test.csv').open() as file:
     rows = list(csv.DictReader(file))
   assert [(row['model'], row['step']) for row in rows] == [
     (name, step) for name in ('no adaptation', 'UDA', 'points') for step in '24'
   ]
   assert float(rows[5]['mIoU']) == pytest.approx(
-    100 * scores['adapt', 4]['miou'], abs=1e-3
+    100 * found['adapt', 4]['miou'], abs=1e-3
   )
-  done = succeed(STREETS, *TINY, f'--workdir={workdir}', '--stage=report')
+  succeed(*tiny(workdir, '--stage=report'))
   page = (workdir / 'report/index.html').read_text()
   assert 'At the checkpoints that were kept' in page
   assert len(re.findall('>last(, best)?</td>', page)) == 3
-  done = launch(*args, '--config.evaluate.all_kept')
-  again = launch(*args, '--config.evaluate.all_kept')
+  done, again = launch(*args), launch(*args)
   assert again.stdout == done.stdout
   assert 'evaluation of' not in again.stderr
 
 
-def test_a_model_that_is_trained_anew_is_scored_anew(finished, tmp_path):
-  workdir = tmp_path / 'run'
-  shutil.copytree(finished[0], workdir)
-  old = (workdir / 'evaluate/adapt-test.json').read_text()
+def test_a_model_that_is_trained_anew_is_scored_anew(workdir):
+  old = scores(workdir, 'adapt-test')
   before = (workdir / 'evaluate/uda-test.json').stat().st_mtime_ns
   shutil.rmtree(workdir / 'adapt')
-  args = (STREETS, *TINY, f'--workdir={workdir}')
-  succeed(*args, '--config.adapt.answer_weight=0.01')
-  new = json.loads((workdir / 'evaluate/adapt-test.json').read_text())
-  assert new['step'] == json.loads(old)['step']
-  assert new['confusion'] != json.loads(old)['confusion']
+  succeed(*tiny(workdir, '--config.adapt.answer_weight=0.01'))
+  new = scores(workdir, 'adapt-test')
+  assert new['step'] == old['step']
+  assert new['confusion'] != old['confusion']
   assert (workdir / 'evaluate/uda-test.json').stat().st_mtime_ns == before
 
 
-def test_scores_that_a_power_cut_has_left_are_found_again(finished, tmp_path):
-  workdir = tmp_path / 'run'
-  shutil.copytree(finished[0], workdir)
+def test_scores_that_a_power_cut_has_left_are_found_again(workdir):
   path = workdir / 'evaluate/uda-test.json'
   whole = path.read_text()
   path.write_text('')
   # As a phase that was killed before its first checkpoint leaves it.
   shutil.rmtree(workdir / 'adapt')
   (workdir / 'adapt/checkpoints').mkdir(parents=True)
-  args = (STREETS, *TINY, f'--workdir={workdir}')
-  done = succeed(*args, '--stage=report')
-  assert (
-    'Images with points'
-    not in ((workdir / 'report/index.html').read_text().split('<section')[0])
-  )
-  done = succeed(*args, '--stage=evaluate')
+  succeed(*tiny(workdir, '--stage=report'))
+  page = (workdir / 'report/index.html').read_text()
+  assert 'Images with points' not in page.split('<section')[0]
+  done = succeed(*tiny(workdir, '--stage=evaluate'))
   assert path.read_text() == whole
   assert 'points' not in done.stdout
 
 
 def test_running_again_skips_everything(finished):
   workdir, first = finished
-  stamp = (workdir / 'adapt' / 'metrics.jsonl').stat().st_mtime_ns
-  done = launch(STREETS, *TINY, f'--workdir={workdir}')
-  assert done.returncode == 0
-  assert done.stdout == first.stdout
-  assert (workdir / 'adapt' / 'metrics.jsonl').stat().st_mtime_ns == stamp
+  metrics = workdir / 'adapt/metrics.jsonl'
+  stamp = metrics.stat().st_mtime_ns
+  assert succeed(*tiny(workdir)).stdout == first.stdout
+  assert metrics.stat().st_mtime_ns == stamp
 
 
 def test_another_config_is_refused_with_the_fields_that_differ(finished):
-  workdir, _ = finished
-  args = (STREETS, *TINY, f'--workdir={workdir}')
+  args = tiny(finished[0])
   done = launch(*args, '--config.acquire.k=3', '--config.seed=1')
   assert_refused(done, 2, 'acquire.k was 10, now 3', 'seed was 0, now 1')
-  assert launch(*args).returncode == 0
+  succeed(*args)
 
 
 def test_later_unstarted_stages_may_still_change(tmp_path):
-  args = (STREETS, *TINY, f'--workdir={tmp_path / "run"}')
-  assert launch(*args, '--stage=uda').returncode == 0
-  assert launch(*args, '--config.acquire.k=3').returncode == 0
+  args = tiny(tmp_path / 'run')
+  succeed(*args, '--stage=uda')
+  succeed(*args, '--config.acquire.k=3')
   assert_refused(launch(*args), 2, 'acquire.k was 3, now 10')
 
 
-def test_overwrite_starts_anew_and_says_so(finished, tmp_path):
-  workdir = tmp_path / 'run'
-  args = (STREETS, *TINY, f'--workdir={workdir}', '--stage=uda')
-  assert launch(*args).returncode == 0
-  done = launch(*args, '--config.seed=1', '--overwrite')
-  assert done.returncode == 0
+def test_overwrite_starts_anew_and_says_so(tmp_path):
+  args = tiny(tmp_path / 'run', '--stage=uda')
+  succeed(*args)
+  done = succeed(*args, '--config.seed=1', '--overwrite')
   assert 'deletes' in done.stderr
   assert 'config.json' in done.stderr
 
@@ -217,14 +189,7 @@ def test_a_stopped_run_ends_as_if_nothing_had_happened(
 ):
   """`sign` is the file at whose appearance the run is stopped."""
   workdir = tmp_path / 'run'
-  args = (STREETS, *TINY, f'--workdir={workdir}')
-  process = subprocess.Popen(
-    command(*args),
-    cwd=REPOSITORY,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-    text=True,
-  )
+  process = start(command(*tiny(workdir)))
   deadline = time.monotonic() + 300
   while not (workdir / sign).exists() and process.poll() is None:
     assert time.monotonic() < deadline
@@ -234,8 +199,7 @@ def test_a_stopped_run_ends_as_if_nothing_had_happened(
   assert 'Traceback' not in stderr, stderr
   if number == signal.SIGINT:
     assert process.returncode in (0, 130)
-  done = succeed(*args)
-  assert done.stdout == finished[1].stdout
+  assert succeed(*tiny(workdir)).stdout == finished[1].stdout
   # The last step is bitwise the same, so every step before it was.
   for phase in ('uda', 'uda/source_only', 'adapt'):
     one, two = (

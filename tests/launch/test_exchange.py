@@ -12,8 +12,7 @@ from configs import streets_active
 from launch import exchange
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.run import config_file
-from pointsup_jax.run import workdir as workdir_lib
+from pointsup_jax.run import config_file, workdir
 
 SIZE = (96, 192)
 NAMES = ['a', 'b/c']
@@ -30,16 +29,26 @@ def assert_refused(run, args, code, *words):
 
 
 @pytest.fixture
-def run(tmp_path):
+def claimed(tmp_path):
+  """A workdir with its config alone."""
+  folder = workdir.Workdir(tmp_path / 'run')
+  config = streets_active.get_config()
+  config_file.claim(folder, config, classes_lib.CITYSCAPES)
+  return folder
+
+
+@pytest.fixture
+def run(claimed):
   """A workdir as the stages leave it when they have asked."""
-  workdir = workdir_lib.Workdir(tmp_path / 'run')
-  config_file.claim(
-    workdir, streets_active.get_config(), classes_lib.CITYSCAPES
-  )
-  workdir.annotations.parent.mkdir()
-  with store_lib.Store(workdir.annotations) as store:
+  claimed.annotations.parent.mkdir()
+  with store_lib.Store(claimed.annotations) as store:
     people.fill(store, SIZE, NAMES, 6)
-  return workdir
+  return claimed
+
+
+def requests(run):
+  with store_lib.Store(run.annotations) as store:
+    return store.requests()
 
 
 def answered(run):
@@ -65,33 +74,29 @@ def test_points_go_out_and_answers_come_in(run, images, tmp_path, format_name):
     args.append(f'--crops={tmp_path / "crops"}')
   done = command(run, *args)
   assert '12 points in 2 images' in done.stderr
+  text = path.read_text()
   if format_name == 'label_studio_points':
     assert len(list((tmp_path / 'crops').rglob('*.png'))) == 12
-    assert '/data/local-files/?d=crops/b/c-r' in path.read_text()
+    assert '/data/local-files/?d=crops/b/c-r' in text
   if format_name == 'label_studio':
-    assert '?d=images/b/c_leftImg8bit.png' in path.read_text()
+    assert '?d=images/b/c_leftImg8bit.png' in text
   if format_name == 'cvat':
-    assert 'name="b/c_leftImg8bit.png" width="384"' in path.read_text()
-  with store_lib.Store(run.annotations) as store:
-    said = {request.id: 'car' for request in store.requests()[:7]}
-  path.write_text(people.answer(path.read_text(), format_name, said))
-  done = command(
-    run, f'--format={format_name}', f'--import={path}', '--annotator=eve'
-  )
+    assert 'name="b/c_leftImg8bit.png" width="384"' in text
+  said = {request.id: 'car' for request in requests(run)[:7]}
+  path.write_text(people.answer(text, format_name, said))
+  done = command(run, args[0], f'--import={path}', '--annotator=eve')
   assert '7 answers recorded' in done.stderr
   assert '5 of 12 points are still open' in done.stderr
+  assert answered(run) == 7
   with store_lib.Store(run.annotations) as store:
     people_ = {said.annotator for said in store.answers_by_person()}
-    assert store.counts().answered == 7
   assert people_ == ({'eve'} if format_name == 'cvat' else {'ana'})
 
 
 def test_labelme_files_lie_as_the_images_do(run, images, tmp_path):
   folder = tmp_path / 'out'
-  command(
-    run, '--format=labelme', f'--export={folder}', f'--images={images}',
-    '--points=all',
-  )  # fmt: skip
+  args = (f'--export={folder}', f'--images={images}', '--points=all')
+  command(run, '--format=labelme', *args)
   one = json.loads((folder / 'b' / 'c_leftImg8bit.json').read_text())
   assert one['imagePath'] == 'c_leftImg8bit.png'
   assert (one['imageHeight'], one['imageWidth']) == (192, 384)
@@ -118,8 +123,7 @@ def test_nothing_is_written_over(run, tmp_path):
 
 
 def test_faults_are_listed_and_skipped_only_on_request(run, tmp_path):
-  with store_lib.Store(run.annotations) as store:
-    ids = [request.id for request in store.requests()]
+  ids = [request.id for request in requests(run)]
   path = tmp_path / 'a.csv'
   path.write_text(
     f'id,label,annotator\n{ids[0]},road,ana\n{ids[1]},raod,ana\nx,car,ana\n'
@@ -156,7 +160,7 @@ def test_what_is_wrong_is_said_in_one_line(run, args, code, words):
   assert not (launching.REPOSITORY / 'a').exists()
 
 
-def test_a_folder_that_holds_no_run_is_refused(tmp_path):
+def test_a_folder_that_holds_no_run_is_refused(claimed, tmp_path):
   def refused(folder, words):
     assert words in saying.usage(lambda: exchange.asked_by(str(folder)))
 
@@ -165,12 +169,8 @@ def test_a_folder_that_holds_no_run_is_refused(tmp_path):
   for text in ('', '[]', '{"config": {}}', '{"config": {"classes": 5}}'):
     config.write_text(text)
     refused(tmp_path, str(config))
-  workdir = workdir_lib.Workdir(tmp_path / 'run')
-  config_file.claim(
-    workdir, streets_active.get_config(), classes_lib.CITYSCAPES
-  )
-  refused(workdir.root, 'has asked nothing yet')
-  assert not workdir.annotations.exists()
+  refused(claimed.root, 'has asked nothing yet')
+  assert not claimed.annotations.exists()
 
 
 def test_it_finds_what_the_stages_wrote(run):

@@ -1,23 +1,19 @@
 """GTA5 to Cityscapes at full model size: one step of every stage."""
 
 import json
-import sqlite3
 
 import jax
 import numpy as np
 import pytest
 import trees
-from launching import assert_refused, launch, succeed
+from launching import all_domains, assert_refused, launch, succeed
+from outcome import query, scores
 
 from pointsup_jax.models import deeplab, pretrained, weight_files
 from pointsup_jax.training import metrics_log
 
-SIZE = (64, 128)
 FIELDS = (
-  *(
-    f'--config.data.{domain}.size={SIZE}'
-    for domain in ('source', 'target', 'evaluation')
-  ),
+  *all_domains('size=(64,128)'),
   '--config.uda.steps=1',
   '--config.adapt.steps=1',
   '--config.train.log_every=1',
@@ -67,27 +63,21 @@ def test_one_step_of_every_stage(tmp_path):
   assert 'scratch' not in done.stderr
   split = json.loads((workdir / 'uda/split.json').read_text())
   assert len(split['easy']) == len(split['hard']) == 2  # int(4 * 0.67)
-  scores = json.loads((workdir / 'evaluate/adapt-val.json').read_text())
+  found = scores(workdir, 'adapt-val')
   pixels = 2 * (128 * 256 - 4 * 6)  # at the labels' own size, less the ignored
-  assert np.sum(scores['confusion']) <= pixels
-  assert np.sum(scores['confusion']) > 0.9 * pixels
-  assert set(scores['miou_subsets']) == {'16', '13'}
-  database = sqlite3.connect(workdir / 'acquire/annotations.sqlite')
-  (points,) = database.execute('SELECT count(*) FROM points').fetchone()
-  assert points == 4 * 10 * 5
+  assert 0.9 * pixels < np.sum(found['confusion']) <= pixels
+  assert set(found['miou_subsets']) == {'16', '13'}
+  assert query(workdir, 'SELECT count(*) FROM points') == [(4 * 10 * 5,)]
 
 
 def test_an_unknown_row_or_a_missing_set_is_one_line(tmp_path):
   args = (f'--workdir={tmp_path / "run"}', f'--config.data.root={tmp_path}')
-  done = launch('--config=configs/gta_active.py:actve', *args)
+  gta = '--config=configs/gta_active.py'
+  done = launch(f'{gta}:actve', *args)
   assert_refused(done, 2, 'actve', 'self_training')
   done = launch('--config=configs/streets_active.py:active', *args)
   assert_refused(done, 2, 'streets_active')
-  done = launch('--config=configs/gta_active.py', *args)
+  done = launch(gta, *args)
   assert_refused(done, 1, str(tmp_path / 'GTA5/images'))
-  done = launch(
-    '--config=configs/gta_active.py',
-    "--config.uda.rare_classes=('trian',)",
-    *args,
-  )
+  done = launch(gta, "--config.uda.rare_classes=('trian',)", *args)
   assert_refused(done, 2, 'uda.rare_classes', "'train'")

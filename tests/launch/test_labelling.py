@@ -5,41 +5,27 @@ import http.client
 import json
 import re
 import signal
-import sqlite3
-import subprocess
 import urllib.parse
 
 import pytest
-from launching import (
-  REPOSITORY,
-  STREETS,
-  TINY,
-  assert_refused,
-  command,
-  launch,
-  succeed,
-)
+from launching import assert_refused, command, launch, start, succeed, tiny
+from outcome import query
 
 from pointsup_jax.annotation import store as store_lib
 
-HUMAN = (
-  STREETS,
-  *TINY,
-  '--config.annotate.oracle=human',
-  '--config.annotate.port=0',
-)
+HUMAN = ('--config.annotate.oracle=human', '--config.annotate.port=0')
 
 
 @pytest.fixture(scope='module')
 def asked(tmp_path_factory):
   """A workdir whose points have been acquired, by --stage=all."""
   workdir = tmp_path_factory.mktemp('run') / 'a'
-  return workdir, launch(*HUMAN, f'--workdir={workdir}')
+  return workdir, launch(*tiny(workdir, *HUMAN))
 
 
 def answer_all(workdir, but=0):
   """Labels the points in the store, except the last ones."""
-  with store_lib.Store(workdir / 'acquire' / 'annotations.sqlite') as store:
+  with store_lib.Store(workdir / 'acquire/annotations.sqlite') as store:
     left = store.unanswered()
     labels = {request.id: 3 for request in left[: len(left) - but]}
     store.answer_many(labels, 'ana')
@@ -67,17 +53,12 @@ def export_answers(workdir, file):
 def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   workdir, first = asked
   assert_refused(first, 3, '200 of 200 labels', '--stage=annotate', 'human')
-  args = (*HUMAN, f'--workdir={workdir}')
+  args = tiny(workdir, *HUMAN)
   assert_refused(launch(*args), 3, '200 of 200')
   assert_refused(launch(*args, '--stage=adapt'), 3, '200 of 200')
 
   # The command that the message names serves the page.
-  process = subprocess.Popen(
-    command(*args, '--stage=annotate'),
-    cwd=REPOSITORY,
-    stderr=subprocess.PIPE,
-    text=True,
-  )
+  process = start(command(*args, '--stage=annotate'))
   link = next(
     found.group()
     for line in process.stderr
@@ -105,8 +86,7 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   assert 'waiting for 200 of 200 labels' in stderr
 
   # Who labels cannot change once people have begun.
-  other = (STREETS, *TINY, f'--workdir={workdir}')
-  assert_refused(launch(*other), 2, 'annotate.oracle')
+  assert_refused(launch(*tiny(workdir)), 2, 'annotate.oracle')
 
   answer_all(workdir, but=30)
   assert_refused(launch(*args), 3, '30 of 200')
@@ -119,17 +99,12 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   assert 'all points are answered' in done.stderr
   assert 'started with fewer labels' in done.stderr
   assert (workdir / 'annotate' / 'DONE').exists()
-  database = sqlite3.connect(workdir / 'acquire' / 'annotations.sqlite')
-  assert database.execute(
-    'SELECT count(*), max(label), max(annotator) FROM points'
-  ).fetchone() == (200, 3, 'ana')
-  database.close()
+  answered = 'SELECT count(*), max(label), max(annotator) FROM points'
+  assert query(workdir, answered) == [(200, 3, 'ana')]
   config = json.loads((workdir / 'config.json').read_text())['config']
   assert config['annotate.oracle'] == 'human'
 
 
 def test_other_machines_are_refused_before_anything_starts(tmp_path):
-  done = launch(
-    *HUMAN, '--config.annotate.host=0.0.0.0', f'--workdir={tmp_path / "run"}'
-  )
-  assert_refused(done, 2, 'ssh -L', 'allow_remote')
+  args = tiny(tmp_path / 'run', *HUMAN, '--config.annotate.host=0.0.0.0')
+  assert_refused(launch(*args), 2, 'ssh -L', 'allow_remote')

@@ -2,59 +2,35 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 
+import launching
 import member
 import pytest
-from launching import REPOSITORY, environment
+from launching import error_line
 
 from pointsup_jax.training import checkpoint
 
 
 def start(*does: str, folder: object = '') -> list[subprocess.Popen]:
   """Starts one process for each of the things to be done."""
-  with socket.create_server(('localhost', 0)) as server:
-    port = server.getsockname()[1]
+  path = {'PYTHONPATH': os.fspath(launching.REPOSITORY)}
   return [
-    subprocess.Popen(
-      [
-        sys.executable,
-        member.__file__,
-        f'localhost:{port},{len(does)},{i}',
-        what,
-        str(folder),
-      ],
-      env=environment() | {'PYTHONPATH': os.fspath(REPOSITORY)},
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
+    launching.start(
+      [sys.executable, member.__file__, where, what, str(folder)],
+      env=launching.environment() | path,
     )
-    for i, what in enumerate(does)
+    for where, what in zip(launching.members(len(does)), does, strict=True)
   ]
 
 
 def finish(running, code=0) -> list[tuple[str, str]]:
   """Output and errors of each."""
-  try:
-    said = [process.communicate(timeout=100) for process in running]
-  finally:
-    for process in running:
-      process.kill()
-  assert [process.returncode for process in running] == [code] * len(running), (
-    said
-  )
+  said = launching.finish(running, code, timeout=100)
   assert all('Traceback' not in errors for _, errors in said), said
   return said
-
-
-def error_of(said: tuple[str, str]) -> str:
-  """The line about the error."""
-  lines = [x for x in said[1].splitlines() if x.startswith('error: ')]
-  assert len(lines) == 1, said
-  return lines[0]
 
 
 def read_until(process, word):
@@ -100,7 +76,7 @@ def lose(victim, how) -> list[str]:
 @pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGSTOP])
 def test_the_others_say_who_is_lost_and_end(how):
   for said in lose(1, how):
-    line = error_of(('', said))
+    line = error_line(said)
     assert line.startswith('error: process 1 of 3 is gone')
     assert ('waiting for the answers' in line) == (how == signal.SIGKILL)
     assert 'start the same command again on all hosts' in line
@@ -121,7 +97,7 @@ def test_one_that_fails_ends_the_other(what, line):
   said = ends(failing)
   assert line in said.splitlines()
   assert ('Traceback' in said) == (what == 'bug')
-  line = error_of(('', ends(other)))
+  line = error_line(ends(other))
   assert line.startswith('error: process 1 of 2 is gone')
   assert 'start the same command again on all hosts' in line
 
@@ -176,8 +152,8 @@ def test_one_that_waits_in_vain_for_others_says_so():
   waiting, never_came = start('impatient', 'wait')
   never_came.kill()
   never_came.communicate()
-  (said,) = finish([waiting], 1)
-  assert 'not all processes have joined within 3 s' in error_of(said)
+  ((_, said),) = finish([waiting], 1)
+  assert 'not all processes have joined within 3 s' in error_line(said)
 
 
 @pytest.mark.parametrize(
@@ -187,14 +163,14 @@ def test_a_stop_reaches_the_one_that_works_for_all(told, how):
   running = start('answer', 'answer')
   read_until(running[0], 'answers')
   running[told].send_signal(how)
-  for one in finish(running, 130):
-    assert 'stopped; run the same command' in error_of(one)
+  for _, said in finish(running, 130):
+    assert 'stopped; run the same command' in error_line(said)
 
 
 def test_all_hear_and_refuse_what_the_first_one_does():
-  for said in finish(start('decide', 'decide'), 2):
-    assert '0 [True, True, True] [0, 2000]' in said[0]
-    assert error_of(said) == 'error: refused'
+  for output, said in finish(start('decide', 'decide'), 2):
+    assert '0 [True, True, True] [0, 2000]' in output
+    assert error_line(said) == 'error: refused'
 
 
 @pytest.fixture
@@ -220,9 +196,8 @@ def test_all_go_back_behind_a_damaged_checkpoint(saved):
 
 def test_none_goes_back_where_one_cannot_read(saved):
   """It may read tomorrow what it cannot read today: step 2 is not given up."""
-  said = finish(start('restore', 'restore_blind', folder=saved), 1)
-  for one in said:
-    line = error_of(one)
+  for _, said in finish(start('restore', 'restore_blind', folder=saved), 1):
+    line = error_line(said)
     assert line.startswith(f'error: checkpoint {saved}/2 could not be read')
     assert 'process 1: stale file handle' in line
   assert sorted(path.name for path in saved.iterdir()) == ['1', '2']

@@ -1,20 +1,16 @@
 """Devices and processes share the work, and change nothing of the result."""
 
-import json
 import pathlib
 import shutil
 import signal
-import socket
-import sqlite3
-import subprocess
 import sys
 import time
 
 import jax
+import launching
 import numpy as np
 import pytest
-from launching import REPOSITORY, STREETS, TINY, environment
-from PIL import Image
+from outcome import pixels, query, scores
 
 from pointsup_jax.models import deeplab
 from pointsup_jax.training import checkpoint, metrics_log, sharding
@@ -22,17 +18,13 @@ from pointsup_jax.training import checkpoint, metrics_log, sharding
 pytestmark = pytest.mark.slow
 
 FLAGS = (
-  STREETS,
-  *TINY,
+  *launching.all_domains('size=(64,128)'),
   '--config.train.batch_size=8',
   '--config.train.checkpoint_every=10',
   '--config.data.source.length=8',
   # Six images in batches of four: the last one is uneven.
   '--config.data.target.length=6',
   '--config.data.evaluation.length=6',
-  '--config.data.source.size=(64,128)',
-  '--config.data.target.size=(64,128)',
-  '--config.data.evaluation.size=(64,128)',
   '--config.uda.source_only_steps=0',
   '--config.uda.steps=20',
   # The paper's. With forty times as much a network that starts from scratch
@@ -40,34 +32,23 @@ FLAGS = (
   '--config.optim.lr=2.5e-4',
 )
 INTERLEAVED = str(pathlib.Path(__file__).with_name('interleaved.py'))
-TOPOLOGIES = [(8, 1), (1, 2), (1, 4)]  # devices of a process, processes
 
 
 def start(workdir, *flags, devices=1, processes=1, entry=('-m', 'launch.main')):
   """Starts a run; gives its processes."""
-  with socket.create_server(('localhost', 0)) as server:
-    port = server.getsockname()[1]
+  words = [sys.executable, *entry, *launching.tiny(workdir, *FLAGS, *flags)]
   return [
-    subprocess.Popen(
-      [
-        sys.executable, *entry, *FLAGS, *flags, f'--workdir={workdir}',
-        *([f'--multihost=localhost:{port},{processes},{i}'] * (processes > 1)),
-      ],
-      cwd=REPOSITORY,
-      env=environment(devices),
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
+    launching.start(
+      words + [f'--multihost={where}'] * (processes > 1),
+      env=launching.environment(devices),
     )
-    for i in range(processes)
-  ]  # fmt: skip
+    for where in launching.members(processes)
+  ]
 
 
 def finish(running, code=0):
-  said = [process.communicate(timeout=400)[1] for process in running]
-  codes = [process.returncode for process in running]
-  assert codes == [code] * len(running), said
-  return said
+  """The errors of each."""
+  return [errors for _, errors in launching.finish(running, code)]
 
 
 def run(workdir, *flags, **topology):
@@ -86,9 +67,14 @@ def adapted(tmp_path_factory):
 def whole(adapted, tmp_path_factory):
   """What one device makes of it."""
   workdir = tmp_path_factory.mktemp('whole') / 'run'
-  shutil.copytree(adapted, workdir)
-  run(workdir)
+  run(shutil.copytree(adapted, workdir))
   return workdir
+
+
+@pytest.fixture
+def workdir(adapted, tmp_path):
+  """A copy of what one device has adapted."""
+  return shutil.copytree(adapted, tmp_path / 'run')
 
 
 def parameters(workdir: pathlib.Path, phase: str) -> np.ndarray:
@@ -106,29 +92,20 @@ def parameters(workdir: pathlib.Path, phase: str) -> np.ndarray:
   return np.concatenate([np.ravel(x).astype(np.float64) for x in leaves])
 
 
-def requests(workdir):
-  database = sqlite3.connect(workdir / 'acquire/annotations.sqlite')
-  return database.execute('SELECT * FROM requests ORDER BY rowid').fetchall()
+def images(folder):
+  return {path.name: pixels(path) for path in folder.rglob('*.png')}
 
 
-def pseudo_labels(workdir):
-  return {
-    path.name: np.asarray(Image.open(path))
-    for path in (workdir / 'acquire/pseudo_labels').rglob('*.png')
-  }
+def confusion(workdir):
+  return scores(workdir, 'uda-test')['confusion']
 
 
-def confusion(workdir, model):
-  path = workdir / f'evaluate/{model}-test.json'
-  return json.loads(path.read_text())['confusion']
-
-
-@pytest.mark.parametrize(('devices', 'processes'), TOPOLOGIES)
-def test_twenty_steps_train_the_same_parameters(
-  adapted, tmp_path, devices, processes
-):
+@pytest.mark.parametrize(
+  'topology', [{'devices': 8}, {'processes': 2}, {'processes': 4}], ids=str
+)
+def test_twenty_steps_train_the_same_parameters(adapted, tmp_path, topology):
   workdir = tmp_path / 'run'
-  run(workdir, '--stage=uda', devices=devices, processes=processes)
+  run(workdir, '--stage=uda', **topology)
   one, other = parameters(adapted, 'uda'), parameters(workdir, 'uda')
   assert np.linalg.norm(other - one) < 1e-5 * np.linalg.norm(one)
   steps = [r['step'] for r in metrics_log.read(workdir / 'uda/metrics.jsonl')]
@@ -136,25 +113,24 @@ def test_twenty_steps_train_the_same_parameters(
 
 
 @pytest.mark.parametrize(
-  ('flags', 'devices', 'processes'),
+  ('flags', 'topology'),
   [
-    ((), 2, 1),
-    ((), 4, 1),
-    (('--config.acquire.batch_size=5',), 1, 1),
-    (('--config.acquire.batch_size=1',), 1, 2),
+    ((), {'devices': 2}),
+    ((), {'devices': 4}),
+    (('--config.acquire.batch_size=5',), {}),
+    (('--config.acquire.batch_size=1',), {'processes': 2}),
   ],
+  ids=str,
 )
-def test_requests_are_the_same(
-  adapted, whole, tmp_path, flags, devices, processes
-):
-  workdir = tmp_path / 'run'
-  shutil.copytree(adapted, workdir)
-  run(workdir, *flags, '--stage=acquire', devices=devices, processes=processes)
+def test_requests_are_the_same(workdir, whole, flags, topology):
+  run(workdir, *flags, '--stage=acquire', **topology)
   assert_same_requests(workdir, whole)
 
 
 def assert_same_requests(workdir, whole):
-  found, expected = requests(workdir), requests(whole)
+  found, expected = (
+    query(x, 'SELECT * FROM requests ORDER BY rowid') for x in (workdir, whole)
+  )
   assert len(found) == 6 * 10 * 5
   # Scores may differ in their last bits: batches of other sizes are added up
   # in another order.
@@ -162,22 +138,19 @@ def assert_same_requests(workdir, whole):
   for one, other in zip(found, expected, strict=True):
     assert one[:score] + one[score + 1 :] == other[:score] + other[score + 1 :]
     assert one[score] == pytest.approx(other[score], rel=1e-5)
-  labels, others = pseudo_labels(workdir), pseudo_labels(whole)
-  assert labels.keys() == others.keys()
-  for name, image in labels.items():
-    np.testing.assert_array_equal(image, others[name])
+  np.testing.assert_equal(
+    *(images(x / 'acquire/pseudo_labels') for x in (workdir, whole))
+  )
 
 
-@pytest.mark.parametrize(('devices', 'processes'), [(8, 1), (1, 4)])
-def test_a_run_goes_on_elsewhere_to_the_same_end(
-  adapted, whole, tmp_path, devices, processes
-):
+@pytest.mark.parametrize(
+  'topology', [{'devices': 8}, {'processes': 4}], ids=str
+)
+def test_a_run_goes_on_elsewhere_to_the_same_end(workdir, whole, topology):
   """The checkpoint of one device is taken over by others."""
-  workdir = tmp_path / 'run'
-  shutil.copytree(adapted, workdir)
-  run(workdir, devices=devices, processes=processes)
+  run(workdir, **topology)
   assert_same_requests(workdir, whole)
-  assert confusion(workdir, 'uda') == confusion(whole, 'uda')
+  assert confusion(workdir) == confusion(whole)
   one, other = parameters(whole, 'adapt'), parameters(workdir, 'adapt')
   assert np.linalg.norm(other - one) < 1e-5 * np.linalg.norm(one)
 
@@ -191,36 +164,26 @@ def test_rows_belong_to_names_where_processes_interleave(
     ('one', {}),
     ('many', {'devices': 2, 'processes': 2, 'entry': (INTERLEAVED,)}),
   ):
-    workdir = tmp_path / name
-    shutil.copytree(adapted, workdir)
+    workdir = shutil.copytree(adapted, tmp_path / name)
+    save = '--config.evaluate.save_predictions'
     for stage in ('evaluate', 'acquire'):
-      run(
-        workdir,
-        f'--stage={stage}',
-        '--config.evaluate.save_predictions',
-        **topology,
-      )
-    assert confusion(workdir, 'uda') == confusion(whole, 'uda')
+      run(workdir, f'--stage={stage}', save, **topology)
+    assert confusion(workdir) == confusion(whole)
     assert_same_requests(workdir, whole)
-    predictions[name] = {
-      path.name: np.asarray(Image.open(path))
-      for path in (workdir / 'evaluate/uda-test').rglob('*.png')
-    }
+    predictions[name] = images(workdir / 'evaluate/uda-test')
   assert len(predictions['one']) == 6
-  for name, image in predictions['one'].items():
-    np.testing.assert_array_equal(predictions['many'][name], image)
+  np.testing.assert_equal(predictions['many'], predictions['one'])
 
 
 def test_the_report_is_made_by_all_and_written_by_one(whole, tmp_path):
-  workdir = tmp_path / 'run'
-  shutil.copytree(whole, workdir)
+  workdir = shutil.copytree(whole, tmp_path / 'run')
   shutil.rmtree(workdir / 'report')
   said = run(workdir, '--stage=report', processes=2)
   assert [x.count('report: ') for x in said] == [1, 0]
   assert 'Not in this report' not in (workdir / 'report/index.html').read_text()
   for name in ('evaluated.png', 'asked.png'):
     one, other = (
-      np.asarray(Image.open(folder / 'report' / name)).astype(int)
+      pixels(folder / 'report' / name).astype(int)
       for folder in (whole, workdir)
     )
     # The last bits of a score may differ, and with them how it is rounded.
@@ -243,9 +206,8 @@ def train_on(workdir):
     '--config.uda.steps=5000',
     processes=2,
   )
-  metrics = workdir / 'uda/metrics.jsonl'
   deadline = time.monotonic() + 300
-  while not (metrics.exists() and metrics.read_text()):
+  while not metrics_log.read(workdir / 'uda/metrics.jsonl'):
     assert time.monotonic() < deadline
     time.sleep(0.1)
   return running
@@ -257,7 +219,7 @@ def test_a_process_that_is_killed_in_a_step_ends_the_other(tmp_path):
   (said,) = finish([kept], 1)
   lost.communicate()
   assert 'Traceback' not in said
-  (line,) = (x for x in said.splitlines() if x.startswith('error: '))
+  line = launching.error_line(said)
   assert 'another process was probably lost' in line
   assert 'start the same command again on all hosts' in line
 

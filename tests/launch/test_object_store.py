@@ -8,14 +8,7 @@ import subprocess
 
 import harness
 import pytest
-from launching import (
-  REPOSITORY,
-  STREETS,
-  TINY,
-  assert_refused,
-  command,
-  succeed,
-)
+from launching import assert_refused, command, start, succeed, tiny
 from stores import Bucket, serving
 
 pytest.importorskip('gcsfs', reason='pip install gcsfs: object stores')
@@ -39,33 +32,23 @@ def bucket():
 def local(tmp_path_factory) -> pathlib.Path:
   """The same run in a local folder."""
   folder = tmp_path_factory.mktemp('local') / 'run'
-  succeed(STREETS, *TINY, f'--workdir={folder}')
+  succeed(*tiny(folder))
   return folder
 
 
 def launch(
-  bucket: Bucket,
-  machine: pathlib.Path,
-  *args: object,
-  program: str = 'main',
-  kill_at: str = '',
+  bucket: Bucket, machine: pathlib.Path, *args: object, kill_at: str = ''
 ) -> subprocess.CompletedProcess:
-  """Runs a program on a machine that holds nothing yet.
+  """A run on a machine that holds nothing yet.
 
   Args:
     bucket: what gs:// is.
     machine: an empty folder for its temporary files.
-    args: of the program.
-    program: of launch.
+    args: of launch.main.
     kill_at: it is killed as soon as it writes this object; '': never.
   """
-  process = subprocess.Popen(
-    command(*args, program=program),
-    cwd=REPOSITORY,
-    env=bucket.environment | {'TMPDIR': str(machine)},
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-    text=True,
+  process = start(
+    command(*args), env=bucket.environment | {'TMPDIR': str(machine)}
   )
 
   def kill(name: str) -> None:
@@ -88,15 +71,13 @@ def test_killed_and_continued_on_new_machines_and_still_the_same(
   for i, moment in enumerate((*MOMENTS, '')):
     machine = tmp_path / f'machine_{i}'
     machine.mkdir()
-    done = launch(
-      bucket, machine, STREETS, *TINY, f'--workdir={RUN}', kill_at=moment
-    )
+    done = launch(bucket, machine, *tiny(RUN), kill_at=moment)
     assert done.returncode == (-9 if moment else 0), done.stderr
     assert 'Traceback' not in done.stderr, done.stderr
   assert not list(machine.iterdir())
   there = bucket.download('run', tmp_path / 'copy')
   assert harness.compare(harness.results(local), harness.results(there)) == []
-  assert not {'run.lock'} & bucket.names('run')
+  assert 'run.lock' not in bucket.names('run')
 
 
 def without_answers(store: bytes, scratch: pathlib.Path) -> bytes:
@@ -117,9 +98,7 @@ def without_answers(store: bytes, scratch: pathlib.Path) -> bytes:
 def test_people_label_a_local_copy(bucket, local, tmp_path):
   """As the refusal says: copy, label, copy back, go on."""
   folder = 'gs://bucket/labelled'
-  human = (
-    STREETS, *TINY, '--config.annotate.oracle=human', f'--workdir={folder}',
-  )  # fmt: skip
+  human = tiny(folder, '--config.annotate.oracle=human')
   for path in (local / 'acquire').rglob('*'):
     if path.is_file():
       name = path.relative_to(local).as_posix()

@@ -1,15 +1,11 @@
 """Several rounds of questions, and a budget over all images."""
 
-import json
-import sqlite3
-
 import numpy as np
 import pytest
-from launching import STREETS, TINY, assert_refused, launch, succeed
-from PIL import Image
+from launching import assert_refused, launch, succeed, tiny
+from outcome import pixels, query, scores, truth
 
 ROUNDS = (
-  *(STREETS, *TINY),
   '--config.acquire.rounds=2',
   '--config.acquire.budget=305',
   # The simulated annotator takes pairs of classes for each other.
@@ -23,13 +19,7 @@ ROUNDS = (
 def finished(tmp_path_factory):
   """The workdir of a run of two rounds, and what it printed."""
   workdir = tmp_path_factory.mktemp('rounds') / 'run'
-  done = succeed(*ROUNDS, f'--workdir={workdir}')
-  return workdir, done
-
-
-def query(workdir, sql):
-  database = sqlite3.connect(workdir / 'acquire/annotations.sqlite')
-  return database.execute(sql).fetchall()
+  return workdir, succeed(*tiny(workdir, *ROUNDS))
 
 
 def test_the_rounds_share_the_budget_and_ask_nothing_twice(finished):
@@ -74,8 +64,8 @@ def test_the_second_round_asks_the_model_of_the_first(finished):
   for image, row, col, guess in query(
     workdir, 'SELECT image, row, col, pseudo_label FROM requests WHERE round=2'
   ):
-    path = workdir / f'acquire/pseudo_labels/{image}.png'
-    assert np.asarray(Image.open(path))[row, col] == guess
+    guesses = pixels(workdir / f'acquire/pseudo_labels/{image}.png')
+    assert guesses[row, col] == guess
 
 
 def test_every_round_is_trained_and_scored(finished):
@@ -84,27 +74,21 @@ def test_every_round_is_trained_and_scored(finished):
     assert (workdir / folder / 'checkpoints/4').is_dir()
     assert (workdir / folder / 'DONE').exists()
   for name in ('uda', 'adapt_round_1', 'adapt'):
-    scores = json.loads((workdir / f'evaluate/{name}-test.json').read_text())
-    assert scores['images'] == 4
+    assert scores(workdir, f'{name}-test')['images'] == 4
   header = done.stdout.splitlines()[0]
   for column in ('UDA', 'round 1', 'points'):
     assert column in header
 
 
 def test_the_annotator_errs_as_told(finished):
-  workdir, _ = finished
-  from pointsup_jax.data.streets import source
-
-  scenes = source.Streets('camera', 'train', 4, (96, 192), 0)
-  truth = {name: scenes[i].labels for i, name in enumerate(scenes.names)}
+  labels = truth()
   answers = query(
-    workdir,
-    'SELECT image, row, col, label, seconds FROM state',
+    finished[0], 'SELECT image, row, col, label, seconds FROM state'
   )
   wrong = [
-    (truth[image][row, col], label)
+    (true, label)
     for image, row, col, label, _ in answers
-    if truth[image][row, col] != label
+    if (true := labels[image][row, col]) != label
   ]
   assert len(answers) == 305
   assert {seconds for *_, seconds in answers} == {1.5}
@@ -115,16 +99,15 @@ def test_the_annotator_errs_as_told(finished):
 
 def test_again_does_nothing_and_other_rounds_are_refused(finished):
   workdir, first = finished
-  done = succeed(*ROUNDS, f'--workdir={workdir}')
+  args = tiny(workdir, *ROUNDS)
+  done = succeed(*args)
   assert done.stdout == first.stdout
   assert 'acquire, round 1: done before' in done.stderr
   assert 'adapt, round 2: done before' in done.stderr
-  done = launch(*ROUNDS, '--config.acquire.rounds=3', f'--workdir={workdir}')
+  done = launch(*args, '--config.acquire.rounds=3')
   assert_refused(done, 2, 'acquire.rounds was 2, now 3')
 
 
 def test_more_points_than_there_are_cannot_be_asked(tmp_path):
-  done = launch(
-    *(STREETS, *TINY, '--config.acquire.budget=2561'), f'--workdir={tmp_path}'
-  )
+  done = launch(*tiny(tmp_path, '--config.acquire.budget=2561'))
   assert_refused(done, 2, 'acquire.budget=2561', '2560 points of 4')

@@ -4,10 +4,10 @@ import csv
 import json
 
 import pytest
+import saying
 from launching import STREETS, TINY, assert_refused, launch
 
 from configs import streets_active
-from pointsup_jax import errors
 from pointsup_jax.study import rows as rows_lib
 from pointsup_jax.study import runs, settings
 
@@ -18,8 +18,16 @@ def setting(*fields):
   return settings.setting_of(fields, True, CONFIG)
 
 
-def run(*args):
-  return launch(STREETS, *TINY, *args, program='study')
+def run(out, *args):
+  return launch(STREETS, *TINY, *args, f'--out={out}', program='study')
+
+
+def studied(out, *args):
+  """A study that ends well, and the rows of its table of classes."""
+  done = run(out, *args)
+  assert done.returncode == 0, done.stderr
+  with (out / 'classes.csv').open() as file:
+    return done, list(csv.DictReader(file))
 
 
 def test_what_is_varied_is_combined_and_also_comes_besides():
@@ -43,12 +51,11 @@ def test_runs_share_stage_1_where_their_fields_let_them(tmp_path):
     setting(('uda.strategy', 'minent'), ('acquire.k', k)) for k in '12'
   )
   assert one.stage_1 == two.stage_1 == (('uda.strategy', 'minent'),)
-  assert runs.base(tmp_path, one.stage_1, 0) != runs.base(
-    tmp_path, one.stage_1, 1
-  )
+  bases = {runs.base(tmp_path, one.stage_1, seed) for seed in (0, 1)}
+  assert len(bases) == 2
   assert runs.workdir(tmp_path, one, 0) != runs.workdir(tmp_path, two, 0)
   other = setting(('adapt.steps', '7'))
-  assert runs.base(tmp_path, other.stage_1, 0) == (tmp_path / 'seed_0/stage_1')
+  assert runs.base(tmp_path, other.stage_1, 0) == tmp_path / 'seed_0/stage_1'
   # It is scored there too, on what its gains are over.
   assert setting(('data.evaluation.dataset', 'streets_game')).stage_1
 
@@ -61,40 +68,34 @@ def test_a_default_that_is_spelled_out_changes_nothing():
 
 
 def test_a_stage_1_is_called_by_all_fields_in_which_they_differ():
-  plain, minent, both = (
-    setting(*fields)
-    for fields in (
-      (('acquire.k', '2'),),
-      (('uda.strategy', 'minent'), ('adapt.strategy', 'minent')),
-      (('uda.strategy', 'minent'), ('uda.steps', '7')),
-    )
-  )
-  assert list(
-    rows_lib.stage_1_titles([plain, minent, both], CONFIG).values()
-  ) == [
+  def titles(*found):
+    return list(rows_lib.stage_1_titles(found, CONFIG).values())
+
+  plain = setting(('acquire.k', '2'))
+  minent = setting(('uda.strategy', 'minent'), ('adapt.strategy', 'minent'))
+  both = setting(('uda.strategy', 'minent'), ('uda.steps', '7'))
+  assert titles(plain, minent, both) == [
     'uda.strategy=advent, uda.steps=500',
     'uda.strategy=minent, uda.steps=500',
     'uda.strategy=minent, uda.steps=7',
   ]
-  assert list(rows_lib.stage_1_titles([minent], CONFIG).values()) == ['']
+  assert titles(minent) == ['']
 
 
 def test_fields_of_the_same_name_are_told_apart():
   found = settings.chosen([], ['uda.steps=3', 'adapt.steps=3'], CONFIG)
-  assert [runs.slug(x.fields) for x in found] == [
-    'uda.steps_3',
-    'adapt.steps_3',
-  ]
+  slugs = [runs.slug(x.fields) for x in found]
+  assert slugs == ['uda.steps_3', 'adapt.steps_3']
 
 
 def test_only_the_config_is_handed_on():
-  words = ['--vary=a=1', '--config=c.py', '--config.x=1', '--config.y', '2',
-           '--seeds', '3', '--out=o', '--noconfig.z',
-           '--compilation_cache', 'd', 'e']  # fmt: skip
-  assert runs.forwarded(words) == [
-    '--config=c.py', '--config.x=1', '--config.y', '2', '--noconfig.z',
-    '--compilation_cache', 'd',
-  ]  # fmt: skip
+  words = (
+    '--vary=a=1 --config=c.py --config.x=1 --config.y 2 --seeds 3 --out=o '
+    '--noconfig.z --compilation_cache d e'
+  )
+  assert ' '.join(runs.forwarded(words.split())) == (
+    '--config=c.py --config.x=1 --config.y 2 --noconfig.z --compilation_cache d'
+  )
 
 
 @pytest.mark.parametrize(
@@ -114,27 +115,20 @@ def test_only_the_config_is_handed_on():
 def test_what_cannot_be_run_is_refused_before_anything_is(
   tmp_path, args, words
 ):
-  assert_refused(run(*args, f'--out={tmp_path / "out"}'), 2, *words)
+  assert_refused(run(tmp_path / 'out', *args), 2, *words)
   assert not (tmp_path / 'out').exists()
 
 
 def test_a_study_from_its_start_to_its_end(tmp_path):
-  args = (
-    '--vary=acquire.k=0,2', '--also=acquire.strategy=full', '--seeds=1',
-    '--config.acquire.score=random',
-    f'--out={tmp_path}',
-  )  # fmt: skip
-  done = run(*args)
-  assert done.returncode == 0, done.stderr
-  titles = [
-    row['row'] for row in csv.DictReader((tmp_path / 'table.csv').open())
-  ]
+  vary = ('--vary=acquire.k=0,2', '--also=acquire.strategy=full')
+  args = (*vary, '--seeds=1', '--config.acquire.score=random')
+  done, classes = studied(tmp_path, *args)
+  with (tmp_path / 'table.csv').open() as file:
+    titles = [row['row'] for row in csv.DictReader(file)]
   assert titles == ['no adaptation', 'UDA', 'k=0', 'k=2', 'strategy=full']
   rows = json.loads((tmp_path / 'study.json').read_text())['rows']
   assert [row['points'] for row in rows] == [0, 0, 0, 40, 2560]
   assert [row['seconds'] for row in rows] == [0, 0, 0, 80, 5120]
-  with (tmp_path / 'classes.csv').open() as file:
-    classes = list(csv.DictReader(file))
   assert [row['method'] for row in classes] == titles
   assert {'road', 'bicycle', 'mIoU', 'mIoU (16)'} < classes[0].keys()
   for row, of_classes in zip(rows, classes, strict=True):
@@ -142,41 +136,33 @@ def test_a_study_from_its_start_to_its_end(tmp_path):
   assert (tmp_path / 'classes.tex').read_text().count('midrule') == 1
   assert (tmp_path / 'curve.png').stat().st_size > 10_000
   assert (tmp_path / 'table.md').read_text().strip() == done.stdout.strip()
-  stamp = (tmp_path / 'seed_0/k_2/adapt/metrics.jsonl').stat().st_mtime_ns
-  again = run(*args)
-  assert again.stdout == done.stdout
-  assert (
-    tmp_path / 'seed_0/k_2/adapt/metrics.jsonl'
-  ).stat().st_mtime_ns == stamp
+  metrics = tmp_path / 'seed_0/k_2/adapt/metrics.jsonl'
+  stamp = metrics.stat().st_mtime_ns
+  assert run(tmp_path, *args).stdout == done.stdout
+  assert metrics.stat().st_mtime_ns == stamp
 
 
 def test_adaptation_methods_are_compared_without_points(tmp_path):
-  args = (
-    '--vary=uda.strategy=source_only,minent', '--uda_only', '--seeds=1',
-    '--config.uda.steps=1', f'--out={tmp_path}',
-  )  # fmt: skip
-  done = run(*args)
-  assert done.returncode == 0, done.stderr
-  with (tmp_path / 'classes.csv').open() as file:
-    assert [row['method'] for row in csv.DictReader(file)] == [
-      'no adaptation',
-      'UDA, uda.strategy=source_only',
-      'UDA, uda.strategy=minent',
-    ]
+  vary = '--vary=uda.strategy=source_only,minent'
+  flags = ('--uda_only', '--seeds=1', '--config.uda.steps=1')
+  assert [row['method'] for row in studied(tmp_path, vary, *flags)[1]] == [
+    'no adaptation',
+    'UDA, uda.strategy=source_only',
+    'UDA, uda.strategy=minent',
+  ]
   assert not (tmp_path / 'curve.png').exists()
-  assert sorted(
-    path.name for path in (tmp_path / 'seed_0').iterdir() if path.is_dir()
-  ) == ['stage_1-uda.strategy_minent', 'stage_1-uda.strategy_source_only']
+  folders = {x.name for x in (tmp_path / 'seed_0').iterdir() if x.is_dir()}
+  assert folders == {
+    f'stage_1-uda.strategy_{name}' for name in ('minent', 'source_only')
+  }
 
 
 def test_a_run_that_fails_is_named_with_why(tmp_path):
-  done = run(
-    '--vary=acquire.k=0', '--seeds=1', f'--out={tmp_path}',
-    '--config.model.weights=nowhere.pth',
-  )  # fmt: skip
+  weights = '--config.model.weights=nowhere.pth'
+  done = run(tmp_path, '--vary=acquire.k=0', '--seeds=1', weights)
   assert_refused(done, 1, 'stage_1', 'nowhere.pth', 'same command again')
 
 
 def test_a_name_without_value_is_no_field():
-  with pytest.raises(errors.UsageError, match='FIELD=VALUE'):
-    settings.parse('acquire.k=', '--vary')
+  text = saying.usage(lambda: settings.parse('acquire.k=', '--vary'))
+  assert 'FIELD=VALUE' in text

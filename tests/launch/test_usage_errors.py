@@ -1,7 +1,7 @@
 """A wrong command line or config: one line, exit code 2, nothing written."""
 
 import pytest
-from launching import STREETS, TINY, assert_refused, launch
+from launching import STREETS, assert_refused, launch, tiny
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,5 @@ def test_usage_error(args, words, tmp_path):
 def test_a_foreign_folder_is_neither_used_nor_deleted(tmp_path):
   (tmp_path / 'thesis.tex').write_text('years of work')
   for extra in ((), ('--overwrite',)):
-    done = launch(STREETS, *TINY, f'--workdir={tmp_path}', *extra)
-    assert_refused(done, 2, str(tmp_path))
+    assert_refused(launch(*tiny(tmp_path, *extra)), 2, str(tmp_path))
     assert (tmp_path / 'thesis.tex').read_text() == 'years of work'

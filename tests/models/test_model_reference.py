@@ -21,9 +21,8 @@ def reference(shared):
 
 @pytest.fixture(scope='module')
 def recipe(shared):
-  spec = importlib.util.spec_from_file_location(
-    'recipe', shared / 'reference' / 'recipe.py'
-  )
+  path = shared / 'reference' / 'recipe.py'
+  spec = importlib.util.spec_from_file_location('recipe', path)
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
   return module
@@ -31,9 +30,8 @@ def recipe(shared):
 
 @pytest.fixture(scope='module')
 def tensors(shared, recipe):
-  shapes = json.loads(
-    (shared / 'reference' / 'deeplab_v2_resnet101_multi_keys.json').read_text()
-  )
+  path = shared / 'reference' / 'deeplab_v2_resnet101_multi_keys.json'
+  shapes = json.loads(path.read_text())
   return {
     name: recipe.tensor('segmenter', name, shape)
     for name, shape in shapes.items()
@@ -92,23 +90,19 @@ def test_upsampling_self_information_and_minent(passes, reference):
   assert error(logits, reference['entropy/upsampled_main']) < 1e-4
   maps = entropy.self_information(logits)
   assert error(maps, reference['entropy/self_information']) < 1e-4
-  np.testing.assert_allclose(
-    entropy.mean_entropy(logits), reference['entropy/minent_loss'], rtol=1e-4
-  )
+  loss = entropy.mean_entropy(logits)
+  np.testing.assert_allclose(loss, reference['entropy/minent_loss'], rtol=1e-4)
 
 
 def test_discriminator(recipe, reference):
   widths = (CLASSES, 64, 128, 256, 512, 1)
   params = {}
   for layer, (inside, outside) in enumerate(itertools.pairwise(widths)):
-    kernel = recipe.tensor(
-      'd_main', f'{2 * layer}.weight', (outside, inside, 4, 4)
-    )
-    bias = recipe.tensor('d_main', f'{2 * layer}.bias', (outside,))
-    params[f'conv{2 * layer}'] = {
-      'kernel': kernel.transpose(2, 3, 1, 0),
-      'bias': bias,
-    }
+    shape, name = (outside, inside, 4, 4), 2 * layer
+    kernel = recipe.tensor('d_main', f'{name}.weight', shape)
+    bias = recipe.tensor('d_main', f'{name}.bias', (outside,))
+    kernel = kernel.transpose(2, 3, 1, 0)
+    params[f'conv{name}'] = {'kernel': kernel, 'bias': bias}
   maps = reference['entropy/self_information'].transpose(0, 2, 3, 1)
   logits = discriminator.Discriminator().apply({'params': params}, maps)
   assert error(logits, reference['discriminator/logits']) < 1e-4
@@ -116,6 +110,4 @@ def test_discriminator(recipe, reference):
 
 def test_weights_go_out_as_they_came_in(tensors):
   back = pretrained.to_torch(pretrained.from_torch(tensors))
-  assert back.keys() == tensors.keys()
-  for name, tensor in tensors.items():
-    np.testing.assert_array_equal(back[name], tensor)
+  np.testing.assert_equal(back, tensors)

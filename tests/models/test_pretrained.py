@@ -2,17 +2,18 @@
 
 import io
 import pickle
-import subprocess
 import sys
 
 import jax
 import numpy as np
 import pytest
+from launching import launch, succeed
 from saying import message
 
 from pointsup_jax.models import deeplab, pretrained, weight_files
 
 CLASSES = 7
+HEADS = ('layer5', 'layer6')
 
 
 def model(num_classes=CLASSES):
@@ -34,10 +35,9 @@ def tensors(seed=0, num_classes=CLASSES):
   return pretrained.to_torch(variables(seed, num_classes))
 
 
-def assert_same(one, two):
-  assert one.keys() == two.keys()
-  for name in one:
-    np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+def completed(path, seed=1):
+  """Variables with what the file has."""
+  return pretrained.complete(pretrained.load(path), variables(seed), str(path))
 
 
 @pytest.fixture
@@ -45,11 +45,15 @@ def torch():
   return pytest.importorskip('torch', reason='PyTorch is not installed')
 
 
+@pytest.fixture
+def table(torch):
+  return {k: torch.from_numpy(v.copy()) for k, v in tensors().items()}
+
+
 @pytest.fixture(params=['zip', 'before 1.6'])
-def pth(request, torch, tmp_path):
+def pth(request, torch, table, tmp_path):
   """A checkpoint as ADVENT's code would have saved it, in both formats."""
   path = tmp_path / 'model.pth'
-  table = {k: torch.from_numpy(v.copy()) for k, v in tensors().items()}
   table['bn1.num_batches_tracked'] = torch.tensor(5)
   new = request.param == 'zip'
   torch.save(table, path, _use_new_zipfile_serialization=new)
@@ -57,54 +61,45 @@ def pth(request, torch, tmp_path):
 
 
 def test_a_torch_checkpoint_loads_evaluates_and_goes_back(pth, torch, tmp_path):
-  loaded = pretrained.complete(pretrained.load(pth), variables(1), str(pth))
   images = np.random.default_rng(0).normal(0, 50, (1, 40, 48, 3))
-  ours = model().apply(variables(0), images.astype(np.float32), train=False)
-  theirs = model().apply(loaded, images.astype(np.float32), train=False)
+  images = images.astype(np.float32)
+  ours = model().apply(variables(0), images, train=False)
+  theirs = model().apply(completed(pth), images, train=False)
   np.testing.assert_array_equal(ours.main, theirs.main)
   out = tmp_path / 'out.pth'
   weight_files.write(out, pretrained.to_torch(pretrained.load(pth)))
   back = torch.load(out, weights_only=True)
-  assert_same({k: v.numpy() for k, v in back.items()}, tensors())
+  np.testing.assert_equal({k: v.numpy() for k, v in back.items()}, tensors())
 
 
-def test_tensors_that_are_not_contiguous(torch, tmp_path):
-  table = {k: torch.from_numpy(v.copy()) for k, v in tensors().items()}
+def test_tensors_that_are_not_contiguous(torch, table, tmp_path):
   for name, tensor in table.items():
     if tensor.ndim == 4:
       table[name] = tensor.to(memory_format=torch.channels_last)
-  torch.save({'state_dict': table}, tmp_path / 'model.pth')
-  assert_same(
-    pretrained.to_torch(pretrained.load(tmp_path / 'model.pth')), tensors()
-  )
+  path = tmp_path / 'model.pth'
+  torch.save({'state_dict': table}, path)
+  np.testing.assert_equal(pretrained.to_torch(pretrained.load(path)), tensors())
 
 
 @pytest.mark.parametrize('suffix', ['.npz', '.safetensors'])
 def test_other_formats_go_out_and_in_bit_by_bit(suffix, tmp_path):
   path = tmp_path / f'model{suffix}'
   weight_files.write(path, tensors())
-  assert_same(weight_files.read(path), tensors())
-  assert_same(pretrained.to_torch(pretrained.load(path)), tensors())
+  np.testing.assert_equal(weight_files.read(path), tensors())
+  np.testing.assert_equal(pretrained.to_torch(pretrained.load(path)), tensors())
   assert [x.name for x in tmp_path.iterdir()] == [path.name]
 
 
 def test_the_command_converts(tmp_path):
-  weight_files.write(tmp_path / 'a.npz', tensors())
-  done = subprocess.run(
-    [sys.executable, '-m', 'launch.convert',
-     tmp_path / 'a.npz', tmp_path / 'b.safetensors'],
-    check=True, capture_output=True, text=True,
-  )  # fmt: skip
-  assert 'tensors' in done.stderr
-  assert_same(weight_files.read(tmp_path / 'b.safetensors'), tensors())
+  one, other = tmp_path / 'a.npz', tmp_path / 'b.safetensors'
+  weight_files.write(one, tensors())
+  assert 'tensors' in succeed(one, other, program='convert').stderr
+  np.testing.assert_equal(weight_files.read(other), tensors())
 
 
 def test_the_command_says_in_one_line_what_is_wrong(tmp_path):
   for arguments, code in (([], 2), ([tmp_path / 'no.npz', 'b.npz'], 1)):
-    done = subprocess.run(
-      [sys.executable, '-m', 'launch.convert', *arguments],
-      check=False, capture_output=True, text=True,
-    )  # fmt: skip
+    done = launch(*arguments, program='convert')
     assert done.returncode == code
     assert done.stderr.startswith('error: ')
     assert done.stderr.count('\n') == 1
@@ -117,15 +112,11 @@ def test_the_caffe_style_file_gives_the_backbone_alone(tmp_path, capsys):
   rng = np.random.default_rng(0)
   caffe['Scale.layer5.conv2d_list.0.weight'] = rng.normal(size=(21, 128, 3, 3))
   weight_files.write(tmp_path / 'caffe.npz', caffe)
-  fresh = variables(1)
-  loaded = pretrained.complete(
-    pretrained.load(tmp_path / 'caffe.npz'), fresh, 'caffe.npz'
-  )
-  theirs, own = pretrained.to_torch(loaded), pretrained.to_torch(fresh)
-  for name, tensor in theirs.items():
-    head = name.startswith(('layer5', 'layer6'))
-    expected = own[name] if head else tensors()[name]
-    np.testing.assert_array_equal(tensor, expected)
+  loaded = pretrained.to_torch(completed(tmp_path / 'caffe.npz'))
+  own, theirs = tensors(1), tensors()
+  for name, tensor in loaded.items():
+    expected = own if name.startswith(HEADS) else theirs
+    np.testing.assert_array_equal(tensor, expected[name])
   said = capsys.readouterr().err
   assert 'aux head' in said
   assert 'main head' in said
@@ -136,8 +127,7 @@ def test_torchvision_s_stem_sees_our_images_as_its_own(tmp_path):
   resnet['fc.weight'] = np.zeros((1000, 128), np.float32)
   resnet['fc.bias'] = np.zeros(1000, np.float32)
   weight_files.write(tmp_path / 'resnet.npz', resnet)
-  loaded = pretrained.load(tmp_path / 'resnet.npz')
-  ours = pretrained.complete(loaded, variables(1), 'resnet.npz')
+  ours = completed(tmp_path / 'resnet.npz')
   rgb = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
   mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
   theirs = resnet['conv1.weight'].transpose(2, 3, 1, 0)
@@ -150,74 +140,52 @@ def test_torchvision_s_stem_sees_our_images_as_its_own(tmp_path):
     return np.asarray(x - running_mean)[:, 4:-4, 4:-4]  # away from the border
 
   expected = stem(theirs, (rgb / 255 - mean) / std, resnet['bn1.running_mean'])
-  found = stem(
-    ours['params']['conv1']['kernel'],
-    deeplab.preprocess(rgb),
-    ours['batch_stats']['bn1']['mean'],
-  )
+  kernel = ours['params']['conv1']['kernel']
+  own_mean = ours['batch_stats']['bn1']['mean']
+  found = stem(kernel, deeplab.preprocess(rgb), own_mean)
   np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
-
-
-HEADS = ('layer5', 'layer6')
 
 
 def test_a_head_of_another_class_count_starts_afresh(tmp_path, capsys):
   weight_files.write(tmp_path / 'a.npz', tensors(0, num_classes=3))
-  loaded = pretrained.complete(
-    pretrained.load(tmp_path / 'a.npz'), variables(1), 'a.npz'
-  )
   own = tensors(1)
-  for name, tensor in pretrained.to_torch(loaded).items():
+  loaded = pretrained.to_torch(completed(tmp_path / 'a.npz'))
+  for name, tensor in loaded.items():
     if name.startswith(HEADS):
       np.testing.assert_array_equal(tensor, own[name])
   assert capsys.readouterr().err.count('starts afresh') == 2
 
 
-def rename(table):
-  table['layer1.0.convX.weight'] = table.pop('layer1.0.conv1.weight')
-
-
-def drop(table):
-  del table['layer2.0.bn1.running_var']
-
-
-def add(table):
-  table['layer3.9.conv1.weight'] = table['layer3.0.conv1.weight']
-
-
-def reshape(table):
-  table['bn1.weight'] = np.ones(3, np.float32)
-
-
-def half_a_head(table):
-  del table['layer6.conv2d_list.2.weight']
-
-
 @pytest.mark.parametrize(
-  ('spoil', 'words'),
+  ('gone', 'new', 'said'),
   [
-    (rename, ['layer1.0.convX.weight']),
-    (drop, ['1 missing', 'layer2.0.bn1.running_var']),
-    (add, ['1 unknown', 'layer3.9.conv1.weight']),
-    (reshape, ['1 misshapen', 'bn1.weight [3] for [4]']),
-    (half_a_head, ['1 missing', 'layer6.conv2d_list.2.weight']),
+    ('layer1.0.conv1.weight', 'layer1.0.convX.weight', 'layer1.0.convX.weight'),
+    ('layer2.0.bn1.running_var', None, '1 missing: layer2.0.bn1.running_var'),
+    (None, 'layer3.9.conv1.weight', '1 unknown: layer3.9.conv1.weight'),
+    (None, 'bn1.weight', '1 misshapen: bn1.weight [3] for [4]'),
+    (
+      'layer6.conv2d_list.2.weight',
+      None,
+      '1 missing: layer6.conv2d_list.2.weight',
+    ),
   ],
+  ids=['renamed', 'missing', 'unknown', 'misshapen', 'half a head'],
 )
-def test_tensors_that_do_not_fit_are_named(spoil, words, tmp_path):
+def test_tensors_that_do_not_fit_are_named(gone, new, said, tmp_path):
   table, path = tensors(), tmp_path / 'a.npz'
-  spoil(table)
+  tensor = table.pop(gone) if gone else np.ones(3, np.float32)
+  if new:
+    table[new] = tensor
   weight_files.write(path, table)
-  text = message(
-    lambda: pretrained.complete(pretrained.load(path), variables(), str(path))
-  )
-  for word in (str(path), *words):
-    assert word in text
+  text = message(lambda: completed(path, seed=0))
+  assert str(path) in text
+  assert said in text
 
 
 @pytest.mark.parametrize('name', ['a.pth', 'a.safetensors', 'a.npz'])
-def test_a_file_that_is_cut_off_or_something_else(name, tmp_path):
+def test_a_file_that_is_cut_off_or_something_else(name, request, tmp_path):
   if name == 'a.pth':
-    pytest.importorskip('torch', reason='PyTorch is not installed')
+    request.getfixturevalue('torch')
   path = tmp_path / name
   weight_files.write(path, tensors())
   whole = path.read_bytes()
@@ -244,9 +212,9 @@ class Bomb:
 
 
 @pytest.mark.parametrize('suffix', ['pth', 'npz'])
-def test_code_in_a_file_is_never_run(suffix, tmp_path):
+def test_code_in_a_file_is_never_run(suffix, request, tmp_path):
   if suffix == 'pth':
-    pytest.importorskip('torch', reason='PyTorch is not installed')
+    request.getfixturevalue('torch')
   trace, path = tmp_path / 'trace', tmp_path / f'a.{suffix}'
   bomb = {'conv1.weight': Bomb(str(trace))}
   path.write_bytes(pickle.dumps(bomb))

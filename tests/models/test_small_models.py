@@ -1,5 +1,7 @@
 """Properties of the networks that need no reference."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,20 +59,16 @@ def test_batch_norm_by_its_formula(mode, axes):
   np.testing.assert_allclose(y, (x - mean) / np.sqrt(var + 1e-5), atol=1e-4)
   n = x.size / mean.size
   stats = updated['batch_stats']
-  np.testing.assert_allclose(
-    stats['mean'], 0.1 * mean.mean((0, 1, 2)), rtol=1e-4
-  )
-  np.testing.assert_allclose(
-    stats['var'], 0.9 + 0.1 * (var * n / (n - 1)).mean((0, 1, 2)), rtol=1e-4
-  )
+  mean, var = (s.mean((0, 1, 2)) for s in (mean, var * n / (n - 1)))
+  np.testing.assert_allclose(stats['mean'], 0.1 * mean, rtol=1e-4)
+  np.testing.assert_allclose(stats['var'], 0.9 + 0.1 * var, rtol=1e-4)
 
 
 def test_preprocess_is_bgr_minus_the_mean():
   rgb = np.array([[[[10, 20, 30]]]], np.uint8)
   expected = np.array([30, 20, 10]) - np.array(deeplab.BGR_MEAN)
-  np.testing.assert_allclose(
-    deeplab.preprocess(rgb)[0, 0, 0], expected, rtol=1e-6
-  )
+  found = deeplab.preprocess(rgb)[0, 0, 0]
+  np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def bilinear_by_hand(x, size):
@@ -100,14 +98,12 @@ def test_bilinear(old, new):
 )
 def test_bilinear_in_bands_is_bilinear(old, new):
   x = np.random.default_rng(3).normal(size=(3, *old, 4)).astype(np.float32)
-  in_bands = upsample.map_bilinear(
-    lambda band: (jnp.argmax(band, axis=-2), jnp.sum(band, axis=-2)),
-    jnp.asarray(x),
-    new,
+  best, total = upsample.map_bilinear(
+    lambda band: (jnp.argmax(band, axis=-2), jnp.sum(band, axis=-2)), x, new
   )
-  whole = upsample.bilinear(jnp.asarray(x), new)
-  np.testing.assert_array_equal(in_bands[0], jnp.argmax(whole, axis=-1))
-  np.testing.assert_allclose(in_bands[1], jnp.sum(whole, axis=-1), atol=1e-5)
+  whole = upsample.bilinear(x, new)
+  np.testing.assert_array_equal(best, jnp.argmax(whole, axis=-1))
+  np.testing.assert_allclose(total, jnp.sum(whole, axis=-1), atol=1e-5)
 
 
 @pytest.mark.parametrize('batch', [1, 4, 512])
@@ -131,21 +127,13 @@ def test_rematerialisation_changes_no_gradient():
     model, variables, images = tiny(**kwargs)
 
     def loss(params):
-      outputs, _ = model.apply(
-        variables | {'params': params},
-        images,
-        train=True,
-        mutable=['batch_stats'],
-      )
-      return jnp.mean(jnp.square(outputs.main))
+      logits, _ = train_pass(model, variables | {'params': params}, images)
+      return jnp.mean(jnp.square(logits))
 
     return jax.grad(loss)(variables['params'])
 
-  jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
-    gradient(remat=True),
-    gradient(remat=False),
-  )
+  same = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
+  jax.tree.map(same, gradient(remat=True), gradient(remat=False))
 
 
 def test_bfloat16_is_of_the_activations_alone():

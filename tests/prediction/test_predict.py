@@ -24,21 +24,18 @@ from pointsup_jax.prediction import (
 def predicted(workdir, images, tmp_path_factory):
   """The predictions for the evaluation images, and what was said."""
   out = tmp_path_factory.mktemp('predicted') / 'out'
-  done = succeed(
-    images, f'--workdir={workdir}', f'--out={out}', program='predict'
-  )
-  return out, done
+  where = (f'--workdir={workdir}', f'--out={out}')
+  return out, succeed(images, *where, program='predict')
 
 
 def test_labels_are_those_of_evaluation_bit_by_bit(predicted, workdir):
   out, _ = predicted
   for i, size in enumerate(using.SIZES):
     ours = using.pixels(out / f'labels/a/{i}.png')
+    evaluated = using.pixels(workdir / f'evaluate/uda-/a/{i}.png')
     assert ours.shape == size
     assert len(np.unique(ours)) > 1
-    np.testing.assert_array_equal(
-      ours, using.pixels(workdir / f'evaluate/uda-/a/{i}.png')
-    )
+    np.testing.assert_array_equal(ours, evaluated)
 
 
 def test_the_folder_explains_itself(predicted, images):
@@ -49,9 +46,8 @@ def test_the_folder_explains_itself(predicted, images):
   named = json.loads((out / 'classes.json').read_text())
   assert named['classes'][:2] == ['road', 'sidewalk']
   assert named['palette'] == using.PALETTE
-  lines = [
-    json.loads(line) for line in (out / 'images.jsonl').read_text().splitlines()
-  ]
+  lines = (out / 'images.jsonl').read_text().splitlines()
+  lines = list(map(json.loads, lines))
   assert [line['name'] for line in lines] == [f'a/{i}' for i in range(5)]
   for line, size in zip(lines, using.SIZES, strict=True):
     entropy = using.pixels(out / f'entropy/{line["name"]}.png')
@@ -69,10 +65,11 @@ def test_every_kind_of_image_and_what_cannot_be_read(workdir, images, tmp_path):
   there, out = tmp_path / 'in', tmp_path / 'out'
   there.mkdir()
   image = Image.open(images / 'a/1.png')
-  grey = np.asarray(image.convert('L'))
-  image.convert('L').save(there / 'grey.png')
-  Image.fromarray(grey.astype(np.uint16) * 257).save(there / 'grey16.png')
-  Image.fromarray(grey.astype(np.uint16) * 257).save(there / 'grey16_.tif')
+  grey = image.convert('L')
+  grey.save(there / 'grey.png')
+  grey16 = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+  grey16.save(there / 'grey16.png')
+  grey16.save(there / 'grey16_.tif')
   image.save(there / 'rgb.png')
   bgr = np.asarray(image)[..., ::-1].astype(np.uint16) * 257
   assert cv2.imwrite(str(there / 'rgb16.png'), bgr)
@@ -85,25 +82,21 @@ def test_every_kind_of_image_and_what_cannot_be_read(workdir, images, tmp_path):
   image.resize((1, 1)).save(there / 'one.png')
   image.resize((5, 300)).save(there / 'line.bmp')
   image.save(there / 'twin.png')
-  image.convert('L').save(there / 'twin.tif')
+  grey.save(there / 'twin.tif')
   whole = (there / 'rgb.png').read_bytes()
   (there / 'cut.png').write_bytes(whole[: len(whole) // 2])
   (there / 'empty.jpg').touch()
   (there / 'program.png').write_text('%!PS-Adobe-3.0 EPSF-3.0\n')
   Image.fromarray(np.ones((9, 9), np.float32)).save(there / 'float.tif')
-  done = launch(
-    f'--workdir={workdir}', there, tmp_path / 'none.png', f'--out={out}',
-    program='predict',
-  )  # fmt: skip
+  where = (f'--workdir={workdir}', f'--out={out}')
+  done = launch(there, tmp_path / 'none.png', *where, program='predict')
   bad = ('cut.png', 'empty.jpg', 'program.png', 'float.tif', 'none.png')
   assert_refused(done, 1, f'{len(bad)} inputs')
   said = [x for x in done.stderr.splitlines() if x.startswith('not predicted')]
   assert len(said) == len(bad)
   for name in bad:
     assert any(name in line for line in said)
-  labels = {
-    path.name: using.pixels(path) for path in (out / 'labels').iterdir()
-  }
+  labels = {x.name: using.pixels(x) for x in (out / 'labels').iterdir()}
   assert len(labels) == 11
   for one, other in (
     ('rgb', 'rgb16'), ('rgb', 'rgba'), ('rgb', 'exif'), ('rgb', 'twin.png'),
@@ -150,15 +143,13 @@ def test_predictions_of_other_images_or_models_are_not_replaced(
   found, _ = inputs.find([str(images / 'a')], out)
   assert [picture.name for picture in found] == list('01234')
   assert opened(trained, out).left_to_do(found) == found
-  elsewhere = images / 'a/1.png'
-  there = inputs.Picture(elsewhere, 'a/0')
+  there = inputs.Picture(images / 'a/1.png', 'a/0')
   text = message(lambda: opened(trained, out).left_to_do([there]))
   assert str(out / 'labels/a/0.png') in text
-  assert str(elsewhere) in text
+  assert str(there.path) in text
   other = loaded_model.load(workdir, 'source_only')
-  assert "model was 'uda', now 'source_only'" in message(
-    lambda: opened(other, out)
-  )
+  said = "model was 'uda', now 'source_only'"
+  assert said in message(lambda: opened(other, out))
   augmented = segmenting.augmented(trained.size)
   assert 'views' in message(lambda: opened(trained, out, augmented))
 
@@ -202,33 +193,24 @@ def test_a_checkpoint_is_chosen_by_its_step(workdir, trained):
   assert len(kept) > 1
   earlier = loaded_model.load(workdir, 'uda', kept[0])
   assert (earlier.step, trained.step) == (kept[0], kept[-1])
-  kernels = [
-    x.variables['params']['conv1']['kernel'] for x in (earlier, trained)
-  ]
-  assert np.any(np.asarray(kernels[0]) != np.asarray(kernels[1]))
+  first, last = (x.variables['params']['conv1'] for x in (earlier, trained))
+  assert np.any(np.asarray(first['kernel']) != np.asarray(last['kernel']))
   text = message(lambda: loaded_model.load(workdir, 'uda', 77))
   assert f'at step 77; it has those at {", ".join(map(str, kept))}' in text
 
 
 @pytest.mark.parametrize(
-  ('args', 'words'),
+  ('args', 'said'),
   [
-    (('--out=OUT', 'IMAGES'), ['--workdir']),
-    (('--workdir=RUN', '--out=OUT'), ['images']),
-    (('--workdir=RUN', '--out=OUT', 'RUN/none'), ['RUN/none']),
-    (('--workdir=RUN', '--out=OUT', 'IMAGES', '--size=64'), ['height,width']),
-    (('--workdir=RUN', '--out=OUT', 'IMAGES', '--tda'), ['tta']),
+    ('--out={out} {images}', '--workdir'),
+    ('--workdir={run} --out={out}', 'images'),
+    ('--workdir={run} --out={out} {run}/none', '{run}/none'),
+    ('--workdir={run} --out={out} {images} --size=64', 'height,width'),
+    ('--workdir={run} --out={out} {images} --tda', 'tta'),
   ],
-  ids=lambda x: ' '.join(x) if isinstance(x, tuple) else '',
 )
-def test_usage_errors(args, words, workdir, images, tmp_path):
-  places = {'RUN': workdir, 'IMAGES': images, 'OUT': tmp_path / 'out'}
-
-  def filled(text):
-    for word, path in places.items():
-      text = text.replace(word, str(path))
-    return text
-
-  done = launch(*map(filled, args), program='predict')
-  assert_refused(done, 2, *map(filled, words))
+def test_usage_errors(args, said, workdir, images, tmp_path):
+  places = {'run': workdir, 'images': images, 'out': tmp_path / 'out'}
+  done = launch(*(x.format(**places) for x in args.split()), program='predict')
+  assert_refused(done, 2, said.format(**places))
   assert not (tmp_path / 'out').exists()

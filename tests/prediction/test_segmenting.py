@@ -11,9 +11,9 @@ from using import enlarged
 from pointsup_jax.evaluation import inference as evaluation
 from pointsup_jax.models import deeplab, upsample
 from pointsup_jax.prediction import segmenting
-from pointsup_jax.training import sharding
 
 SIZE = using.SIZE
+PLAIN = segmenting.plain(SIZE)
 
 
 @pytest.fixture(scope='module')
@@ -21,11 +21,9 @@ def network(trained):
   """Images [B, H, W, 3] -> small logits of the main head, without our code."""
 
   def forward(images):
-    return np.asarray(
-      trained.segmenter.apply(
-        trained.variables, deeplab.preprocess(images), train=False
-      ).main
-    )
+    seen = deeplab.preprocess(images)
+    outputs = trained.segmenter.apply(trained.variables, seen, train=False)
+    return np.asarray(outputs.main)
 
   return forward
 
@@ -35,17 +33,10 @@ def image(images):
   return using.pixels(images / 'a/1.png')
 
 
-def segmenter_of(trained, views):
-  return segmenting.Segmenter(
-    trained.segmenter, trained.variables, views, sharding.split(sharding.mesh())
-  )
-
-
 def predict(trained, views, image, size):
-  segmenter = segmenter_of(trained, views)
-  seen = segmenting.as_seen(image, views)
-  logits = segmenter.small_logits({k: x[None] for k, x in seen.items()})
-  return segmenter.enlarge(logits[0], size)
+  segmenter = using.segmenter_of(trained, views)
+  logits = using.small_logits(segmenter, image, views)
+  return segmenter.enlarge(logits, size)
 
 
 def test_views_are_averaged_as_probabilities(trained, network, image):
@@ -86,23 +77,20 @@ def test_a_mirrored_image_has_the_mirrored_prediction(trained, image):
   [(1, 1), (1, 90), (90, 1), (53, 71), (128, 256), (129, 257), (300, 517)],
 )
 def test_tiles_say_what_evaluation_says(trained, image, size):
-  views = segmenting.plain(SIZE)
-  found = predict(trained, views, image, size)
-  seen = segmenting.as_seen(image, views)[SIZE][None]
+  found = predict(trained, PLAIN, image, size)
+  seen = segmenting.as_seen(image, PLAIN)[SIZE][None]
   small = evaluation.small_logits(trained.segmenter, trained.variables, seen)
-  logits = upsample.bilinear(small, size)
-  labels, entropy = segmenting.judge(logits)
+  labels, entropy = segmenting.judge(upsample.bilinear(small, size))
   np.testing.assert_array_equal(found.labels, labels[0])
   np.testing.assert_allclose(found.entropy, entropy[0], atol=1e-6)
 
 
 def test_images_of_many_sizes_share_two_programs(trained, image, caplog):
-  views = segmenting.plain(SIZE)
   jax.clear_caches()
-  segmenter = segmenter_of(trained, views)
-  seen = {k: x[None] for k, x in segmenting.as_seen(image, views).items()}
+  segmenter = using.segmenter_of(trained, PLAIN)
   with jax.log_compiles():
     for size in ((20, 30), (90, 70), (300, 200), (77, 900), (128, 256)):
-      segmenter.enlarge(segmenter.small_logits(seen)[0], size)
+      small = using.small_logits(segmenter, image, PLAIN)
+      segmenter.enlarge(small, size)
   compiled = [x for x in caplog.messages if x.startswith('Compiling')]
   assert len(compiled) == 2, compiled

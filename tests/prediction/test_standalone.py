@@ -16,7 +16,6 @@ from using import enlarged
 from pointsup_jax.data import transforms
 from pointsup_jax.models import pretrained
 from pointsup_jax.prediction import image_program, segmenting, standalone
-from pointsup_jax.training import sharding
 
 SIZES = ((64, 128), (1, 1), (270, 180))
 # -I: neither this folder nor PYTHONPATH; the package may be installed, though.
@@ -29,13 +28,10 @@ from jax import export
 with open('model.stablehlo', 'rb') as file:
   model = export.deserialize(file.read())
 images = np.load('images.npz')
-np.savez('found.npz', **{
-  f'{what}_{name}': value
-  for name in images
-  for what, value in zip(
-    ('labels', 'entropy'), model.call(images[name]), strict=True
-  )
-})
+found = {}
+for name, image in images.items():
+  found[f'labels_{name}'], found[f'entropy_{name}'] = model.call(image)
+np.savez('found.npz', **found)
 """
 
 
@@ -49,14 +45,8 @@ def exported(workdir, tmp_path_factory):
 @pytest.fixture(scope='module')
 def twin(trained):
   """The same program, from the package."""
-  return jax.jit(
-    functools.partial(
-      image_program.segment,
-      segmenter=trained.segmenter,
-      variables=trained.variables,
-      size=trained.size,
-    )
-  )
+  parts = {k: getattr(trained, k) for k in ('segmenter', 'variables', 'size')}
+  return jax.jit(functools.partial(image_program.segment, **parts))
 
 
 def test_the_program_says_the_same_without_this_package(
@@ -70,12 +60,8 @@ def test_the_program_says_the_same_without_this_package(
   np.savez(tmp_path / 'images.npz', **inputs)
   (tmp_path / 'model.stablehlo').symlink_to(exported / 'model.stablehlo')
   environment = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-  subprocess.run(
-    [sys.executable, '-I', '-c', SCRIPT],
-    cwd=tmp_path,
-    env=environment,
-    check=True,
-  )
+  command = (sys.executable, '-I', '-c', SCRIPT)
+  subprocess.run(command, cwd=tmp_path, env=environment, check=True)
   found = np.load(tmp_path / 'found.npz')
   for i, size in enumerate(SIZES):
     labels, entropy = found[f'labels_{i}'], found[f'entropy_{i}']
@@ -88,17 +74,12 @@ def test_the_program_says_the_same_without_this_package(
 
 def test_the_program_says_what_predict_says(twin, trained, images):
   """But for the few pixels that resizing leaves one level of 255 apart."""
-  segmenter = segmenting.Segmenter(
-    trained.segmenter,
-    trained.variables,
-    segmenting.plain(trained.size),
-    sharding.split(sharding.mesh()),
-  )
+  views = segmenting.plain(trained.size)
+  segmenter = using.segmenter_of(trained, views)
   image = using.pixels(images / 'a/1.png')
   for size in (trained.size, (270, 180)):
     picture = transforms.resize_image(image, size)
-    seen = segmenting.as_seen(picture, segmenting.plain(trained.size))
-    small = segmenter.small_logits({k: x[None] for k, x in seen.items()})[0]
+    small = using.small_logits(segmenter, picture, views)
     ours = segmenter.enlarge(small, size)
     labels, entropy = twin(picture[None])
     difference = np.abs(np.asarray(entropy[0]) - ours.entropy)
@@ -117,11 +98,8 @@ def test_the_weights_come_back_bit_by_bit(exported, trained):
   path = exported / 'weights.safetensors'
   other = dict(trained.variables)
   loaded = pretrained.complete(pretrained.load(str(path)), other, str(path))
-  ours = pretrained.to_torch(trained.variables)
-  theirs = pretrained.to_torch(loaded)
-  assert ours.keys() == theirs.keys()
-  for name in ours:
-    np.testing.assert_array_equal(ours[name], theirs[name])
+  ours, theirs = map(pretrained.to_torch, (trained.variables, loaded))
+  np.testing.assert_equal(ours, theirs)
 
 
 def test_model_json_says_what_one_has_to_know(exported, workdir):

@@ -4,11 +4,14 @@ import json
 import pathlib
 
 import numpy as np
+import trees
 from launching import STREETS, TINY, succeed
 from PIL import Image
 
 from pointsup_jax.data import classes
 from pointsup_jax.data.streets import scenes
+from pointsup_jax.prediction import loaded_model, segmenting
+from pointsup_jax.training import sharding
 
 SIZE = (64, 128)  # at which the network sees images
 # The network's own, larger, taller, uneven, and one of many tiles.
@@ -19,20 +22,15 @@ PALETTE = [[i, 255 - i, 7 * i] for i in range(19)]
 def train(folder: pathlib.Path) -> pathlib.Path:
   """A workdir with the models of stage 1, and their evaluated predictions.
 
-  The evaluation images are in folder/data/images, of all `SIZES`. They can be
-  used without folder/data, where the run has its classes from.
+  The evaluation images are in folder/data/images, of all `SIZES`.
   """
   data = folder / 'data'
-  for part in ('images', 'labels'):
-    (data / part / 'a').mkdir(parents=True)
   for i, size in enumerate(SIZES):
     image, labels = scenes.render('camera', 'test', i, 0, size)
-    Image.fromarray(image).save(data / f'images/a/{i}.png')
-    Image.fromarray(labels).save(data / f'labels/a/{i}.png')
-  names = list(classes.CITYSCAPES.names)
-  (data / 'classes.json').write_text(
-    json.dumps({'classes': names, 'palette': PALETTE})
-  )
+    trees.save(data / f'images/a/{i}.png', image)
+    trees.save(data / f'labels/a/{i}.png', labels)
+  table = {'classes': classes.CITYSCAPES.names, 'palette': PALETTE}
+  (data / 'classes.json').write_text(json.dumps(table))
   args = (
     STREETS, *TINY,
     f'--workdir={folder / "run"}',
@@ -55,6 +53,19 @@ def train(folder: pathlib.Path) -> pathlib.Path:
 def pixels(path: pathlib.Path) -> np.ndarray:
   """The content of a PNG."""
   return np.asarray(Image.open(path))
+
+
+def segmenter_of(trained: loaded_model.Loaded, views) -> segmenting.Segmenter:
+  """What launch.predict uses."""
+  return segmenting.Segmenter(
+    trained.segmenter, trained.variables, views, sharding.split(sharding.mesh())
+  )
+
+
+def small_logits(segmenter: segmenting.Segmenter, image: np.ndarray, views):
+  """Those of one image, of all views."""
+  seen = segmenting.as_seen(image, views)
+  return segmenter.small_logits({k: x[None] for k, x in seen.items()})[0]
 
 
 def enlarged(x: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -1,61 +1,43 @@
 """Where the clicks went, and how often they contradicted the model."""
 
 import numpy as np
+import pytest
 
 from pointsup_jax.annotation import records
 from pointsup_jax.report import click_statistics
 
 
-def request(number, guess, patch=0, image='a', round_=1):
-  return records.Request(
-    str(number), image, number, 0, patch, 0.5, guess, round_, 1
-  )
-
-
-def label(number, answer):
-  return records.Entry(str(number), 'label', answer, 'ana', None)
-
-
-def unsure(number):
-  return records.Entry(str(number), 'unsure', None, 'ana', None)
-
-
-def counted():
+@pytest.fixture
+def found():
+  """Of six points in two images."""
+  patches, guesses = (0, 3, 3, 0, 0, 0), (0, 0, 1, 1, 1, 2)
+  points = zip('aaabbb', patches, guesses, (1, 1, 1, 1, 2, 2), strict=True)
   requests = [
-    request(0, 0),
-    request(1, 0, patch=3),
-    request(2, 1, patch=3),
-    request(3, 1, image='b'),
-    request(4, 1, image='b', round_=2),
-    request(5, 2, image='b', round_=2),
+    records.Request(str(i), image, i, 0, patch, 0.5, guess, round_, 1)
+    for i, (image, patch, guess, round_) in enumerate(points)
   ]
+  # Confirmed, corrected, none of the classes, corrected; 5 is open.
   current = {
-    '0': label(0, 0),  # confirmed
-    '1': label(1, 1),  # corrected
-    '2': label(2, 255),  # none of the classes
-    '3': unsure(3),
-    '4': label(4, 0),  # corrected; 5 is open
+    str(i): records.Entry(str(i), 'label', label, 'ana', None)
+    for i, label in ((0, 0), (1, 1), (2, 255), (4, 0))
   }
+  current['3'] = records.Entry('3', 'unsure', None, 'ana', None)
   return click_statistics.count(requests, current, num_classes=3, grid=(2, 2))
 
 
-def test_every_point_is_counted_once():
-  found = counted()
+def test_every_point_is_counted_once(found):
   assert found.total == 6
   assert (found.labelled, found.unsure, found.open) == (4, 1, 1)
-  assert found.labelled + found.unsure + found.open == found.total
   assert found.none_of_them == 1
   assert found.images == 2
 
 
-def test_shares_by_guess_and_by_answer():
-  found = counted()
+def test_shares_by_guess_and_by_answer(found):
   assert found.asked.tolist() == [2, 3, 1]
   assert found.answered.tolist() == [2, 1, 0]
 
 
-def test_disagreement_leaves_out_what_is_none_of_the_classes():
-  found = counted()
+def test_disagreement_leaves_out_what_is_none_of_the_classes(found):
   assert click_statistics.disagreement(found.answers) == (2, 3)
   by_guess = click_statistics.disagreement_by_guess(found.answers)
   np.testing.assert_array_equal(by_guess, [0.5, 1.0, np.nan])
@@ -71,12 +53,10 @@ def test_corrections_are_pairs_of_classes_the_most_frequent_first():
   assert len(click_statistics.corrections(answers, most=1)) == 1
 
 
-def test_the_heat_map_counts_images_and_not_points():
-  found = counted()
+def test_the_heat_map_counts_images_and_not_points(found):
   assert found.patches.tolist() == [[2, 0], [0, 1]]
 
 
-def test_rounds_are_told_apart():
-  found = counted()
+def test_rounds_are_told_apart(found):
   assert {n: int(x.sum()) for n, x in found.rounds.items()} == {1: 3, 2: 1}
   np.testing.assert_array_equal(sum(found.rounds.values()), found.answers)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scored
 
 from pointsup_jax.report import comparison
 
@@ -9,33 +10,20 @@ from pointsup_jax.report import comparison
 MATRIX = np.array([[90, 8, 2, 0], [30, 70, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
 
 
-def known(matrix):
-  """As evaluation writes it."""
-  matrix = np.asarray(matrix)
-  true, all_ = np.diag(matrix), matrix.sum(0) + matrix.sum(1)
-  iou = [
-    None if total == 0 else hits / (total - hits)
-    for hits, total in zip(true.tolist(), all_.tolist(), strict=True)
-  ]
-  return {
-    'step': 7,
-    'images': 3,
-    'iou': iou,
-    'miou': float(np.mean([x for x in iou if x is not None])),
-    'miou_subsets': {'2': None},
-    'confusion': matrix.tolist(),
-    'image_miou': {'a': 0.5, 'b': None, 'c': 0.25},
-  }
+def model(name, matrix):
+  images = {'a': 0.5, 'b': None, 'c': 0.25}
+  known = scored.scores(matrix, miou_subsets={'2': None}, image_miou=images)
+  return comparison.from_json(name, known)
 
 
 def test_a_class_that_is_in_no_label_has_no_iou_but_counts_in_the_mean():
-  model = comparison.from_json('points', known(MATRIX))
-  assert np.isnan(model.iou[[2, 3]]).all()
-  np.testing.assert_allclose(model.iou[:2], [90 / 130, 70 / 108])
-  assert model.means['mIoU'] == pytest.approx((90 / 130 + 70 / 108 + 0) / 3)
-  assert np.isnan(model.means['mIoU (2)'])
+  points = model('points', MATRIX)
+  assert np.isnan(points.iou[[2, 3]]).all()
+  np.testing.assert_allclose(points.iou[:2], [90 / 130, 70 / 108])
+  assert points.means['mIoU'] == pytest.approx((90 / 130 + 70 / 108 + 0) / 3)
+  assert np.isnan(points.means['mIoU (2)'])
   assert comparison.false_alarms(MATRIX) == [2]
-  assert model.image_miou == {'a': 0.5, 'c': 0.25}
+  assert points.image_miou == {'a': 0.5, 'c': 0.25}
 
 
 def test_the_worst_confusions_are_those_that_most_of_a_class_is_lost_to():
@@ -48,14 +36,14 @@ def test_the_worst_confusions_are_those_that_most_of_a_class_is_lost_to():
   assert comparison.worst_confusions(np.diag([5, 3])) == []
 
 
-def test_a_rare_class_that_is_lost_comes_before_many_pixels():
-  matrix = np.array([[900, 100], [3, 1]])
-  assert [x.truth for x in comparison.worst_confusions(matrix)] == [1, 0]
-
-
-def test_equal_shares_go_by_their_pixels():
-  matrix = np.array([[1, 1, 0], [0, 10, 10], [0, 0, 1]])
-  assert [x.truth for x in comparison.worst_confusions(matrix)] == [1, 0]
+@pytest.mark.parametrize(
+  'matrix',
+  [[[900, 100], [3, 1]], [[1, 1, 0], [0, 10, 10], [0, 0, 1]]],
+  ids=['a rare class before many pixels', 'equal shares by their pixels'],
+)
+def test_what_is_lost_most_comes_first(matrix):
+  found = comparison.worst_confusions(np.array(matrix))
+  assert [x.truth for x in found] == [1, 0]
 
 
 def test_rows_are_shares_of_the_true_class():
@@ -65,25 +53,18 @@ def test_rows_are_shares_of_the_true_class():
 
 
 def test_the_best_the_median_and_the_worst_image():
-  of_image = {'a': 0.2, 'b': 0.9, 'c': 0.5, 'd': 0.6}
-  assert comparison.extremes(of_image) == {
-    'best': 'b',
-    'median': 'c',
-    'worst': 'a',
-  }
-  assert comparison.extremes({'a': 0.1}) == {'best': 'a'}
-  assert comparison.extremes({'a': 0.1, 'b': 0.1}) == {
-    'best': 'b',
-    'median': 'a',
-  }
-  assert comparison.extremes({}) == {}
+  for of_image, expected in (
+    ({'a': 0.2, 'b': 0.9, 'c': 0.5, 'd': 0.6}, ['b', 'c', 'a']),
+    ({'a': 0.1}, ['a']),
+    ({'a': 0.1, 'b': 0.1}, ['b', 'a']),
+    ({}, []),
+  ):
+    named = dict(zip(('best', 'median', 'worst'), expected, strict=False))
+    assert comparison.extremes(of_image) == named
 
 
 def test_differences_are_to_the_model_before():
-  models = [
-    comparison.from_json(name, known(matrix))
-    for name, matrix in (('UDA', np.diag([1, 0, 0, 0])), ('points', MATRIX))
-  ]
+  models = model('UDA', np.diag([1, 0, 0, 0])), model('points', MATRIX)
   first, second = comparison.differences(models)
   assert first is None
   assert second[0] == pytest.approx(90 / 130 - 1)

@@ -18,9 +18,8 @@ def test_patches_and_points_lie_where_they_were_asked():
   image = np.zeros((16, 32, 3), np.uint8)
   tile = images.with_points(image, (2, 4), requests, current)
   assert tile.asked == [(8, 16, 8, 8)]  # patch 6: second row, third column
-  assert [(dot.row, dot.col) for dot in tile.dots] == [
-    (9, 20 + i) for i in range(5)
-  ]
+  places = [(dot.row, dot.col) for dot in tile.dots]
+  assert places == [(9, 20 + i) for i in range(5)]
   assert [dot.answer for dot in tile.dots] == [1, 2, 255, None, None]
   # Only another class contradicts the guess.
   assert [dot.agrees for dot in tile.dots] == [True, False, True, True, True]

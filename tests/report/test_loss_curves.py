@@ -14,10 +14,8 @@ RECORDS = [
 
 def test_the_main_heads_losses_by_what_they_learn_from():
   phase = loss_curves.of_phase('stage 1', RECORDS)
-  assert [(x.name, x.supervised) for x in phase.curves] == [
-    ('fool', False),
-    ('source', True),
-  ]
+  names = [(x.name, x.supervised) for x in phase.curves]
+  assert names == [('fool', False), ('source', True)]
   assert phase.curves[0].steps.tolist() == [20]
   assert phase.curves[1].values.tolist() == [2.0, 1.0]
   assert (phase.steps, phase.seconds) == (40, 8.0)

@@ -1,7 +1,5 @@
 """The table of IoU that ends a run."""
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -19,18 +17,17 @@ def test_reads_as_in_a_paper():
     'no adaptation': np.array([0.5, 0.25, np.nan]),
     'points': np.array([0.75, 0.2, 1.0]),
   }
-  assert screen_table.iou_table(columns, NAMES, {'2': (0, 1)}) == '\n'.join(
-    [
-      'IoU in %  no adaptation  points   gain',
-      '--------------------------------------',
-      'road               50.0    75.0  +25.0',
-      'car                25.0    20.0   -5.0',
-      'train                 -   100.0      -',
-      '--------------------------------------',
-      'mIoU               37.5    65.0  +27.5',
-      'mIoU (2)           37.5    47.5  +10.0',
-    ]
-  )
+  table = screen_table.iou_table(columns, NAMES, {'2': (0, 1)})
+  assert table.split('\n') == [
+    'IoU in %  no adaptation  points   gain',
+    '--------------------------------------',
+    'road               50.0    75.0  +25.0',
+    'car                25.0    20.0   -5.0',
+    'train                 -   100.0      -',
+    '--------------------------------------',
+    'mIoU               37.5    65.0  +27.5',
+    'mIoU (2)           37.5    47.5  +10.0',
+  ]
 
 
 def test_one_stage_has_no_gain():
@@ -39,13 +36,10 @@ def test_one_stage_has_no_gain():
   assert cells(table)[-1] == ['mIoU', '20.0']
 
 
+@pytest.mark.filterwarnings('error')
 def test_a_class_that_no_stage_meets_is_a_dash_without_a_warning():
-  nowhere = np.full(3, np.nan)
-  with warnings.catch_warnings():
-    warnings.simplefilter('error')
-    table = screen_table.iou_table(
-      {'a': nowhere, 'b': nowhere}, NAMES, {'1': (0,)}
-    )
+  columns = dict.fromkeys('ab', np.full(3, np.nan))
+  table = screen_table.iou_table(columns, NAMES, {'1': (0,)})
   assert cells(table)[-1] == ['mIoU', '(1)', '-', '-', '-']
 
 
@@ -78,9 +72,8 @@ def test_lines_are_aligned_and_fit_a_terminal(stages, length):
   }
   names = ['n' * length, 'car', 'train']
   table = screen_table.iou_table(columns, names, {'a set of classes': (0, 1)})
-  widths = {len(line) for line in table.splitlines()}
-  assert len(widths) == 1
-  assert max(widths) <= 80
+  (width,) = {len(line) for line in table.splitlines()}
+  assert width <= 80
   assert table.count('100.0') >= stages
 
 
@@ -94,18 +87,16 @@ def test_the_last_checkpoint_comes_first_and_the_best_is_named():
     'UDA': [(100, 0.2), (200, 0.3), (300, 0.25)],
     'points': [(100, None)],
   }
-  assert screen_table.steps_table(models) == '\n'.join(
-    [
-      'mIoU in %  step  mIoU',
-      '---------------------------',
-      'UDA         300  25.0  last',
-      'UDA         100  20.0',
-      'UDA         200  30.0  best',
-      'points      100     -  last',
-      '---------------------------',
-      'best: chosen by the labels that it is scored on',
-    ]
-  )
+  assert screen_table.steps_table(models).split('\n') == [
+    'mIoU in %  step  mIoU',
+    '---------------------------',
+    'UDA         300  25.0  last',
+    'UDA         100  20.0',
+    'UDA         200  30.0  best',
+    'points      100     -  last',
+    '---------------------------',
+    'best: chosen by the labels that it is scored on',
+  ]
   assert paper_tables.checkpoints_csv(models) == (
     'model,step,mIoU\nUDA,100,20.0000\nUDA,200,30.0000\nUDA,300,25.0000\n'
     'points,100,\n'

@@ -13,9 +13,14 @@ def refusal(config):
   return saying.refusal(lambda: config_check.check(config), errors.UsageError)
 
 
-@pytest.mark.parametrize('config', [config_lib, streets_active, camvid_dusk])
-def test_our_own_configs_are_right(config):
-  assert refusal(config.get_config()) == ''
+@pytest.fixture
+def config():
+  return streets_active.get_config()
+
+
+@pytest.mark.parametrize('ours', [config_lib, streets_active, camvid_dusk])
+def test_our_own_configs_are_right(ours):
+  assert refusal(ours.get_config()) == ''
 
 
 @pytest.mark.parametrize(
@@ -57,39 +62,34 @@ def test_our_own_configs_are_right(config):
     ('annotate.seconds', -1.0, ['-1']),
   ],
 )
-def test_a_wrong_field_is_named_with_what_is_right(field, value, words):
-  config = streets_active.get_config()
+def test_a_wrong_field_is_named_with_what_is_right(config, field, value, words):
   config.acquire.k, config.acquire.n = 10, 5
   with config.unlocked():
     config.update_from_flattened_dict({field: value})
   message = refusal(config)
-  assert message
   for word in (field, *words):
     assert word in message or word == 'uda.steps', message
 
 
 @pytest.mark.parametrize('strategy', ['full', 'self_training'])
 @pytest.mark.parametrize('field', ['budget', 'rounds'])
-def test_only_a_choice_of_patches_has_budget_and_rounds(strategy, field):
-  config = streets_active.get_config()
+def test_only_a_choice_of_patches_has_budget_and_rounds(
+  config, strategy, field
+):
   config.acquire.strategy = strategy
   config.acquire[field] = 100
   with pytest.raises(errors.UsageError, match=f'{strategy}.*acquire.budget=0'):
     config_check.check(config)
 
 
-def test_every_round_of_a_budget_buys_a_patch():
-  config = streets_active.get_config()
-  config.acquire.n = 5
-  config.acquire.budget, config.acquire.rounds = 20, 5
-  with pytest.raises(errors.UsageError, match='at least 25'):
-    config_check.check(config)
+def test_every_round_of_a_budget_buys_a_patch(config):
+  config.acquire.update(n=5, budget=20, rounds=5)
+  assert 'at least 25' in refusal(config)
   config.acquire.rounds = 4
   assert refusal(config) == ''
 
 
-def test_confusable_classes_are_classes():
-  config = streets_active.get_config()
+def test_confusable_classes_are_classes(config):
   config.annotate.confusable = ('road/sidewalk', 'person/ridr')
   with pytest.raises(errors.UsageError, match=r"'ridr'.*'rider'"):
     config_check.check_classes(config, ('road', 'sidewalk', 'person', 'rider'))
@@ -111,10 +111,10 @@ def test_confusable_classes_are_classes():
     ({'adapt.answer_weight': 0.0}, 'nothing to learn from the target'),
   ],
 )
-def test_stage_3_without_any_label_of_the_target_is_refused(fields, words):
-  config = streets_active.get_config()
+def test_stage_3_without_any_label_of_the_target_is_refused(
+  config, fields, words
+):
   config.update_from_flattened_dict(fields)
-  with pytest.raises(errors.UsageError, match=words):
-    config_check.check(config)
+  assert words in refusal(config)
   config.adapt.pseudo_labels, config.adapt.guess_weight = 'points', 1.0
   assert refusal(config) == ''

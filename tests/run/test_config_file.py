@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import pathlib
 import shutil
 
 import people
@@ -23,14 +22,18 @@ def claim(folder, config, classes=classes_lib.CITYSCAPES):
   config_file.claim(folder, config, classes)
 
 
-def refusal(folder, config):
-  return saying.refusal(lambda: claim(folder, config))
+def refusal(folder, **fields):
+  return saying.refusal(lambda: claim(folder, changed(**fields)))
+
+
+def refused_clear(folder):
+  return saying.message(lambda: config_file.clear(folder))
 
 
 @pytest.fixture
 def claimed(tmp_path) -> workdir.Workdir:
   folder = workdir.Workdir(tmp_path / 'run')
-  claim(folder, streets_active.get_config())
+  claim(folder, changed())
   return folder
 
 
@@ -42,20 +45,18 @@ def changed(**fields):
   return config
 
 
-def start(folder: workdir.Workdir, stage: str) -> pathlib.Path:
-  path = folder.stage(stage) / 'something'
-  path.parent.mkdir(parents=True)
-  path.touch()
-  return path
+def start(folder: workdir.Workdir, stage: str) -> None:
+  folder.stage(stage).mkdir(parents=True)
+  (folder.stage(stage) / 'something').touch()
 
 
 def test_the_same_config_may_come_back(claimed):
   start(claimed, 'uda')
-  assert not refusal(claimed, streets_active.get_config())
+  assert not refusal(claimed)
 
 
 def test_nothing_has_started_anything_may_change(claimed):
-  assert not refusal(claimed, changed(seed=1, optim__lr=0.5))
+  assert not refusal(claimed, seed=1, optim__lr=0.5)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_field_is_fixed_once_its_stage_has_started(
 )
 def test_other_fields_may_still_change_after_stage_1(claimed, field, value):
   start(claimed, 'uda')
-  assert not refusal(claimed, changed(**{field: value}))
+  assert not refusal(claimed, **{field: value})
 
 
 def test_how_people_are_asked_may_change_while_they_answer(claimed):
@@ -111,7 +112,7 @@ def test_how_people_are_asked_may_change_while_they_answer(claimed):
 def test_a_run_of_another_version_is_refused(claimed, version):
   known = json.loads(claimed.config.read_text())
   claimed.config.write_text(json.dumps(known | {'version': version}))
-  text = saying.message(lambda: claim(claimed, streets_active.get_config()))
+  text = refusal(claimed)
   for words in (str(claimed.config), repr(version), 'program that wrote it'):
     assert words in text
 
@@ -119,7 +120,7 @@ def test_a_run_of_another_version_is_refused(claimed, version):
 def test_a_damaged_config_file_is_said_so(claimed):
   claimed.config.write_text('{"conf')
   with pytest.raises(errors.UsageError, match=r'config\.json'):
-    claim(claimed, streets_active.get_config())
+    claim(claimed, changed())
 
 
 def test_clear_deletes_a_run_and_nothing_else(claimed, tmp_path, capsys):
@@ -139,16 +140,16 @@ def test_classes_of_the_same_file_but_of_other_content_are_refused(claimed):
   names = classes_lib.CITYSCAPES.names[::-1]
   other = dataclasses.replace(classes_lib.CITYSCAPES, names=names)
   with pytest.raises(errors.UsageError, match='classes was'):
-    claim(claimed, streets_active.get_config(), other)
+    claim(claimed, changed(), other)
 
 
 def test_a_start_or_a_deletion_that_was_killed_is_no_obstacle(tmp_path):
   folder = workdir.Workdir(tmp_path)
   atomic_files.part_of(folder.config).write_text('{')
-  claim(folder, streets_active.get_config())
+  claim(folder, changed())
   start(folder, 'uda')
   config_file.clear(folder)
-  assert not refusal(folder, streets_active.get_config())
+  assert not refusal(folder)
 
 
 def enter(context):
@@ -173,11 +174,10 @@ def test_nothing_is_left_in_a_folder_that_is_no_run(tmp_path):
 
 def test_a_lock_alone_does_not_make_a_folder_somebody_elses(tmp_path):
   folder = workdir.Workdir(tmp_path / 'run')
-  with config_file.locked(folder):
-    pass
+  enter(config_file.locked(folder))
   with config_file.locked(folder):
     config_file.clear(folder)
-    claim(folder, streets_active.get_config())
+    claim(folder, changed())
     config_file.clear(folder)
     assert [path.name for path in folder.root.iterdir()] == ['run.lock']
 
@@ -186,8 +186,7 @@ def test_a_run_whose_points_are_being_labelled_is_not_deleted(claimed):
   start(claimed, 'annotate')
   ask(claimed)
   with database.sole_writer(claimed.annotations):
-    text = saying.message(lambda: config_file.clear(claimed))
-  assert 'stop it first' in text
+    assert 'stop it first' in refused_clear(claimed)
   assert claimed.started('annotate')
   config_file.clear(claimed)
   assert not claimed.started('annotate')
@@ -198,14 +197,13 @@ def ask(run: workdir.Workdir, annotator: str = oracle.NAME) -> None:
   run.annotations.parent.mkdir()
   with store_lib.Store(run.annotations) as store:
     people.fill(store, (96, 192), ['a'], 6)
-    requests = store.unanswered()
-    store.answer_many({x.id: 1 for x in requests[:4]}, annotator)
+    store.answer_many({x.id: 1 for x in store.unanswered()[:4]}, annotator)
 
 
 def test_answers_of_people_are_not_deleted_unasked(claimed, capsys):
   ask(claimed, 'ana')
   before = claimed.annotations.read_bytes()
-  text = saying.message(lambda: config_file.clear(claimed))
+  text = refused_clear(claimed)
   for words in ('4 answers that people gave', '--discard_answers'):
     assert words in text
   assert claimed.annotations.read_bytes() == before
@@ -217,22 +215,18 @@ def test_answers_of_people_are_not_deleted_unasked(claimed, capsys):
 def test_simulated_answers_may_be_deleted_but_not_those_of_a_namesake(claimed):
   ask(claimed)
   config_file.clear(claimed)
-  claim(claimed, streets_active.get_config())
+  claim(claimed, changed())
   ask(claimed)
   with store_lib.Store(claimed.annotations) as store:
-    open_request = store.unanswered()[0]
     how = records.How(mode='blind')
-    store.answer(open_request.id, 2, oracle.NAME, how=how)
-  text = saying.message(lambda: config_file.clear(claimed))
-  assert '1 answers that people gave' in text
+    store.answer(store.unanswered()[0].id, 2, oracle.NAME, how=how)
+  assert '1 answers that people gave' in refused_clear(claimed)
 
 
 def test_a_store_that_cannot_be_read_is_not_deleted_unasked(claimed, capsys):
   claimed.annotations.parent.mkdir()
   claimed.annotations.write_text('no database')
-  assert 'annotations.sqlite' in saying.message(
-    lambda: config_file.clear(claimed)
-  )
+  assert 'annotations.sqlite' in refused_clear(claimed)
   config_file.clear(claimed, discard_answers=True)
   assert 'cannot be read' in capsys.readouterr().err
   assert not claimed.annotations.exists()
@@ -242,12 +236,11 @@ def test_a_changed_field_of_stage_3_alone_keeps_the_answers(claimed):
   ask(claimed, 'ana')
   start(claimed, 'uda')
   start(claimed, 'adapt')
-  config = changed(adapt__steps=7)
-  text = saying.message(lambda: claim(claimed, config))
+  text = refusal(claimed, adapt__steps=7)
   assert f'Delete {claimed.root / "adapt"} to train stage 3 anew' in text
   assert '--overwrite' not in text
   shutil.rmtree(claimed.root / 'adapt')
-  claim(claimed, config)
-  text = saying.message(lambda: claim(claimed, changed(adapt__steps=7, seed=1)))
+  claim(claimed, changed(adapt__steps=7))
+  text = refusal(claimed, adapt__steps=7, seed=1)
   assert '4 answers that people gave' in text
   assert '--overwrite' not in text

@@ -1,6 +1,5 @@
 """What --dry_run says of a workdir, whatever has been done in it."""
 
-import pathlib
 import sqlite3
 
 import people
@@ -19,15 +18,21 @@ SIZE = (96, 192)
 STAGES = ('uda', 'acquire', 'annotate', 'adapt', 'evaluate')
 
 
+def run_of(config, root):
+  folder = workdir.Workdir(root / 'run')
+  return run_lib.Run(config, folder, classes_lib.CITYSCAPES)
+
+
 @pytest.fixture
 def run(tmp_path):
   config = streets_active.get_config()
   config.annotate.oracle = 'human'
-  folder = workdir.Workdir(tmp_path / 'run')
-  return run_lib.Run(config, folder, classes_lib.CITYSCAPES)
+  return run_of(config, tmp_path)
 
 
-def several_points_a_patch():
+@pytest.fixture
+def several():
+  """A config of several points a patch."""
   config = streets_active.get_config()
   config.acquire.k, config.acquire.n = 10, 5
   return config
@@ -55,8 +60,8 @@ def acquired(run, images=40, points=5, finished=True):
     run.workdir.mark_done('acquire')
 
 
-def steps(run, stages):
-  return [(stage, run.workdir) for stage in stages]
+def show(run, stages=STAGES):
+  dry_run.show(run, [(stage, run.workdir) for stage in stages])
 
 
 def said(run, capsys, stages=STAGES):
@@ -69,7 +74,7 @@ def said(run, capsys, stages=STAGES):
     }
 
   before = state()
-  dry_run.show(run, steps(run, stages))
+  show(run, stages)
   assert state() == before
   return capsys.readouterr().out.splitlines()
 
@@ -83,37 +88,30 @@ def said(run, capsys, stages=STAGES):
     ('full', 7 * 128 * 5),
   ],
 )
-def test_the_points_wanted_are_those_that_selection_gives(strategy, points):
-  config = several_points_a_patch()
-  config.acquire.strategy = strategy
-  assert dry_run.points_wanted(config, 7) == points
+def test_the_points_wanted_are_those_that_selection_gives(
+  several, strategy, points
+):
+  several.acquire.strategy = strategy
+  assert dry_run.points_wanted(several, 7) == points
 
 
-def test_a_budget_is_divided_among_the_rounds():
-  config = several_points_a_patch()
-  config.acquire.rounds = 3
-  shares = [dry_run.points_wanted(config, 7, r) for r in (1, 2, 3)]
-  assert shares == [7 * 3 * 5, 7 * 3 * 5, 7 * 4 * 5]
-  config.acquire.budget = 104  # 20 patches, and 4 points left over
-  shares = [dry_run.points_wanted(config, 7, r) for r in (1, 2, 3)]
-  assert shares == [30, 35, 35]
+@pytest.mark.parametrize(
+  ('budget', 'shares'),
+  [
+    (0, [7 * 3 * 5, 7 * 3 * 5, 7 * 4 * 5]),
+    (104, [30, 35, 35]),  # 20 patches, and 4 points left over
+  ],
+)
+def test_a_budget_is_divided_among_the_rounds(several, budget, shares):
+  several.acquire.update(rounds=3, budget=budget)
+  assert [dry_run.points_wanted(several, 7, r) for r in (1, 2, 3)] == shares
 
 
 def test_every_round_is_planned(run, capsys):
   run.config.acquire.rounds = 2
   last = workdir.Workdir(run.workdir.root, rounds=2, round=2)
-  dry_run.show(
-    run,
-    [
-      ('uda', last.at(1)),
-      *(
-        (s, last.at(r))
-        for r in (1, 2)
-        for s in ('acquire', 'annotate', 'adapt')
-      ),
-      ('evaluate', last),
-    ],
-  )
+  rounds = [(s, last.at(r)) for r in (1, 2) for s in STAGES[1:4]]
+  dry_run.show(run, [('uda', last.at(1)), *rounds, ('evaluate', last)])
   lines = capsys.readouterr().out.splitlines()
   for round in (1, 2):
     assert f'acquire, round {round}: to do, reads target' in lines
@@ -125,9 +123,8 @@ def test_the_papers_budget_is_83_hours(run, capsys):
   run.config.data.target.length = 2975
   lines = said(run, capsys)
   assert '  2,975 images, 148,750 points' in lines
-  assert (
-    '  about 83 h at 2.0 s an answer (assumed until 20 were timed)' in lines
-  )
+  hours = '  about 83 h at 2.0 s an answer (assumed until 20 were timed)'
+  assert hours in lines
   assert not run.workdir.root.exists()
 
 
@@ -136,10 +133,9 @@ def test_kept_checkpoints_are_to_be_scored_on_request(run, capsys):
   reach(run.workdir.uda, 400)
   assert not any('at step 400' in line for line in said(run, capsys))
   run.config.evaluate.all_kept = True
-  path = run.workdir.evaluation('uda', 'test', 400)
   assert '  uda at step 400: to do' in said(run, capsys)
-  known = scores_on_disk.about(run, 400)
-  json_files.write(path, known)
+  path = run.workdir.evaluation('uda', 'test', 400)
+  json_files.write(path, scores_on_disk.about(run, 400))
   assert '  uda at step 400: scored before' in said(run, capsys)
   assert '  uda: to do' in said(run, capsys)
 
@@ -194,18 +190,17 @@ def test_after_acquisition_the_store_says_what_smaller_budgets_keep(
   acquired(run)
   with store_lib.Store(run.workdir.annotations) as store:
     for request in store.ordered()[:30]:
-      how = records.How(3.6, 'blind')
-      store.answer(request.id, 1, 'ana', 5.0, how)
+      store.answer(request.id, 1, 'ana', 5.0, records.How(3.6, 'blind'))
   lines = said(run, capsys)
   assert '  200 points; 30 of 200 answered' in lines
   assert '  about 10 min at 3.6 s an answer (the median of 30 answers)' in lines
   table = lines[lines.index('adapt: to do, reads source and target') - 5 :][:5]
-  assert [line.split() for line in table] == [
-    ['10%', '20', '4', '20', '10%', 'done'],
-    ['25%', '50', '10', '50', '25%', '1', 'min', '<-', 'you', 'are', 'here'],
-    ['50%', '100', '20', '100', '50%', '4', 'min'],
-    ['75%', '150', '30', '150', '75%', '7', 'min'],
-    ['100%', '200', '40', '200', '100%', '10', 'min'],
+  assert [' '.join(line.split()) for line in table] == [
+    '10% 20 4 20 10% done',
+    '25% 50 10 50 25% 1 min <- you are here',
+    '50% 100 20 100 50% 4 min',
+    '75% 150 30 150 75% 7 min',
+    '100% 200 40 200 100% 10 min',
   ]
 
 
@@ -228,23 +223,17 @@ def test_only_the_data_of_what_is_left_are_read(run, capsys):
 def test_another_config_is_refused_as_a_run_would(run):
   acquired(run)
   run.config.acquire.k = 3
-  assert 'acquire.k was 50, now 3' in saying.message(
-    lambda: dry_run.show(run, steps(run, STAGES))
-  )
+  assert 'acquire.k was 50, now 3' in saying.message(lambda: show(run))
 
 
 def test_a_stage_whose_forerunner_is_missing_is_refused(run):
   for stage, before in (('acquire', 'uda'), ('adapt', 'acquire')):
-    assert f'the stage {before}' in saying.message(
-      lambda stage=stage: dry_run.show(run, steps(run, (stage,)))
-    )
+    text = saying.message(lambda stage=stage: show(run, (stage,)))
+    assert f'the stage {before}' in text
 
 
 def test_missing_data_are_named_as_a_run_would(tmp_path):
   config = gta_active.get_config('active')
   config.data.root = str(tmp_path)
-  folder = workdir.Workdir(tmp_path / 'run')
-  run = run_lib.Run(config, folder, classes_lib.CITYSCAPES)
-  assert str(pathlib.Path(tmp_path, 'GTA5/images')) in saying.message(
-    lambda: dry_run.show(run, steps(run, STAGES))
-  )
+  text = saying.message(lambda: show(run_of(config, tmp_path)))
+  assert str(tmp_path / 'GTA5/images') in text

@@ -5,11 +5,13 @@ import json
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 import browsers
 import launching
 import numpy as np
 import pytest
+import scored
 from PIL import Image
 
 from configs import camvid_dusk
@@ -23,7 +25,9 @@ from pointsup_jax.stages import report
 
 CLASSES = ('<script>alert(1)</script>', '$\\frac{&amp;', "a'b", 'Straße 道')
 IMAGE = '"><img src=x onerror=alert(2)>'
+NAMES = [f'{IMAGE}{i}' for i in range(4)]
 SIZE = (32, 64)
+DOMAINS = ('source', 'target', 'evaluation')
 
 
 @pytest.fixture
@@ -33,16 +37,13 @@ def data(tmp_path):
   rng = np.random.default_rng(0)
   for folder in ('images', 'labels', 'splits'):
     (root / folder).mkdir(parents=True)
-  names = [f'{IMAGE}{i}' for i in range(4)]
-  for name in names:
+  for name in NAMES:
     image = rng.integers(0, 256, (*SIZE, 3)).astype(np.uint8)
-    Image.fromarray(image).save(root / 'images' / f'{name}.png')
+    Image.fromarray(image).save(root / f'images/{name}.png')
     labels = rng.integers(0, 3, SIZE).astype(np.uint8)
-    Image.fromarray(labels).save(root / 'labels' / f'{name}.png')
+    Image.fromarray(labels).save(root / f'labels/{name}.png')
   for split in ('day_train', 'dusk_train', 'dusk_test'):
-    (root / 'splits' / f'{split}.txt').write_text(
-      ''.join(f'{name}\n' for name in names)
-    )
+    (root / f'splits/{split}.txt').write_text('\n'.join(NAMES))
   (root / 'classes.json').write_text(json.dumps({'classes': CLASSES}))
   return root
 
@@ -50,10 +51,9 @@ def data(tmp_path):
 def open_run(tmp_path, data, asked='report', **fields):
   config = camvid_dusk.get_config()
   config.data.root = str(data)
-  for domain in ('source', 'target', 'evaluation'):
+  for domain in DOMAINS:
     config.data[domain].size = SIZE
-  config.acquire.grid = (2, 4)
-  config.acquire.k = 2
+  config.acquire.update(grid=(2, 4), k=2)
   config.update_from_flattened_dict(fields)
   folder = workdir.Workdir(tmp_path / 'a & <b>', rounds=config.acquire.rounds)
   opened = context.open_run(config, folder, asked=asked)
@@ -64,33 +64,18 @@ def open_run(tmp_path, data, asked='report', **fields):
 def log(phase, *names):
   """Writes the metrics of a phase."""
   phase.metrics.parent.mkdir(parents=True, exist_ok=True)
-  phase.metrics.write_text(
-    ''.join(
-      json.dumps({'step': step, 'seconds': step} | dict.fromkeys(names, 0.5))
-      + '\n'
-      for step in (1, 2)
-    )
-  )
+  losses = dict.fromkeys(names, 0.5)
+  lines = [{'step': step, 'seconds': step} | losses for step in (1, 2)]
+  json_files.write_lines(phase.metrics, lines)
 
 
 def score(opened, model, scale=1):
   """Writes the scores of a model; nothing of the last class is in the truth."""
-  matrix = np.array(
-    [[9, 1, 0, 0], [2, 7 * scale, 0, 1], [0, 3, 5, 0], [0, 0, 0, 0]]
-  )
-  true, all_ = np.diag(matrix), matrix.sum(0) + matrix.sum(1)
-  iou = (true / (all_ - true)).tolist()
+  matrix = [[9, 1, 0, 0], [2, 7 * scale, 0, 1], [0, 3, 5, 0], [0, 0, 0, 0]]
+  of_images = {name: 0.1 * i for i, name in enumerate(NAMES)}
   json_files.write(
     opened.workdir.evaluation(model, 'dusk_test'),
-    {
-      'step': 2,
-      'images': 4,
-      'iou': iou,
-      'miou': float(np.mean(iou)),
-      'miou_subsets': {},
-      'confusion': matrix.tolist(),
-      'image_miou': {f'{IMAGE}{i}': 0.1 * i for i in range(4)},
-    },
+    scored.scores(matrix, image_miou=of_images),
   )
 
 
@@ -99,8 +84,7 @@ def ask(opened, answers=('label', 'unsure'), points=1):
   path = opened.workdir.annotations
   path.parent.mkdir(parents=True, exist_ok=True)
   with store_lib.Store(path) as store:
-    for i in range(4):
-      name = f'{IMAGE}{i}'
+    for i, name in enumerate(NAMES):
       point = records.Request(
         records.request_id(name, i, i), name, i, i, 0, 0.5, 1, 1, 2
       )
@@ -121,7 +105,9 @@ def whole(opened):
   ask(opened)
 
 
-def written(opened):
+def made(opened):
+  """The text of its report."""
+  report.make(opened)
   return (opened.workdir.report / 'index.html').read_text()
 
 
@@ -170,9 +156,7 @@ def test_a_browser_shows_it_from_disk_and_names_stay_text(tmp_path, data):
   assert shown['active'] == 0
   assert shown['wide'] <= 1280
   assert [row[0] for row in shown['rows'][1:-1]] == list(CLASSES)
-  known = json.loads(
-    opened.workdir.evaluation('adapt', 'dusk_test').read_text()
-  )
+  known = json_files.read(opened.workdir.evaluation('adapt', 'dusk_test'))
   assert shown['rows'][-1][0] == 'mIoU'
   assert shown['rows'][-1][-2] == f'{100 * known["miou"]:.1f}'
   assert shown['rows'][-2][1:] == ['–'] * 5  # in no label
@@ -185,34 +169,24 @@ def test_the_files_beside_it_are_there_and_it_fits_a_mail(tmp_path, data):
   whole(opened)
   report.make(opened)
   folder = opened.workdir.report
-  pictures = sorted(path.name for path in folder.glob('*.png'))
-  assert pictures == [
-    'asked.png',
-    'clicks_by_class.png',
-    'clicks_by_patch.png',
-    'confusion.png',
-    'curves.png',
-    'evaluated.png',
-    'iou.png',
-  ]
+  pictures = {path.name: path.read_bytes() for path in folder.glob('*.png')}
+  names = 'asked clicks_by_class clicks_by_patch confusion curves evaluated iou'
+  assert sorted(pictures) == [f'{name}.png' for name in names.split()]
   for name in pictures:
     with Image.open(folder / name) as image:
       image.verify()
-  assert {path.name for path in folder.iterdir()} - set(pictures) == {
+  assert {path.name for path in folder.iterdir()} - pictures.keys() == {
     'index.html', 'iou.csv', 'iou.tex', 'confusion.csv', 'clicks.csv',
   }  # fmt: skip
   assert (folder / 'index.html').stat().st_size < 5e6
-  # The same again, but for the time.
-  before = {name: (folder / name).read_bytes() for name in pictures}
-  report.make(opened)
-  assert before == {name: (folder / name).read_bytes() for name in pictures}
+  report.make(opened)  # the same again, but for the time
+  assert pictures == {name: (folder / name).read_bytes() for name in pictures}
 
 
 def test_of_stage_1_alone(tmp_path, data):
   opened = open_run(tmp_path, data)
   log(opened.workdir.uda, 'source_main', 'entropy_main')
-  report.make(opened)
-  text = written(opened)
+  text = made(opened)
   assert 'nothing has been evaluated' in text
   assert 'no points have been asked' in text
   assert 'id="curves"' in text
@@ -226,30 +200,26 @@ def test_self_training_asked_nobody(tmp_path, data):
   score(opened, 'uda')
   ask(opened, points=0)
   opened.workdir.mark_done('acquire')
-  report.make(opened)
-  text = written(opened)
+  text = made(opened)
   assert 'stage 2 asked for no points' in text
   assert "only 'UDA' was evaluated" in text.replace('&#39;', "'")
   assert not (opened.workdir.report / 'asked.png').exists()
 
 
-def test_without_a_single_answer(tmp_path, data):
-  opened = open_run(tmp_path, data, **{'annotate.oracle': 'human'})
-  ask(opened, answers=())
-  report.make(opened)
-  text = written(opened)
-  assert 'No point has been labelled' in text
-  assert (opened.workdir.report / 'asked.png').exists()
-
-
-def test_target_images_without_labels_have_no_truth_and_it_says_so(
-  tmp_path, data
+@pytest.mark.parametrize(
+  ('answers', 'missing', 'words'),
+  [
+    ((), 'nothing', 'No point has been labelled'),
+    (('label', 'unsure'), 'labels', 'they have no label files'),
+  ],
+)
+def test_without_answers_or_truth_it_shows_what_was_asked(
+  tmp_path, data, answers, missing, words
 ):
   opened = open_run(tmp_path, data, **{'annotate.oracle': 'human'})
-  ask(opened)
-  shutil.rmtree(data / 'labels')
-  report.make(opened)
-  assert 'they have no label files' in written(opened)
+  ask(opened, answers)
+  shutil.rmtree(data / missing, ignore_errors=True)
+  assert words in made(opened)
   assert (opened.workdir.report / 'asked.png').exists()
 
 
@@ -257,8 +227,7 @@ def test_where_the_images_are_gone_the_rest_is_told(tmp_path, data):
   opened = open_run(tmp_path, data)
   whole(opened)
   shutil.rmtree(data / 'images')
-  report.make(opened)
-  text = written(opened)
+  text = made(opened)
   assert 'Evaluated images: ' in text
   assert 'Images with points: ' in text
   assert 'id="clicks"' in text
@@ -271,13 +240,8 @@ def test_rounds_stand_beside_each_other_in_their_order(tmp_path, data):
     score(opened, f'adapt_round_{number}')
   report.make(opened)
   with (opened.workdir.report / 'iou.csv').open() as file:
-    assert [row[0] for row in csv.reader(file)][1:] == [
-      'no adaptation',
-      'UDA',
-      'round 1',
-      'round 2',
-      'points',
-    ]
+    _, *names = [row[0] for row in csv.reader(file)]
+  assert names == ['no adaptation', 'UDA', 'round 1', 'round 2', 'points']
 
 
 def test_scores_of_an_earlier_step_are_left_out_and_named(tmp_path, data):
@@ -308,26 +272,18 @@ def test_a_missing_library_is_named(tmp_path, data, library):
     f'--workdir={opened.workdir.root}',
     '--stage=report',
     f'--config.data.root={data}',
-    *(
-      f'--config.data.{domain}.size={SIZE}'
-      for domain in ('source', 'target', 'evaluation')
-    ),
+    *(f'--config.data.{domain}.size={SIZE}' for domain in DOMAINS),
     '--config.acquire.grid=(2, 4)',
     '--config.acquire.k=2',
   ]
+  program = (
+    f'import runpy, sys; sys.modules[{library!r}] = None; '
+    f'sys.argv = {arguments}; '
+    "runpy.run_module('launch.main', run_name='__main__', alter_sys=True)"
+  )
+  words = [sys.executable, '-c', program]
   done = subprocess.run(
-    [
-      sys.executable,
-      '-c',
-      f'import runpy, sys; sys.modules[{library!r}] = None; '
-      f'sys.argv = {arguments}; '
-      "runpy.run_module('launch.main', run_name='__main__', alter_sys=True)",
-    ],
-    cwd=launching.REPOSITORY,
-    capture_output=True,
-    text=True,
-    timeout=120,
-    check=False,
+    words, cwd=launching.REPOSITORY, capture_output=True, text=True, timeout=120
   )
   launching.assert_refused(done, 1, library, 'pip install')
   assert not opened.workdir.report.exists()
@@ -337,22 +293,17 @@ def test_a_missing_library_is_named(tmp_path, data, library):
   'error', [errors.UserError('no matplotlib'), OSError('disk full')]
 )
 def test_a_run_that_ends_well_is_not_failed_by_its_report(
-  tmp_path, data, monkeypatch, capsys, error
+  tmp_path, data, capsys, error
 ):
-  def fail(*unused):
-    raise error
-
-  monkeypatch.setattr(report, 'write', fail)
-  report.make(open_run(tmp_path, data, asked='all'))
-  assert f'no report: {error}' in capsys.readouterr().err
-  with pytest.raises(type(error)):
-    report.make(open_run(tmp_path, data))
-
-
-def test_a_stop_during_the_report_is_a_stop(tmp_path, data, monkeypatch):
-  def stopped(*unused):
-    raise errors.Stopped('stopped')
-
-  monkeypatch.setattr(report, 'write', stopped)
-  with pytest.raises(errors.Stopped):
+  with mock.patch.object(report, 'write', side_effect=error):
     report.make(open_run(tmp_path, data, asked='all'))
+    assert f'no report: {error}' in capsys.readouterr().err
+    with pytest.raises(type(error)):
+      report.make(open_run(tmp_path, data))
+
+
+def test_a_stop_during_the_report_is_a_stop(tmp_path, data):
+  opened = open_run(tmp_path, data, asked='all')
+  stopped = mock.patch.object(report, 'write', side_effect=errors.Stopped)
+  with stopped, pytest.raises(errors.Stopped):
+    report.make(opened)

@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import players
 import pytest
 import saying
 
@@ -33,10 +35,7 @@ def a_run(folder, on_nan='rollback'):
     config.data[name].length = 2
   config_check.check(config)
   return run_lib.Run(
-    config,
-    workdir.Workdir(folder),
-    classes_lib.CITYSCAPES,
-    sharding.mesh(),
+    config, workdir.Workdir(folder), classes_lib.CITYSCAPES, sharding.mesh()
   )
 
 
@@ -50,12 +49,6 @@ def fresh_state(*unused):
   )
 
 
-def abstract():
-  return checkpoint.abstract(
-    fresh_state(), sharding.replicated(sharding.mesh())
-  )
-
-
 @pytest.fixture
 def game(monkeypatch):
   """Stands in for training: a batch is its step's number.
@@ -64,14 +57,7 @@ def game(monkeypatch):
   it. `fed` has the numbers; `killed_at`, once reached, ends the run.
   """
 
-  class Game:
-    broken: dict = {}  # noqa: RUF012
-    fed: list = []  # noqa: RUF012
-    killed_at: int | None = None
-    compiled = 0
-
-  game = Game()
-  game.fed = []
+  game = types.SimpleNamespace(broken={}, fed=[], killed_at=None, compiled=0)
 
   def batches(run, source, target, start, place):
     for step in range(start + 1, STEPS + 1):
@@ -97,7 +83,7 @@ def game(monkeypatch):
     return state, {'loss': total.astype(jnp.float32)}
 
   def restore_state(run, learner, opponents, checkpoints):
-    return checkpoints.restore(abstract())
+    return checkpoints.restore(players.abstract(fresh_state()))
 
   def placed(*unused):
     return jax.device_put(fresh_state(), sharding.replicated(sharding.mesh()))
@@ -110,6 +96,7 @@ def game(monkeypatch):
 
 
 def train(run):
+  """Trains it to the end."""
   phase.train(
     run,
     run.workdir.uda,
@@ -119,11 +106,13 @@ def train(run):
     source=run.source('source', labelled=True),
     target=run.source('target', labelled=False),
   )
+  return run
 
 
 def result(run):
   with checkpoint.Checkpoints(run.workdir.uda.checkpoints) as checkpoints:
-    step, segmenter = checkpoints.restore_segmenter(abstract().segmenter)
+    shapes = players.abstract(fresh_state().segmenter)
+    step, segmenter = checkpoints.restore_segmenter(shapes)
   assert step == STEPS
   return segmenter['params']
 
@@ -151,8 +140,7 @@ def test_the_batch_that_broke_the_model_is_found_and_left_out(
   game, tmp_path, part, capsys
 ):
   game.broken = {part: [5]}
-  run = a_run(tmp_path)
-  train(run)
+  run = train(a_run(tmp_path))
   assert_without(run, [5])
   assert 'goes back to step 4' in capsys.readouterr().err
   steps = [r['step'] for r in metrics_log.read(run.workdir.uda.metrics)]
@@ -162,15 +150,12 @@ def test_the_batch_that_broke_the_model_is_found_and_left_out(
 
 def test_it_may_be_the_first_or_last_step_or_one_that_is_saved(game, tmp_path):
   game.broken = {'segmenter': [1, 8, 12]}
-  run = a_run(tmp_path)
-  train(run)
-  assert_without(run, [1, 8, 12])
+  assert_without(train(a_run(tmp_path)), [1, 8, 12])
 
 
 def test_a_run_that_is_killed_at_any_moment_leaves_out_the_same(game, tmp_path):
   game.broken = {'segmenter': [6, 7]}
-  whole = a_run(tmp_path / 'whole')
-  train(whole)
+  whole = train(a_run(tmp_path / 'whole'))
   trail = list(game.fed)
   assert_without(whole, [6, 7])
   killed = a_run(tmp_path / 'killed')
@@ -178,9 +163,7 @@ def test_a_run_that_is_killed_at_any_moment_leaves_out_the_same(game, tmp_path):
     game.killed_at = step
     with contextlib.suppress(KeyboardInterrupt):
       train(killed)
-  train(killed)
-  assert skipped(killed) == [6, 7]
-  np.testing.assert_array_equal(result(whole), result(killed))
+  assert_without(train(killed), [6, 7])
   # Until it is noticed, back for a look at 5 and 6, without 6; the same with 7.
   assert trail == [
     *range(1, 8), *range(5, 7), *range(5, 9), *range(5, 8), *range(5, 13),
@@ -201,14 +184,11 @@ def test_it_gives_up_where_leaving_out_does_not_help(game, tmp_path):
 
 def test_without_it_the_run_stops_and_may_go_on_with_it(game, tmp_path):
   game.broken = {'segmenter': [6]}
-  message = saying.message(
-    lambda: train(a_run(tmp_path, 'stop')), loop.Diverged
-  )
+  run = a_run(tmp_path, 'stop')
+  message = saying.message(lambda: train(run), loop.Diverged)
   for words in ('at step 6', 'it is step 4', 'on_nan=rollback'):
     assert words in message
-  run = a_run(tmp_path)
-  train(run)
-  assert_without(run, [6])
+  assert_without(train(a_run(tmp_path)), [6])
 
 
 @pytest.mark.parametrize('content', ['{', '[]', '{"steps": 3}'])
@@ -220,8 +200,7 @@ def test_a_damaged_list_is_said_so(tmp_path, content):
 
 
 def test_nothing_is_left_out_where_nothing_breaks(game, tmp_path):
-  run = a_run(tmp_path)
-  train(run)
+  run = train(a_run(tmp_path))
   assert not run.workdir.uda.skipped.exists()
   assert game.fed == list(range(1, STEPS + 1))
   np.testing.assert_array_equal(result(run), expected([]))

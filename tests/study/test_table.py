@@ -18,6 +18,10 @@ FULL = table_lib.Row('k=8', 'a', 4000, 14_400, (32.0, 41.0, 40.0), 'UDA')
 ROWS = (UDA, NONE, SOME, FULL)
 
 
+def records(text):
+  return list(csv.DictReader(io.StringIO(text)))
+
+
 def test_an_interval_is_students():
   found = table_lib.interval([1.0, 2.0, 6.0])
   assert found.mean == 3.0
@@ -40,8 +44,8 @@ def test_rows_are_compared_seed_by_seed():
 
 
 def test_every_difference_is_paired():
-  text = table_lib.differences(ROWS)
-  found = {(x['row'], x['over']): x for x in csv.DictReader(io.StringIO(text))}
+  lines = records(table_lib.differences(ROWS))
+  found = {(x['row'], x['over']): x for x in lines}
   assert len(found) == 4 * 3
   expected = table_lib.interval([8, 8, 9])
   line = found['k=8', 'k=2']
@@ -66,10 +70,8 @@ def test_the_gap_is_that_of_the_same_stage_1():
   ]
   more = table_lib.Row('MinEnt', 'b', 1000, 3600, (24.0, 33.0, 31.0), 'minent')
   minent = table_lib.Row('minent', None, 0, 0, (20.0, 30.0, 25.0))
-  found = {
-    line.row.title: line
-    for line in table_lib.lines([*ROWS, *other, minent, more], 4000)
-  }
+  lines = table_lib.lines([*ROWS, *other, minent, more], 4000)
+  found = {line.row.title: line for line in lines}
   assert found['other k=2'].gap == pytest.approx(found['k=2'].gap)
   assert found['other k=2'].gain.mean == 2 * found['k=2'].gain.mean
   assert found['MinEnt'].gap is None
@@ -83,15 +85,12 @@ def test_the_tables_say_the_same():
   cells = [cell.strip() for cell in row.strip('|').split('|')]
   assert cells[:3] == ['k=2', '1,000', '1.0']
   assert cells[4:7] == ['24.0', '33.0', '31.0']
-  numbers = list(
-    csv.DictReader(io.StringIO(table_lib.comma_separated(table, [0, 1, 2])))
-  )
+  numbers = records(table_lib.comma_separated(table, [0, 1, 2]))
   assert float(numbers[2]['miou']) == pytest.approx(88 / 3)
   assert float(numbers[2]['gap_percent']) == pytest.approx(65 / 3)
   assert numbers[0]['gain'] == ''
-  tex = table_lib.latex(
-    [table[0], table[2]._replace(row=SOME._replace(title='a_b'))]
-  )
+  named = table[2]._replace(row=SOME._replace(title='a_b'))
+  tex = table_lib.latex([table[0], named])
   assert r'a\_b & 1,000 & 1.0 & 29.3 $\pm$' in tex
   assert {line.count('&') for line in tex.splitlines() if '&' in line} == {5}
 

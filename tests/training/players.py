@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from pointsup_jax.models import deeplab, discriminator
-from pointsup_jax.training import learner, optimizers
+from pointsup_jax.training import checkpoint, learner, optimizers, sharding
 from pointsup_jax.types import Batch, Pair
 
 CLASSES = 5
@@ -38,6 +38,16 @@ def fresh_state(opponents: tuple[str, ...], seed: int = 0) -> learner.State:
   players = small_learner()
   key = jax.random.key(seed)
   return players.init(key, players.init_segmenter(key), opponents)
+
+
+def abstract(state):
+  """What a checkpoint of such a state is restored to."""
+  return checkpoint.abstract(state, sharding.replicated(sharding.mesh()))
+
+
+def assert_equal(one, two):
+  """Two states, or parts of them, are the same to the last bit."""
+  jax.tree.map(np.testing.assert_array_equal, one, two)
 
 
 def random_pair(seed: int, target_labels: bool = True) -> Pair:

@@ -4,25 +4,18 @@ import itertools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import players
 import pytest
 import saying
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import stopping
-from pointsup_jax.training import (
-  checkpoint,
-  learner,
-  loop,
-  metrics_log,
-  sharding,
-)
+from pointsup_jax.training import checkpoint, learner, loop, metrics_log
 
 
 def abstract():
   shapes = jax.eval_shape(lambda: players.fresh_state(('main',)))
-  return checkpoint.abstract(shapes, sharding.replicated(sharding.mesh()))
+  return players.abstract(shapes)
 
 
 @jax.jit
@@ -53,40 +46,41 @@ def run(folder, steps, batches=itertools.count, train_step=add_batch):
   return state
 
 
-def assert_equal(one, two):
-  jax.tree.map(np.testing.assert_array_equal, one, two)
+def saved(folder):
+  """The checkpoints of a run, to be read."""
+  return checkpoint.Checkpoints(folder / 'checkpoints')
+
+
+def damage(folder, step):
+  for path in (folder / f'checkpoints/{step}/segmenter').rglob('*'):
+    if path.is_file():
+      path.write_bytes(b'')
+
+
+def nan_loss_at_6(state, batch):
+  state, metrics = add_batch(state, batch)
+  return state, {'loss': metrics['loss'] if batch < 5 else jnp.nan}
+
+
+def break_at_3(state, batch):
+  """Between two looks at the loss."""
+  state, metrics = add_batch(state, batch)
+  bad = jnp.where(batch >= 2, jnp.nan, 0.0)
+  segmenter = jax.tree.map(lambda x: x + bad, state.segmenter)
+  return state.replace(segmenter=segmenter), metrics
 
 
 def test_a_continued_run_equals_an_uninterrupted_one(tmp_path):
   whole = run(tmp_path / 'whole', 7)
   run(tmp_path / 'parts', 3)
   parts = run(tmp_path / 'parts', 7)
-  assert_equal(whole, parts)
+  players.assert_equal(whole, parts)
   logs = [
-    [(r['step'], r['loss']) for r in metrics_log.read(folder / 'metrics.jsonl')]
-    for folder in (tmp_path / 'whole', tmp_path / 'parts')
+    [(r['step'], r['loss']) for r in metrics_log.read(path / 'metrics.jsonl')]
+    for path in (tmp_path / 'whole', tmp_path / 'parts')
   ]
   assert logs[0] == logs[1]
   assert [step for step, _ in logs[0]] == list(range(1, 8))
-
-
-def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path):
-  run(tmp_path, 4)
-  newest = tmp_path / 'checkpoints' / '4'
-  for path in (newest / 'segmenter').rglob('*'):
-    if path.is_file():
-      path.write_bytes(b'')
-  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
-    state = checkpoints.restore(abstract())
-  assert int(state.step) == 2
-
-
-def test_the_segmenter_is_read_without_its_opponents(tmp_path):
-  state = run(tmp_path, 3)
-  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
-    step, segmenter = checkpoints.restore_segmenter(abstract().segmenter)
-  assert step == 3
-  assert_equal(segmenter, state.segmenter)
 
 
 def test_a_request_to_stop_saves_first(tmp_path, monkeypatch):
@@ -103,58 +97,45 @@ def test_a_request_to_stop_saves_first(tmp_path, monkeypatch):
     run(tmp_path, 7, batches)
   assert fed == [0, 1, 2]
   monkeypatch.undo()
-  assert_equal(run(tmp_path, 7), run(tmp_path / 'whole', 7))
+  players.assert_equal(run(tmp_path, 7), run(tmp_path / 'whole', 7))
 
 
-def test_nan_stops_the_run_and_is_never_saved(tmp_path):
-  def nan_at_6(state, batch):
-    state, metrics = add_batch(state, batch)
-    return state, {'loss': metrics['loss'] if batch < 5 else jnp.nan}
-
-  message = saying.message(lambda: run(tmp_path, 9, train_step=nan_at_6))
-  assert 'not finite at step 6: loss;' in message
-  assert '4' in message
-  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
-    assert checkpoints.latest_step == 4
-
-
-def test_a_model_that_broke_between_two_looks_at_the_loss_is_not_saved(
-  tmp_path,
+@pytest.mark.parametrize(
+  ('train_step', 'words', 'last'),
+  [
+    (nan_loss_at_6, 'not finite at step 6: loss;', 4),
+    (break_at_3, 'not finite at step 4: the segmenter', 2),
+  ],
+)
+def test_nan_stops_the_run_and_is_never_saved(
+  tmp_path, train_step, words, last
 ):
-  def break_at_3(state, batch):
-    state, metrics = add_batch(state, batch)
-    bad = jnp.where(batch >= 2, jnp.nan, 0.0)
-    segmenter = jax.tree.map(lambda x: x + bad, state.segmenter)
-    return state.replace(segmenter=segmenter), metrics
-
-  with pytest.raises(
-    errors.UserError, match='not finite at step 4: the segmenter'
-  ):
-    run(tmp_path, 9, train_step=break_at_3)
-  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
-    assert checkpoints.latest_step == 2
+  message = saying.message(lambda: run(tmp_path, 9, train_step=train_step))
+  assert words in message
+  assert str(last) in message
+  with saved(tmp_path) as checkpoints:
+    assert checkpoints.latest_step == last
 
 
-def damage(step):
-  for path in step.rglob('*'):
-    if path.is_file():
-      path.write_bytes(b'')
-
-
-def test_a_damaged_last_checkpoint_is_written_again(tmp_path):
-  whole = run(tmp_path, 4)
-  damage(tmp_path / 'checkpoints' / '4' / 'segmenter')
-  assert_equal(run(tmp_path, 4), whole)
-  with checkpoint.Checkpoints(tmp_path / 'checkpoints') as checkpoints:
+@pytest.mark.parametrize('steps', [3, 4])
+def test_a_damaged_last_checkpoint_gives_way_and_is_written_again(
+  tmp_path, steps
+):
+  whole = run(tmp_path, steps)
+  damage(tmp_path, steps)
+  with saved(tmp_path) as checkpoints:
+    assert int(checkpoints.restore(abstract()).step) == 2
+  players.assert_equal(run(tmp_path, steps), whole)
+  with saved(tmp_path) as checkpoints:  # without the opponents
     step, segmenter = checkpoints.restore_segmenter(abstract().segmenter)
-  assert step == 4
-  assert_equal(segmenter, whole.segmenter)
+  assert step == steps
+  players.assert_equal(segmenter, whole.segmenter)
 
 
 def test_a_run_does_not_start_anew_over_checkpoints_that_it_cannot_read(
   tmp_path,
 ):
   run(tmp_path, 2)
-  damage(tmp_path / 'checkpoints' / '2' / 'segmenter')
+  damage(tmp_path, 2)
   with pytest.raises(errors.UserError, match='delete that folder'):
     run(tmp_path, 4)

@@ -52,20 +52,17 @@ def test_sgd_is_torch_s_with_two_rates_and_frozen_batch_norm(repeat):
         tree = tree[key]
       return tree['kernel']
 
-    p, buffer = leaf(params).copy(), None
+    p, buffer = leaf(params), None
     for step, grad in enumerate(grads):
-      old = buffer
+      fresh = buffer is None  # torch: so it is for all repetitions of a step
       for _ in range(times if repeat else 1):
         gradient = leaf(grad) + decay * p
-        # torch: the first step's repetitions all find no buffer.
-        fresh = old is None
         buffer = gradient if fresh else momentum * buffer + gradient
         p = p - scale * lr * (1 - step / total) ** power * buffer
     np.testing.assert_allclose(leaf(ours), p, rtol=1e-4, atol=1e-6)
-  for name in ('scale', 'bias'):
-    np.testing.assert_array_equal(
-      ours['layer1_0']['bn1'][name], np.float32(params['layer1_0']['bn1'][name])
-    )
+  frozen = params['layer1_0']['bn1']
+  for name, value in ours['layer1_0']['bn1'].items():
+    np.testing.assert_array_equal(value, np.float32(frozen[name]))
 
 
 @pytest.mark.parametrize('step', [0, 1, 60_000, 119_999, 250_000, 300_000])

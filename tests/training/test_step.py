@@ -27,37 +27,42 @@ def compiled(strategy, answers=0.0, target_statistics=False, **more):
   )
 
 
+@functools.cache
+def fresh(strategy):
+  return players.fresh_state(strategy.opponents)
+
+
+def taken(strategy, pair, answers=0.0, **options):
+  """The state after one step, and its metrics."""
+  return compiled(strategy, answers, **options)(fresh(strategy), pair)
+
+
 def equal(one, two):
   leaves = zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True)
   return all(np.array_equal(a, b) for a, b in leaves)
 
 
 def test_source_only_does_not_look_at_the_target():
-  state, train_step = players.fresh_state(()), compiled(SOURCE_ONLY)
-  one, two = players.random_pair(0), players.random_pair(1)
-  first, _ = train_step(state, one)
-  second, _ = train_step(state, one._replace(target=two.target))
+  pair, other = players.random_pair(0), players.random_pair(1)
+  first, _ = taken(SOURCE_ONLY, pair)
+  second, _ = taken(SOURCE_ONLY, pair._replace(target=other.target))
   assert equal(first, second)
 
 
 def test_advent_looks_at_the_target_s_images_but_not_at_its_labels():
-  state = players.fresh_state(ADVENT.opponents)
-  train_step = compiled(ADVENT)
   pair, other = players.random_pair(0), players.random_pair(1)
-  first, _ = train_step(state, pair)
+  first, _ = taken(ADVENT, pair)
   labels = pair.target._replace(labels=other.target.labels)
-  assert equal(first, train_step(state, pair._replace(target=labels))[0])
+  assert equal(first, taken(ADVENT, pair._replace(target=labels))[0])
   images = pair.target._replace(images=other.target.images)
-  assert not equal(first, train_step(state, pair._replace(target=images))[0])
+  assert not equal(first, taken(ADVENT, pair._replace(target=images))[0])
 
 
 @pytest.mark.parametrize('strategy', [SOURCE_ONLY, ADVENT])
 def test_point_labels_matter_in_stage_3_whatever_the_strategy(strategy):
-  state = players.fresh_state(strategy.opponents)
-  train_step = compiled(strategy, answers=1.0)
   pair, bare = (players.random_pair(0, labels) for labels in (True, False))
-  with_labels, metrics = train_step(state, pair)
-  without, bare_metrics = train_step(state, bare)
+  with_labels, metrics = taken(strategy, pair, answers=1.0)
+  without, bare_metrics = taken(strategy, bare, answers=1.0)
   assert not equal(with_labels.segmenter, without.segmenter)
   assert metrics['answers_main'] > 0
   # No labelled pixel: a loss of zero, and nothing turns to NaN.
@@ -67,18 +72,17 @@ def test_point_labels_matter_in_stage_3_whatever_the_strategy(strategy):
 
 @pytest.mark.parametrize('target_statistics', [False, True])
 def test_whose_images_update_the_running_statistics(target_statistics):
-  state = players.fresh_state(ADVENT.opponents)
-  train_step = compiled(ADVENT, target_statistics=target_statistics)
   pair, other = players.random_pair(0), players.random_pair(1)
-  first, _ = train_step(state, pair)
-  second, _ = train_step(state, pair._replace(source=other.source))
-  same = equal(*(x.segmenter['batch_stats'] for x in (first, second)))
+  first, second = (
+    taken(ADVENT, x, target_statistics=target_statistics)[0]
+    for x in (pair, pair._replace(source=other.source))
+  )
+  same = equal(first.segmenter['batch_stats'], second.segmenter['batch_stats'])
   assert same == target_statistics
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms():
-  state = players.fresh_state(ADVENT.opponents)
-  _, m = compiled(ADVENT, 0.5)(state, players.random_pair(0))
+  _, m = taken(ADVENT, players.random_pair(0), answers=0.5)
   expected = (
     m['source_main'] + 0.1 * m['source_aux']
     + 1e-3 * m['fool_main'] + 2e-4 * m['fool_aux']
@@ -90,9 +94,8 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
 def pair_with_answers(shares=(0.1, 0.6)):
   """A pair whose target has answers and guesses, so many of each."""
   pair = players.random_pair(0)
-  rng = np.random.default_rng(5)
-  random = rng.random(pair.target.labels.shape)
-  known = np.array(pair.target.labels)
+  known = pair.target.labels
+  random = np.random.default_rng(5).random(known.shape)
   answers, guesses = shares
   labels = np.where(random < answers + guesses, known, 255).astype(np.uint8)
   target = pair.target._replace(labels=labels, answered=random < answers)
@@ -101,18 +104,17 @@ def pair_with_answers(shares=(0.1, 0.6)):
 
 @pytest.mark.parametrize('separate_means', [True, False])
 def test_answers_and_guesses_are_weighted_apart(separate_means):
-  state, pair = players.fresh_state(()), pair_with_answers()
+  pair = pair_with_answers()
   labels, answered = pair.target.labels, pair.target.answered
-  _, m = compiled(SOURCE_ONLY, 2.0, guesses=0.5, separate_means=separate_means)(
-    state, pair
-  )
+  options = {'guesses': 0.5, 'separate_means': separate_means}
+  _, m = taken(SOURCE_ONLY, pair, answers=2.0, **options)
   # What a step says that knows one kind of labels alone.
   kinds = {}
   for kind, mask in (('answers', answered), ('guesses', ~answered)):
     alone = pair.target._replace(
       labels=np.where(mask, labels, 255).astype(np.uint8), answered=None
     )
-    _, of = compiled(SOURCE_ONLY, 1.0)(state, pair._replace(target=alone))
+    _, of = taken(SOURCE_ONLY, pair._replace(target=alone), answers=1.0)
     kinds[kind] = of['answers_main'], of['answers_aux']
     np.testing.assert_allclose(m[f'{kind}_main'], of['answers_main'], rtol=1e-6)
     np.testing.assert_allclose(m[f'{kind}_aux'], of['answers_aux'], rtol=1e-6)
@@ -128,10 +130,8 @@ def test_answers_and_guesses_are_weighted_apart(separate_means):
 
 
 def test_guesses_do_not_drown_answers_however_many_there_are():
-  state = players.fresh_state(())
-  train_step = compiled(SOURCE_ONLY, 1.0, guesses=1.0)
   few, many = (
-    train_step(state, pair_with_answers((0.1, share)))[1]
+    taken(SOURCE_ONLY, pair_with_answers((0.1, share)), 1.0, guesses=1.0)[1]
     for share in (0.1, 0.9)
   )
   np.testing.assert_allclose(few['answers_main'], many['answers_main'])
@@ -144,19 +144,18 @@ def test_guesses_do_not_drown_answers_however_many_there_are():
 
 
 def test_without_guesses_only_answers_count():
-  state, pair = players.fresh_state(()), pair_with_answers()
-  train_step = compiled(SOURCE_ONLY, 1.0)
-  one, metrics = train_step(state, pair)
+  pair = pair_with_answers()
+  one, metrics = taken(SOURCE_ONLY, pair, answers=1.0)
   other = np.where(pair.target.answered, pair.target.labels, 7)
   target = pair.target._replace(labels=other.astype(np.uint8))
-  two, _ = train_step(state, pair._replace(target=target))
+  two, _ = taken(SOURCE_ONLY, pair._replace(target=target), answers=1.0)
   assert equal(one, two)
   assert not any(name.startswith('guesses') for name in metrics)
 
 
 def test_everybody_moves_but_batch_norm_s_affine_parameters():
-  state = players.fresh_state(ADVENT.opponents)
-  after, _ = compiled(ADVENT)(state, players.random_pair(0))
+  state = fresh(ADVENT)
+  after, _ = taken(ADVENT, players.random_pair(0))
   params = [
     (x.segmenter['params'], {k: v.params for k, v in x.opponents.items()})
     for x in (state, after)
@@ -178,13 +177,7 @@ def test_many_steps_compile_once():
   @jax.jit
   def train_step(state, pair):
     traced.append(pair)
-    return step.train_step(
-      state,
-      pair,
-      learner=players.small_learner(),
-      strategy=ADVENT,
-      supervision=step.Supervision(aux=0.1),
-    )
+    return compiled(ADVENT)(state, pair)
 
   state = jax.jit(lambda: players.fresh_state(ADVENT.opponents))()
   for i in range(3):

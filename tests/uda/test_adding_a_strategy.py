@@ -36,14 +36,12 @@ def test_the_page_s_strategy_trains_in_both_stages(build):
   method = build(Outputs(aux=0.1, main=0.5))
   pair = players.random_pair(0)
   for target_weight in (0.0, 1.0):
-    train_step = jax.jit(
-      functools.partial(
-        step.train_step,
-        learner=players.small_learner(),
-        strategy=method,
-        supervision=step.Supervision(aux=0.1, answers=target_weight),
-      )
-    )
+    game = {
+      'learner': players.small_learner(),
+      'strategy': method,
+      'supervision': step.Supervision(aux=0.1, answers=target_weight),
+    }
+    train_step = jax.jit(functools.partial(step.train_step, **game))
     state = players.fresh_state(method.opponents)
     squares = []
     for _ in range(20):

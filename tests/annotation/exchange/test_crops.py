@@ -15,14 +15,11 @@ def test_the_pixel_is_in_the_middle_and_free(pixel, shown):
   bottom, right = np.ceil((np.array(pixel) + 1) * shown / (64, 128)).astype(int)
   picture = crops.crop(image, pixel, (64, 128))
   assert picture.shape == (768, 768, 3)
-  y, x = (
-    (384 - ((top + bottom) // 2 - top) * 3),
-    (384 - ((left + right) // 2 - left) * 3),
-  )
+  middle = np.array([(top + bottom) // 2, (left + right) // 2])
+  y, x = 384 - (middle - (top, left)) * 3
   block = image[top:bottom, left:right].repeat(3, axis=0).repeat(3, axis=1)
   seen = picture[y : y + block.shape[0], x : x + block.shape[1]]
   np.testing.assert_array_equal(seen, block)
-  middle = np.array([(top + bottom) // 2, (left + right) // 2])
   for far in ([-90, -70], [-90, 70], [90, -70], [90, 70]):
     row, col = middle + far
     inside = 0 <= row < shown[0] and 0 <= col < shown[1]

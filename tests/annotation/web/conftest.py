@@ -5,17 +5,15 @@ import pytest
 
 
 @pytest.fixture
-def path(tmp_path):
-  path = tmp_path / 'annotations.sqlite'
+def path(path):
   pages.fill(path)
   return path
 
 
 @pytest.fixture
 def site(path):
-  site = pages.open_site(path)
-  yield site
-  site.store_thread.close()
+  with pages.open_site(path) as site:
+    yield site
 
 
 @pytest.fixture

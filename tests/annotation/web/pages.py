@@ -1,5 +1,6 @@
 """A store with a few points, and a browser that has come in to label them."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -34,36 +35,32 @@ def fill(path, images=2, per_image=6):
   """Makes a store: images of 16 x 32 pixels with points in their patches."""
   with store_lib.Store(path) as store:
     for i, name in enumerate(Images(images).names):
-      requests = [
-        records.Request(
-          id=records.request_id(name, j, 2 * j),
-          image=name,
-          row=j,
-          col=2 * j,
-          patch=(j // 8) * 4 + 2 * j // 8,
-          score=0.5,
-          pseudo_label=1,
-          round=1,
-          model_step=1,
+      requests = []
+      for row in range(per_image):
+        col = 2 * row
+        patch = row // 8 * 4 + col // 8
+        id_ = records.request_id(name, row, col)
+        requests.append(
+          records.Request(id_, name, row, col, patch, 0.5, 1, 1, 1)
         )
-        for j in range(per_image)
-      ]
       store.add_image(name, (16, 32), 0.9 - 0.1 * i, requests)
 
 
+@contextlib.contextmanager
 def open_site(path, overlap=0.0, images=2):
-  """The site of a store that `fill` made; close its thread."""
+  """The site of a store that `fill` made."""
   thread = store_thread.StoreThread(path, len(NAMES), overlap)
-  return site.Site(
-    store_thread=thread,
-    access=access.Access('s' * 64),
-    pictures=pictures.Pictures(Images(images)),
-    sizes=thread.sizes(),
-    names=NAMES,
-    palette=PALETTE,
-    grid=GRID,
-    port=PORT,
-  )
+  with contextlib.closing(thread):
+    yield site.Site(
+      store_thread=thread,
+      access=access.Access('s' * 64),
+      pictures=pictures.Pictures(Images(images)),
+      sizes=thread.sizes(),
+      names=NAMES,
+      palette=PALETTE,
+      grid=GRID,
+      port=PORT,
+    )
 
 
 class Page:

@@ -1,5 +1,6 @@
 """What the page's server hands out, records and says."""
 
+import contextlib
 import io
 import sqlite3
 
@@ -14,13 +15,11 @@ from pointsup_jax.types import IGNORE
 
 def answers(path):
   """All that was ever recorded."""
-  database = sqlite3.connect(path)
-  rows = database.execute(
-    'SELECT request_id, answer, label, annotator, seconds, active_seconds, mode'
-    ' FROM answers ORDER BY seq'
-  ).fetchall()
-  database.close()
-  return rows
+  with contextlib.closing(sqlite3.connect(path)) as database:
+    return database.execute(
+      'SELECT request_id, answer, label, annotator, seconds, active_seconds,'
+      ' mode FROM answers ORDER BY seq'
+    ).fetchall()
 
 
 def test_an_answer_is_in_the_file_before_the_reply(page, path):
@@ -40,8 +39,7 @@ def test_points_come_in_the_order_of_the_store(page, path):
 
 def test_a_point_says_all_that_the_page_draws(page):
   reply = page.post('points', window='w1', want=5).json()
-  point = reply['points'][4]
-  assert point == {
+  assert reply['points'][4] == {
     'id': 'town/000-r4-c8',
     'image': 0,
     'name': 'town/000',
@@ -56,9 +54,8 @@ def test_a_point_says_all_that_the_page_draws(page):
 def test_an_image_comes_without_loss(page):
   reply = page.client.get('/image/1')
   assert reply.headers['content-type'] == 'image/png'
-  np.testing.assert_array_equal(
-    np.asarray(Image.open(io.BytesIO(reply.content))), pages.Images()[1].image
-  )
+  image = np.asarray(Image.open(io.BytesIO(reply.content)))
+  np.testing.assert_array_equal(image, pages.Images()[1].image)
 
 
 def test_everything_else_than_a_label_is_recorded_as_such(page, path):
@@ -79,10 +76,8 @@ def test_what_was_taken_back_is_asked_again_and_leaves_the_history(page):
   one, two, _ = page.points()
   page.answer(one)
   reply = page.answer(two, label=2).json()
-  assert [(x['id'], x['label']) for x in reply['history']] == [
-    (two, 2),
-    (one, 1),
-  ]
+  history = [(x['id'], x['label']) for x in reply['history']]
+  assert history == [(two, 2), (one, 1)]
   reply = page.answer(two, answer='undo', label=None).json()
   assert [x['id'] for x in reply['history']] == [one]
   assert reply['points'][0]['id'] == two
@@ -100,16 +95,14 @@ def test_an_answer_sent_twice_counts_once(page, path):
 
 
 def test_all_is_there_after_the_server_was_started_again(path):
-  site = pages.open_site(path)
-  page = pages.Page(site)
-  one, two, three = page.points()
-  page.answer(one)
-  site.store_thread.close()
-  site = pages.open_site(path)
-  page = pages.Page(site)
-  assert page.points()[:2] == [two, three]
-  assert page.answer(two).json()['progress']['given'] == 2
-  site.store_thread.close()
+  with pages.open_site(path) as site:
+    page = pages.Page(site)
+    one, two, three = page.points()
+    page.answer(one)
+  with pages.open_site(path) as site:
+    page = pages.Page(site)
+    assert page.points()[:2] == [two, three]
+    assert page.answer(two).json()['progress']['given'] == 2
 
 
 def test_the_end_is_said(page):
@@ -136,23 +129,29 @@ def test_the_name_is_kept_by_the_browser_and_nobody_can_take_anothers(site):
   assert [x['key'] for x in session['classes']] == ['1', '2', '3']
   cookies = page.client.cookies
   cookie = f'points-name-{pages.PORT}'
+  assert site.access.token not in cookies[cookie]
   forged = cookies[cookie].strip('"').replace('ana:', 'ben:')
   cookies.clear()
   assert page.client.get('/api/session').status_code == 403
   page.client.get(f'/?token={site.access.token}')
-  page.client.cookies.set(cookie, forged)
+  cookies.set(cookie, forged)
   assert page.client.get('/api/session').json()['annotator'] is None
 
 
 def test_the_plan_is_told_at_the_pace_of_who_asks(tmp_path):
-  path = tmp_path / 'annotations.sqlite'
+  path = tmp_path / 'new.sqlite'
   pages.fill(path, images=20)
-  site = pages.open_site(path, images=20)
-  ana, ben = (pages.Page(site, name) for name in ('ana', 'ben'))
-  for _ in range(30):
-    (point,) = ana.points(want=1)
-    ana.answer(point, seconds=2.5, active=1.5)
-  plan = ana.client.get('/api/plan').json()
+  with pages.open_site(path, images=20) as site:
+    ana, ben, nobody = (pages.Page(site, x) for x in ('ana', 'ben', None))
+    for _ in range(30):
+      (point,) = ana.points(want=1)
+      ana.answer(point)
+    plan, bens, nobodys = (
+      x.client.get('/api/plan') for x in (ana, ben, nobody)
+    )
+  assert bens.json()['pace']['annotator'] is None
+  assert nobodys.status_code == 200
+  plan = plan.json()
   assert (plan['points'], plan['needed'], plan['given']) == (120, 120, 30)
   assert plan['pace'] == {'seconds': 1.5, 'answers': 30, 'annotator': 'ana'}
   assert plan['hours'] == pytest.approx(90 * 1.5 / 3600)
@@ -167,34 +166,30 @@ def test_the_plan_is_told_at_the_pace_of_who_asks(tmp_path):
     'left': 30,
     'hours': pytest.approx(30 * 1.5 / 3600),
   }
-  assert ben.client.get('/api/plan').json()['pace']['annotator'] is None
-  assert pages.Page(site, name=None).client.get('/api/plan').status_code == 200
-  site.store_thread.close()
 
 
 def test_disputes_are_told_and_settled(tmp_path):
-  path = tmp_path / 'annotations.sqlite'
+  path = tmp_path / 'new.sqlite'
   pages.fill(path, images=1)
-  site = pages.open_site(path, overlap=1.0, images=1)
-  ana, ben, eva = (pages.Page(site, name) for name in ('ana', 'ben', 'eva'))
-  first, *rest = points = ana.points(want=6)
-  assert ben.points(want=6) == points
-  assert eva.points(want=6) == []
-  for page, label in ((ana, 1), (ben, 2)):
-    page.answer(first, label=label)
-    for point in rest:
-      page.answer(point, label=0)
-  found = eva.client.get('/api/agreement').json()
+  with pages.open_site(path, overlap=1.0, images=1) as site:
+    ana, ben, eva = (pages.Page(site, name) for name in ('ana', 'ben', 'eva'))
+    first, *rest = points = ana.points(want=6)
+    assert ben.points(want=6) == points
+    assert eva.points(want=6) == []
+    for page, label in ((ana, 1), (ben, 2)):
+      page.answer(first, label=label)
+      for point in rest:
+        page.answer(point, label=0)
+    found = eva.client.get('/api/agreement').json()
+    (dispute,) = eva.post('disputes', want=9).json()['points']
+    eva.answer(first, label=1, mode='adjudicate')
+    assert eva.post('disputes', want=9).json()['points'] == []
+  assert dispute['said'] == {'ana': 1, 'ben': 2}
   assert found['disputed'] == 1
   (pair,) = found['pairs']
   assert pair['annotators'] == ['ana', 'ben']
   assert (pair['points'], pair['same']) == (6, 5)
   # By hand: 5/6 the same, by chance 5/6 * 5/6.
   assert pair['kappa'] == pytest.approx((5 / 6 - 25 / 36) / (1 - 25 / 36))
-  (dispute,) = eva.post('disputes', want=9).json()['points']
-  assert dispute['said'] == {'ana': 1, 'ben': 2}
-  eva.answer(first, label=1, mode='adjudicate')
-  assert eva.post('disputes', want=9).json()['points'] == []
-  site.store_thread.close()
   with store_lib.Store(path) as store:
     assert store.answered('town/000').labels.tolist() == [1, 0, 0, 0, 0, 0]

@@ -6,9 +6,13 @@ import io
 import json
 from xml.etree import ElementTree as ET
 
+import people
+
 
 class LabelStudio:
   """Regions of annotations of tasks."""
+
+  format_name = 'label_studio'
 
   def __init__(self, text):
     self.tasks = json.loads(text)
@@ -18,16 +22,15 @@ class LabelStudio:
     return json.dumps(self.tasks)
 
   def entries(self):
-    return [
-      (task['annotations'][0]['result'], region)
-      for task in self.tasks
-      for region in task['annotations'][0]['result']
-    ]
+    return [(regions, x) for regions in self._results() for x in regions]
+
+  def _results(self):
+    return [task['annotations'][0]['result'] for task in self.tasks]
 
   def shuffle(self, rng):
     rng.shuffle(self.tasks)
-    for task in self.tasks:
-      rng.shuffle(task['annotations'][0]['result'])
+    for regions in self._results():
+      rng.shuffle(regions)
 
   def rename(self, entry, id_):
     entry['id'] = id_
@@ -46,6 +49,8 @@ class LabelStudio:
 class Cvat:
   """Shapes of images."""
 
+  format_name = 'cvat'
+
   def __init__(self, text):
     self.root = ET.fromstring(text)
 
@@ -54,11 +59,8 @@ class Cvat:
     return ET.tostring(self.root, encoding='unicode')
 
   def entries(self):
-    return [
-      (image, shape)
-      for image in self.root.iter('image')
-      for shape in image.iter('points')
-    ]
+    images = self.root.iter('image')
+    return [(image, x) for image in images for x in image.iter('points')]
 
   def shuffle(self, rng):
     images = list(self.root.iter('image'))
@@ -89,14 +91,14 @@ class Cvat:
 class Csv:
   """Rows."""
 
+  format_name = 'csv'
+
   def __init__(self, text):
     self.header, *self.rows = csv.reader(io.StringIO(text))
 
   @property
   def text(self):
-    out = io.StringIO()
-    csv.writer(out).writerows([self.header, *self.rows])
-    return out.getvalue()
+    return people.csv_text([self.header, *self.rows])
 
   def entries(self):
     return [(self.rows, row) for row in self.rows]
@@ -115,7 +117,7 @@ class Csv:
       row[4] = digest
 
 
-DOCUMENTS = {'label_studio': LabelStudio, 'cvat': Cvat, 'csv': Csv}
+DOCUMENTS = {x.format_name: x for x in (LabelStudio, Cvat, Csv)}
 
 
 def remove(entry):

@@ -8,18 +8,33 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from pointsup_jax.annotation import records
-from pointsup_jax.annotation.exchange import exporting, verifying
+from pointsup_jax.annotation.exchange import exporting, importing, verifying
 from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import ImageFile
 from pointsup_jax.data import classes as classes_lib
 
 CITYSCAPES = words_lib.Words(classes_lib.CITYSCAPES)
-READABLE = ('label_studio', 'label_studio_points', 'cvat', 'csv')
+# The formats that can be read, and the name of a file in each.
+FILES = {
+  'label_studio': 'a.json',
+  'label_studio_points': 'a.json',
+  'cvat': 'a.xml',
+  'csv': 'a.csv',
+}
+READABLE = tuple(FILES)
 ODD_NAMES = (
   'a', 'aachen/aachen_000000_000019', 'ä ö/ü', '100%', 'a#b', "o'br \"q\"",
   '<i>&amp;', 'x, y; z', '日本',
 )  # fmt: skip
+
+
+def request(image, row, col, patch=0, score=0.5, pseudo_label=3, round=1):
+  """A point that somebody is to label."""
+  id_ = records.request_id(image, row, col)
+  return records.Request(
+    id_, image, row, col, patch, score, pseudo_label, round, model_step=9
+  )
 
 
 def fill(store, size, images, points, seed=0):
@@ -28,14 +43,9 @@ def fill(store, size, images, points, seed=0):
   for image in images:
     flat = rng.choice(size[0] * size[1], points, replace=False)
     requests = [
-      records.Request(
-        records.request_id(image, row, col), image, row, col, patch=i,
-        score=0.5, pseudo_label=1, round=1, model_step=9,
-      )
-      for i, (row, col) in enumerate(
-        (int(x) // size[1], int(x) % size[1]) for x in flat
-      )
-    ]  # fmt: skip
+      request(image, *divmod(int(x), size[1]), patch=i, pseudo_label=1)
+      for i, x in enumerate(flat)
+    ]
     store.add_image(image, size, float(rng.random()), requests)
 
 
@@ -54,6 +64,12 @@ def export(
 
 def read(text, format_name):
   return by_name.FORMATS[format_name].read(text, format_name)
+
+
+def import_file(store, path, format_name, size=(64, 128), **options):
+  return importing.import_file(
+    store, path, format_name, size=size, words=CITYSCAPES, **options
+  )
 
 
 def check(store, text, format_name, size, words=CITYSCAPES):
@@ -86,18 +102,16 @@ def _in_label_studio_points(text, said, person):
   tasks = json.loads(text)
   for number, task in enumerate(tasks, start=1):
     task['id'] = number
-    task['annotations'] = []
-    if task['data']['point_id'] in said:
+    id_ = task['data']['point_id']
+    if id_ in said:
       choice = {
         'id': f'x{number}', 'type': 'choices', 'from_name': 'label',
-        'to_name': 'image',
-        'value': {'choices': [said[task['data']['point_id']]]},
+        'to_name': 'image', 'value': {'choices': [said[id_]]},
       }  # fmt: skip
       task['annotations'] = [_annotation([choice], person)]
     else:  # skipped, and seen by nobody
-      task['annotations'] = [
-        {**_annotation([], person), 'was_cancelled': True}
-      ][: number % 2]
+      cancelled = _annotation([], person) | {'was_cancelled': True}
+      task['annotations'] = [cancelled][: number % 2]
   return json.dumps(tasks)
 
 
@@ -112,8 +126,9 @@ def _in_cvat(text, said, person):
   root = ET.fromstring(text)
   for shape in root.iter('points'):
     attributes = {x.get('name'): x for x in shape.iter('attribute')}
-    if attributes['point_id'].text in said:
-      attributes['class'].text = said[attributes['point_id'].text]
+    id_ = attributes['point_id'].text
+    if id_ in said:
+      attributes['class'].text = said[id_]
       shape.set('source', 'manual')
   return ET.tostring(root, encoding='unicode')
 
@@ -123,6 +138,10 @@ def _in_csv(text, said, person):
   for row in rows[1:]:
     if row[0] in said:
       row[1:3] = said[row[0]], person
+  return csv_text(rows)
+
+
+def csv_text(rows):
   out = io.StringIO()
   csv.writer(out).writerows(rows)
   return out.getvalue()

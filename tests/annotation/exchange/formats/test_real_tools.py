@@ -14,7 +14,6 @@ import people
 import pytest
 from PIL import Image
 
-from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import exporting
 
 LABEL_STUDIO = os.environ.get('POINTSUP_LABEL_STUDIO_PYTHON')
@@ -70,22 +69,18 @@ def images(tmp_path):
 
 
 @pytest.fixture
-def order(tmp_path, images):
+def order(store, images):
   """Points of which some have answers."""
-  with store_lib.Store(tmp_path / 'annotations.sqlite', 19) as store:
-    people.fill(store, SIZE, NAMES, 25)
-    for i, request in enumerate(store.requests()):
-      if i % 3 == 0:
-        store.answer(request.id, i % 19, 'ana')
-      elif i % 7 == 0:
-        store.mark(request.id, 'unsure', 'ana')
-    yield exporting.prepare(
-      store,
-      exporting.select(store, 'all'),
-      size=SIZE,
-      words=people.CITYSCAPES,
-      images=images,
-    )
+  people.fill(store, SIZE, NAMES, 25)
+  for i, request in enumerate(store.requests()):
+    if i % 3 == 0:
+      store.answer(request.id, i % 19, 'ana')
+    elif i % 7 == 0:
+      store.mark(request.id, 'unsure', 'ana')
+  points = exporting.select(store, 'all')
+  return exporting.prepare(
+    store, points, size=SIZE, words=people.CITYSCAPES, images=images
+  )
 
 
 def place(request):
@@ -96,9 +91,15 @@ def place(request):
   ]
 
 
-@pytest.mark.skipif(
+needs_label_studio = pytest.mark.skipif(
   not LABEL_STUDIO, reason='POINTSUP_LABEL_STUDIO_PYTHON names no environment'
 )
+needs_datumaro = pytest.mark.skipif(
+  not DATUMARO, reason='POINTSUP_DATUMARO_PYTHON names no environment'
+)
+
+
+@needs_label_studio
 @pytest.mark.parametrize('format_name', ['label_studio', 'label_studio_points'])
 def test_label_studio_finds_no_fault(order, format_name, tmp_path):
   files = exporting.write(order, format_name, tmp_path / 'tasks.json')
@@ -107,50 +108,41 @@ def test_label_studio_finds_no_fault(order, format_name, tmp_path):
   assert found == [[]] * len(found)
 
 
-@pytest.mark.skipif(
-  not LABEL_STUDIO, reason='POINTSUP_LABEL_STUDIO_PYTHON names no environment'
-)
+@needs_label_studio
 def test_label_studio_would_find_a_fault(order, tmp_path):
   path, config = exporting.write(order, 'label_studio', tmp_path / 'tasks.json')
   path.write_text(path.read_text().replace('"unsure"', '"no such class"'))
   assert any(outside(LABEL_STUDIO, VALIDATE, path, config))
 
 
-@pytest.mark.skipif(
-  not DATUMARO, reason='POINTSUP_DATUMARO_PYTHON names no environment'
-)
-def test_datumaro_reads_the_xml_as_cvat_writes_it(order, images):
-  exporting.write(order, 'cvat', images.parent / 'points.xml')
-  found = outside(DATUMARO, READ, images.parent, 'cvat')
+def read(images, kind, points, atol):
+  """Each point, with the class and the attributes that datumaro finds."""
+  found = outside(DATUMARO, READ, images.parent, kind)
   by_id = {x[3]['point_id']: x for x in found}
-  assert len(found) == len(by_id) == len(order.points)
-  for point in order.points:
+  assert len(found) == len(by_id) == len(points)
+  for point in points:
     image, position, label, attributes = by_id[point.request.id]
     assert image == point.request.image
+    np.testing.assert_allclose(position, place(point.request), atol=atol)
+    yield point, label, attributes
+
+
+@needs_datumaro
+def test_datumaro_reads_the_xml_as_cvat_writes_it(order, images):
+  exporting.write(order, 'cvat', images.parent / 'points.xml')
+  found = read(images, 'cvat', order.points, atol=0.00501)
+  for point, label, attributes in found:
     assert label == 'query'
-    np.testing.assert_allclose(position, place(point.request), atol=0.00501)
     assert attributes['class'] == order.word_of(point)
     assert attributes['requests'] == order.digest
 
 
-@pytest.mark.skipif(
-  not DATUMARO, reason='POINTSUP_DATUMARO_PYTHON names no environment'
-)
+@needs_datumaro
 def test_datumaro_reads_the_coco_keypoints(order, images):
-  exporting.write(
-    order, 'coco',
-    images.parent / 'annotations' / 'person_keypoints_all.json',
-  )  # fmt: skip
-  found = outside(DATUMARO, READ, images.parent, 'coco_person_keypoints')
-  by_id = {x[3]['point_id']: x for x in found}
-  labelled = [
-    point
-    for point in order.points
-    if point.answer is not None and point.answer.label is not None
-  ]
-  assert len(found) == len(by_id) == len(labelled)
-  for point in labelled:
-    image, position, label, _ = by_id[point.request.id]
-    assert image == point.request.image
+  path = images.parent / 'annotations' / 'person_keypoints_all.json'
+  exporting.write(order, 'coco', path)
+  answered = [point for point in order.points if point.answer is not None]
+  labelled = [x for x in answered if x.answer.label is not None]
+  found = read(images, 'coco_person_keypoints', labelled, atol=0.01)
+  for point, label, _ in found:
     assert label == order.word_of(point)
-    np.testing.assert_allclose(position, place(point.request), atol=0.01)

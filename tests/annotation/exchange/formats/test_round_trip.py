@@ -1,5 +1,6 @@
 """What goes out and is answered comes back as it was answered."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 from pointsup_jax.acquisition import targets
 from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.data import classes as classes_lib
 
@@ -20,27 +20,16 @@ ODD_CLASSES = words_lib.Words(
     classes_lib.distinct_palette(7),
   )
 )
-FILES = {
-  'label_studio': 'a.json',
-  'label_studio_points': 'a.json',
-  'cvat': 'a.xml',
-  'csv': 'a.csv',
-}
 
 
 @pytest.fixture
 def open_store(tmp_path):
   """Opens stores that are closed in the end."""
-  opened = []
-
-  def make():
-    path = tmp_path / f'{len(opened)}.sqlite'
-    opened.append(store_lib.Store(path, 19))
-    return opened[-1]
-
-  yield make
-  for store in opened:
-    store.close()
+  numbers = itertools.count()
+  with contextlib.ExitStack() as stack:
+    yield lambda: stack.enter_context(
+      store_lib.Store(tmp_path / f'{next(numbers)}.sqlite', 19)
+    )
 
 
 def random_answers(store, words, rng):
@@ -73,29 +62,19 @@ def test_random_answers_to_random_points_come_back(format_name, open_store):
 
 
 @pytest.mark.parametrize('format_name', people.READABLE)
-def test_untouched_points_are_unanswered(format_name, open_store):
-  store = open_store()
+def test_untouched_points_are_unanswered(format_name, store):
   people.fill(store, (64, 128), ['a', 'b'], 10)
   text = people.export(store, format_name, (64, 128))
-  verdict = people.check(
-    store, people.answer(text, format_name, {}), format_name, (64, 128)
-  )
+  text = people.answer(text, format_name, {})
+  verdict = people.check(store, text, format_name, (64, 128))
   assert verdict.accepted == verdict.faults == verdict.notes == []
 
 
 @pytest.mark.parametrize('format_name', ['label_studio', 'cvat'])
 @pytest.mark.parametrize('shown', [(769, 1023), (1052, 1914), (100, 99)])
-def test_every_column_and_row_is_shown_where_it_was_asked(
-  format_name, shown, open_store
-):
+def test_each_row_and_column_is_shown_where_asked(format_name, shown, store):
   size = (385, 1023)
-  store = open_store()
-  requests = [
-    records.Request(
-      records.request_id('a', i % 385, i), 'a', i % 385, i, 0, 0.5, 1, 1, 9
-    )
-    for i in range(1023)
-  ]
+  requests = [people.request('a', i % 385, i) for i in range(1023)]
   store.add_image('a', size, 0.5, requests)
   text = people.export(store, format_name, size, shown=shown)
   text = people.answer(text, format_name, {})
@@ -116,9 +95,9 @@ def test_csv_brings_back_people_and_times_too(open_store):
     people.fill(each, (64, 128), people.ODD_NAMES, 8)
   for request in store.requests()[5:]:
     label = [None, 255, 3][rng.integers(3)]
-    kind = 'unsure' if label is None else 'label'
     person = str(rng.choice(['ana', 'b, c', 'ö']))
     seconds = [None, 1.25, float(rng.random())][rng.integers(3)]
+    kind = 'unsure' if label is None else 'label'
     store.record([records.Entry(request.id, kind, label, person, seconds)])
   text = people.export(store, 'csv', (64, 128), which='all')
   verdict = people.check(other, text, 'csv', (64, 128))
@@ -129,9 +108,7 @@ def test_csv_brings_back_people_and_times_too(open_store):
 
 
 @pytest.mark.parametrize('format_name', people.READABLE)
-def test_answers_train_the_same_whatever_way_they_came(
-  format_name, open_store, tmp_path
-):
+def test_answers_train_the_same_either_way(format_name, open_store, tmp_path):
   rng = np.random.default_rng(2)
   size, names, words = (64, 128), ['a', 'b/c'], people.CITYSCAPES
   direct, imported = open_store(), open_store()
@@ -144,12 +121,10 @@ def test_answers_train_the_same_whatever_way_they_came(
       direct.mark(id_, 'unsure', 'ana')
     else:
       direct.answer(id_, label, 'ana')
-  path = tmp_path / FILES[format_name]
+  path = tmp_path / people.FILES[format_name]
   text = people.export(imported, format_name, size, shown=(129, 255))
   path.write_text(people.answer(text, format_name, said))
-  done = importing.import_file(
-    imported, path, format_name, size=size, words=words
-  )
+  done = people.import_file(imported, path, format_name, size)
   assert done.recorded == len(said)
 
   def maps(store, image):
@@ -167,8 +142,7 @@ def test_answers_train_the_same_whatever_way_they_came(
   assert [maps(direct, x) for x in names] == [maps(imported, x) for x in names]
 
 
-def test_an_import_that_is_repeated_adds_nothing(open_store, tmp_path):
-  store = open_store()
+def test_an_import_that_is_repeated_adds_nothing(store, tmp_path):
   people.fill(store, (64, 128), ['a'], 6)
   ids = [request.id for request in store.requests()]
   text = people.export(store, 'label_studio', (64, 128))
@@ -176,20 +150,15 @@ def test_an_import_that_is_repeated_adds_nothing(open_store, tmp_path):
   for count, expected in ((3, (3, 0)), (3, (0, 3)), (6, (3, 3))):
     said = dict.fromkeys(ids[:count], 'car')
     path.write_text(people.answer(text, 'label_studio', said))
-    done = importing.import_file(
-      store, path, 'label_studio', size=(64, 128), words=people.CITYSCAPES
-    )
+    done = people.import_file(store, path, 'label_studio')
     assert (done.recorded, done.known) == expected
   # What was undone since holds no more.
   store.mark(ids[0], 'undo', 'ana')
-  done = importing.import_file(
-    store, path, 'label_studio', size=(64, 128), words=people.CITYSCAPES
-  )
+  done = people.import_file(store, path, 'label_studio')
   assert (done.recorded, done.known) == (1, 5)
 
 
-def test_time_of_a_task_is_shared_among_its_points(open_store):
-  store = open_store()
+def test_time_of_a_task_is_shared_among_its_points(store):
   people.fill(store, (64, 128), ['a'], 5)
   said = {request.id: 'car' for request in store.requests()}
   for name, total in (('label_studio', 2.5), ('label_studio_points', 12.5)):

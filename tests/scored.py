@@ -1,0 +1,22 @@
+"""What an evaluation leaves of a model."""
+
+import numpy as np
+
+
+def scores(matrix, **fields):
+  """What is in evaluate/<model>-<split>.json for a confusion matrix."""
+  matrix = np.asarray(matrix)
+  true, all_ = np.diag(matrix), matrix.sum(0) + matrix.sum(1)
+  iou = [
+    None if total == 0 else hits / (total - hits)
+    for hits, total in zip(true.tolist(), all_.tolist(), strict=True)
+  ]
+  return {
+    'step': 2,
+    'images': 4,
+    'iou': iou,
+    'miou': float(np.mean([x for x in iou if x is not None])),
+    'miou_subsets': {},
+    'confusion': matrix.tolist(),
+    **fields,
+  }
