@@ -1,4 +1,4 @@
-"""A browser without a screen, or a reason why there is none."""
+"""Headless Chromium; skips the test if there is none."""
 
 import pathlib
 import shutil
@@ -20,7 +20,7 @@ FLAGS = (
 
 
 def open_new(folder: pathlib.Path):
-  """Chromium with a profile in the folder; whoever opens it quits it."""
+  """Chromium with its profile in the folder; the caller quits it."""
   webdriver = pytest.importorskip('selenium.webdriver')
   chromium, driver = map(shutil.which, ('chromium', 'chromedriver'))
   if chromium is None or driver is None:
@@ -34,7 +34,7 @@ def open_new(folder: pathlib.Path):
 
 
 def open_offline(folder: pathlib.Path):
-  """The same, but it reaches no network."""
+  """Like `open_new`, without network access."""
   browser = open_new(folder)
   browser.set_network_conditions(
     offline=True, latency=0, download_throughput=0, upload_throughput=0

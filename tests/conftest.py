@@ -1,5 +1,3 @@
-"""What several tests share."""
-
 import pathlib
 
 import jax
@@ -8,7 +6,7 @@ import pytest
 REPOSITORY = pathlib.Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / 'shared'
 
-# Programs compiled by one test serve the next run too.
+# Keep compiled programs for the next test run.
 jax.config.update(
   'jax_compilation_cache_dir', str(pathlib.Path.home() / '.cache/pointsup_jax')
 )

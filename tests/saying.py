@@ -1,4 +1,4 @@
-"""What a user is told."""
+"""Messages that a user sees; each must be one line."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from pointsup_jax import errors
 def refusal(
   call: Callable[[], object], kind: type[Exception] = errors.UserError
 ) -> str:
-  """The one line that a user sees; '' where the call is fine."""
+  """The message of a refused call; '' if it succeeds."""
   text = ''
   try:
     call()
@@ -21,12 +21,12 @@ def refusal(
 def message(
   call: Callable[[], object], kind: type[Exception] = errors.UserError
 ) -> str:
-  """The one line that a user sees."""
+  """The message of a call that must fail."""
   text = refusal(call, kind)
   assert text, 'nothing was refused'
   return text
 
 
 def usage(call: Callable[[], object]) -> str:
-  """The one line about a command or a config that a user sees."""
+  """The message of a call that must raise UsageError."""
   return message(call, errors.UsageError)

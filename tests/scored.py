@@ -1,10 +1,8 @@
-"""What an evaluation leaves of a model."""
-
 import numpy as np
 
 
 def scores(matrix, **fields):
-  """What is in evaluate/<model>-<split>.json for a confusion matrix."""
+  """The content of evaluate/<model>-<split>.json for a confusion matrix."""
   matrix = np.asarray(matrix)
   true, all_ = np.diag(matrix), matrix.sum(0) + matrix.sum(1)
   iou = [

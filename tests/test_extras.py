@@ -1,5 +1,3 @@
-"""Packages that only some commands need, and what is said without them."""
-
 import pathlib
 import subprocess
 import sys

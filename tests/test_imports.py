@@ -1,4 +1,4 @@
-"""Imports point one way through the house (docs/ARCHITECTURE.md)."""
+"""Allowed imports between the packages (docs/ARCHITECTURE.md)."""
 
 import ast
 import pathlib
@@ -7,12 +7,12 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / 'pointsup_jax'
-# What lies directly in the package; anything but `config` may import it.
+# Modules directly in the package; all but `config` are for everyone.
 SHARED = {'types', 'errors', 'config', 'command'}
 SCIENCE = {
   'models', 'losses', 'uda', 'acquisition', 'evaluation', 'training',
 }  # fmt: skip
-# What each room may import, beside itself and what all share.
+# Imports each package may have, beside itself and `SHARED`.
 ALLOWED = {
   'types': set(),
   'errors': set(),
@@ -39,7 +39,7 @@ FILES = sorted(PACKAGE.rglob('*.py'))
 
 
 def modules_used(path):
-  """Dotted names of the modules of this project that a file imports."""
+  """Dotted names of this project's modules that a file imports."""
   for node in ast.walk(ast.parse(path.read_text())):
     if isinstance(node, ast.Import):
       names = [alias.name for alias in node.names]

@@ -1,5 +1,3 @@
-"""The questions of several rounds add up to the budget."""
-
 import itertools
 
 from pointsup_jax.acquisition import budget

@@ -1,5 +1,3 @@
-"""Patch scores, their ranking, and grids that do not fit."""
-
 import jax
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Scores of pixels, and what is asked by them, against float64 NumPy."""
+"""Scores and the patches they select, against float64 NumPy."""
 
 import functools
 
@@ -29,7 +29,6 @@ def least_confidence(logits):
 
 
 def region_impurity(logits):
-  """Pixel by pixel, region by region."""
   batch, height, width, classes = logits.shape
   radius = max(1, height // 16)
   labels, unsure = logits.argmax(-1), entropy(logits)
@@ -45,7 +44,7 @@ def region_impurity(logits):
 
 
 def score_map(name, logits):
-  """Of logits that need not be enlarged."""
+  """Scores at the logits' own size."""
   return scores.maps(name, logits, logits.shape[1:3]).scores
 
 
@@ -134,7 +133,7 @@ def test_half_precision_logits_are_scored_in_single_precision(name, rng):
   np.testing.assert_array_equal(found, full)
 
 
-# What stage 2 does with logits, in one program.
+# Acquisition from logits, in one program.
 
 of_shapes = pytest.mark.parametrize(
   ('height', 'width', 'classes', 'shape', 'k'),
@@ -157,7 +156,6 @@ def ask(logits, asked, *, score, shape, k):
 
 
 def ask_by_hand(logits, asked, *, score, shape, k):
-  """Patch by patch, ties to the lower index."""
   of_pixels = REFERENCES[score](logits.astype(np.float64))
   rows, cols = logits.shape[1] // shape[0], logits.shape[2] // shape[1]
   means = np.empty(asked.shape)
@@ -167,7 +165,7 @@ def ask_by_hand(logits, asked, *, score, shape, k):
   best = []
   for image, known in zip(means, asked, strict=True):
     left = np.flatnonzero(~known).tolist()
-    # Equal up to rounding is equal: 1e-9 is far below float32's resolution.
+    # Round: scores equal up to rounding are ties.
     best.append(sorted(left, key=lambda i: (-round(image[i], 9), i))[:k])
   return means, best
 
@@ -192,7 +190,7 @@ def test_random_logits_ask_for_the_best_patches(
 def test_patches_that_are_alike_are_asked_in_order(
   score, height, width, classes, shape, k
 ):
-  """Every patch is one of three, so that most scores are ties."""
+  """Every patch is one of three kinds, so most scores are ties."""
   rng = np.random.default_rng(width)
   size = height // shape[0], width // shape[1]
   kinds = rng.normal(0, 3, (3, *size, classes)).astype(np.float32)

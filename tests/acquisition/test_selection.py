@@ -1,5 +1,3 @@
-"""Random points and patches: distinct, uniform, and the image's own."""
-
 import collections
 import functools
 import itertools
@@ -79,13 +77,13 @@ def test_points_differ_between_images_patches_and_seeds():
 
 def test_compiled_equals_not_compiled():
   size, shape, n = SHAPES[0]
-  seed = 2**32 - 1  # a seed may have 32 bits
+  seed = 2**32 - 1  # seeds may have 32 bits
   plain = selection.draw_points(seed, IDS, size, *shape, n)
   np.testing.assert_array_equal(draw(seed, IDS, size, shape, n), plain)
 
 
 def test_drawn_points_stay_the_same_in_later_versions():
-  # Requests in a workdir name these pixels; another stream would orphan them.
+  # Pinned: requests in existing workdirs name these pixels.
   points = draw(0, selection.image_ids(['a']), (8, 8), (2, 2), 2)
   np.testing.assert_array_equal(
     points[0].reshape(4, 4),
@@ -106,7 +104,7 @@ def test_every_combination_of_pixels_is_equally_likely(n, subsets):
   for patch in range(4):
     counts = collections.Counter(x.tobytes() for x in points[:, patch])
     assert len(counts) == subsets
-    # 37 is beyond the 0.999 quantile for up to 14 degrees of freedom.
+    # Above the 0.999 quantile for up to 14 degrees of freedom.
     assert chi_square(counts, subsets) < 37
 
 

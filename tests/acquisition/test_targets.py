@@ -1,5 +1,3 @@
-"""Label maps of stage 3, against a loop over pixels."""
-
 import itertools
 
 import numpy as np
@@ -9,14 +7,12 @@ from pointsup_jax.acquisition import targets
 
 
 def found(pseudo, points, asked, answers, mode, grid=(2, 4)):
-  """What stage 3 learns of an image, and which of it are answers."""
   return targets.target_labels(
     pseudo, points=points, asked=asked, answers=answers, mode=mode, grid=grid
   )
 
 
 def by_hand(pseudo, points, asked, answers, mode, grid):
-  """What a pixel's label is, decided pixel by pixel."""
   given = {(r, c): label for r, c, label in zip(*answers, strict=True)}
   drawn = {tuple(point) for patch in points for point in patch}
   height, width = pseudo.shape
@@ -31,7 +27,7 @@ def by_hand(pseudo, points, asked, answers, mode, grid):
 
 
 def example(size=(16, 32), grid=(2, 4), n=3, num_asked=3, seed=0):
-  """Pseudo labels, points, asked patches and their answers, but for a few."""
+  """Pseudo labels, points, asked patches and about 80% of the answers."""
   rng = np.random.default_rng(seed)
   pseudo = rng.integers(19, size=size).astype(np.uint8)
   height, width = size[0] // grid[0], size[1] // grid[1]
@@ -87,7 +83,7 @@ def test_a_void_answer_hides_the_pseudo_label(mode):
 def test_the_pseudo_labels_are_left_as_they_are():
   pseudo, *others = example()
   before = pseudo.copy()
-  pseudo.flags.writeable = False  # as np.asarray(PIL image) is
+  pseudo.flags.writeable = False  # like np.asarray(PIL image)
   found(pseudo, *others, 'dense')
   np.testing.assert_array_equal(pseudo, before)
 

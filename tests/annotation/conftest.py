@@ -1,5 +1,3 @@
-"""A store that has nothing in it yet."""
-
 import pytest
 
 from pointsup_jax.annotation import store as store_lib

@@ -1,5 +1,3 @@
-"""Agreement of annotators, against figures worked out by hand."""
-
 import numpy as np
 import pytest
 

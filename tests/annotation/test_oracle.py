@@ -1,5 +1,3 @@
-"""The simulated annotator answers with the label files' labels."""
-
 import numpy as np
 import people
 import pytest
@@ -99,7 +97,7 @@ def test_an_image_that_is_no_longer_there_is_named(store):
     oracle.answer(store, Images(['a', 'd']), EXACT)
 
 
-# An annotator with flaws.
+# An annotator that makes errors.
 
 IDS = [f'image-r{i}-c{i}' for i in range(4000)]
 
@@ -122,7 +120,7 @@ def test_confusable_classes_are_taken_for_each_other():
   assert share_of_errors(annotator, 0)[1] == {1}
   assert share_of_errors(annotator, 1)[1] == {0, 2}
   assert share_of_errors(annotator, 3)[1] == {0, 1, 2, 4, 5}
-  assert share_of_errors(annotator, 5)[1] == {5}  # like nothing but itself
+  assert share_of_errors(annotator, 5)[1] == {5}  # similar only to itself
 
 
 def test_void_is_seen_in_spite_of_flaws():

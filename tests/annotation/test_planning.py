@@ -1,5 +1,3 @@
-"""How many hours the points take, and what a smaller budget keeps."""
-
 import people
 import pytest
 
@@ -32,9 +30,9 @@ def plan(store, overlap=0.0, annotator=None):
 
 
 def test_a_budget_holds_the_head_of_the_order_of_worth(store):
-  """By hand: 8 images of 25 points; the best has the scores 32, 24, 16, 8, 0.
+  """By hand: the best of 8 images of 25 points has the scores 32, 24, 16, 8, 0.
 
-  All scores: (1 + ... + 8) * (0 + ... + 4) = 360 a point of a patch.
+  All scores: (1 + ... + 8) * (0 + ... + 4) = 360 per point of a patch.
   """
   found = plan(store)
   assert (found.points, found.needed, found.given) == (200, 200, 0)
@@ -69,7 +67,7 @@ def test_the_pace_is_the_median_of_the_active_time(store):
   found = plan(store)
   assert found.pace == (1.0, 20, None)
   assert found.hours == pytest.approx(180 * 1.0 / 3600)
-  # Not known: 19 x 1 s, 20 x 7 s and 1 x 100 s.
+  # `seconds` replace an unknown active time: 19 x 1, 20 x 7 and 1 x 100.
   answer(store, order[20:40], active=None, seconds=7.0)
   assert plan(store).pace == (7.0, 40, None)
 
@@ -101,7 +99,7 @@ def test_what_is_left_of_each_budget_is_counted_point_by_point(store):
   found = plan(store)
   assert [row.left for row in found.rows] == [5, 35, 85, 125, 175]
   assert found.rows[1].hours == pytest.approx(35 * 3.0 / 3600)
-  assert found.now == 1  # 25 answers are more than 10% want
+  assert found.now == 1  # 25 answers exceed the first budget, 10%
   answer(store, order)
   found = plan(store)
   assert [row.left for row in found.rows] == [0] * 5
@@ -137,7 +135,7 @@ def test_the_plan_follows_the_answers_given_on_the_page(store):
 
 
 def test_a_copy_shows_all_and_leaves_the_folder_as_it_was(store):
-  """While others write, whose last answers are in the log; and after that."""
+  """While others write, with recent answers in the WAL, and after that."""
 
   def look():
     with store_lib.Store(store.path, connect=schema.connect_to_copy) as copy:

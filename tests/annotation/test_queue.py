@@ -1,5 +1,3 @@
-"""Who is asked about which point: once each, whatever happens."""
-
 import numpy as np
 import people
 import pytest

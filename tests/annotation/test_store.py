@@ -1,5 +1,3 @@
-"""The annotation store: append-only, durable, and read by others."""
-
 import contextlib
 import pathlib
 import re
@@ -19,7 +17,6 @@ from pointsup_jax.annotation import store as store_lib
 
 @pytest.fixture
 def three(store):
-  """A store with the requests a-r1-c2, a-r1-c3 and b-r0-c0."""
   store.add_image('a', (8, 16), 0.25, [request('a', 1, 2), request('a', 1, 3)])
   store.add_image('b', (8, 16), 0.75, [request('b', 0, 0)])
   return store
@@ -27,7 +24,6 @@ def three(store):
 
 @pytest.fixture
 def other(path):
-  """Another program's connection to the store's file."""
   with contextlib.closing(sqlite3.connect(path)) as other:
     yield other
 
@@ -133,7 +129,7 @@ def test_the_most_valuable_requests_come_first(store):
   for name, score, points in (('dull', 0.1, dull), ('rich', 0.2, rich)):
     asked = [request(name, *point) for point in points]
     store.add_image(name, (8, 16), score, asked)
-  # A tie in the patch's score, r6 and r5: from left to right.
+  # Equal patch scores, r6 and r5: ordered by column.
   rich_first = ['rich-r0-c4', 'rich-r6-c1', 'rich-r5-c3', 'rich-r0-c9']
   assert waiting(store) == [*rich_first, 'dull-r0-c1', 'dull-r0-c0']
 
@@ -170,7 +166,7 @@ def test_a_skipped_request_is_asked_again_after_all_others(three):
 
 
 def replay(events):
-  """What holds after a list of answers: a stack."""
+  """The answer in force after the events; undo pops a stack."""
   stack = []
   for event in events:
     stack.pop() if event == 'undo' else stack.append(event)
@@ -187,7 +183,7 @@ def test_undo_brings_back_the_answer_before(three):
     else:
       events.append(int(rng.integers(19)))
       three.answer('a-r1-c2', events[-1], 'ana')
-    three.answer('a-r1-c3', 7, 'ana')  # of no concern to the other
+    three.answer('a-r1-c3', 7, 'ana')  # must not affect the other point
     expected = replay(events)
     assert labels(three).get((1, 2)) == expected
     assert ('a-r1-c2' in waiting(three)) == (expected is None)
@@ -285,7 +281,7 @@ def test_a_store_is_found_again_as_it_was_left(path):
 
 
 def test_an_empty_file_becomes_a_store(path):
-  path.touch()  # what a kill just after creation leaves
+  path.touch()  # as left by a kill just after creation
   with store_lib.Store(path) as store:
     assert store.counts() == (0, 0, 0)
 
@@ -386,7 +382,7 @@ def test_an_answer_sent_twice_is_recorded_once(three):
   assert three.answer('a-r1-c2', 4, 'ana', 2.0, how)
   assert not three.answer('a-r1-c2', 4, 'ana', 2.0, how)
   assert three.mark('a-r1-c2', 'undo', 'ana', how=how._replace(key='key-2'))
-  assert not three.answer('a-r1-c2', 4, 'ana', 2.0, how)  # it came late
+  assert not three.answer('a-r1-c2', 4, 'ana', 2.0, how)  # too late
   assert labels(three) == {}
 
 

@@ -1,5 +1,3 @@
-"""What the scaling benchmark counts, and its model, add up."""
-
 import pytest
 
 from benchmarks import scaling, scaling_model

@@ -1,4 +1,4 @@
-"""Every benchmark runs, at a size at which its figures mean nothing."""
+"""Every benchmark runs, at sizes too small for meaningful figures."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SMALL_NETWORK = ('--divide=16', '--blocks', '1', '1', '1', '1')
 
 @pytest.fixture
 def run(tmp_path):
-  """Runs a benchmark: gives what it prints, and its JSON."""
+  """Runs a benchmark; returns its output and its JSON."""
 
   def run(program, *args):
     out = tmp_path / 'found.json'
@@ -41,7 +41,7 @@ def test_the_step_against_torch(run):
   contenders = [f'{kind} float32' for kind in kinds]
   args = ('--width=8', '--repeats=2', '--only', *contenders)
   said, found = run('step', *SMALL_NETWORK, *args)
-  # The same arithmetic, so the same losses from the same weights.
+  # Same arithmetic and weights, so the same losses.
   for line in said.splitlines():
     _, _, rest = line.partition(': losses within ')
     if rest:
@@ -51,7 +51,7 @@ def test_the_step_against_torch(run):
 
 
 def test_after_the_network(run):
-  # It compares the results of both ways itself.
+  # The benchmark itself compares the results of both ways.
   args = ('--divide=4', '--images=2', '--repeats=1')
   said, _ = run('after_the_network', *args)
   assert 'acquisition: ' in said
@@ -66,7 +66,7 @@ def test_memory(run):
 
 
 def test_convolutions(run):
-  # It compares the results of all ways itself.
+  # The benchmark itself compares the results of all ways.
   _, found = run('convolutions', '--divide=16', '--repeats=1')
   assert len(found) == 1 + 6  # the device, and the layers
 

@@ -1,5 +1,3 @@
-"""The paper's configs: every row, and the learning rates that they train at."""
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,7 +58,7 @@ def learner():
 
 @pytest.mark.parametrize('step', [0, 60_000, 119_999])
 def test_learning_rates(learner, step):
-  """What one step of a unit gradient does, from empty moments."""
+  """Compares one step on a unit gradient, from zero moments."""
   rate = (1 - step / 250_000) ** 0.9
   params = {
     part: {'conv': {'kernel': jnp.zeros(2)}}
@@ -80,7 +78,7 @@ def test_learning_rates(learner, step):
   updates, _ = learner.opponent_tx.update(
     {'kernel': jnp.ones(2)}, state, params
   )
-  # Adam's corrections of its moments: 1 at step 0.
+  # Adam's bias corrections.
   momentum = 0.1 / (1 - 0.9 ** (step + 1))
   scale = np.sqrt(0.01 / (1 - 0.99 ** (step + 1)))
   np.testing.assert_allclose(

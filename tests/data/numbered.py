@@ -1,5 +1,3 @@
-"""A source of images that tells what was read."""
-
 import threading
 
 import numpy as np
@@ -8,10 +6,10 @@ from pointsup_jax.types import Example
 
 
 class Numbered:
-  """Image i is of the colour i, its labels are i + 50; remembers its reads."""
+  """Image i has colour i and labels i + 50; records its reads."""
 
   def __init__(self, length: int, shapes=None, broken=None):
-    """Shapes of those that differ; what the first read of others raises."""
+    """By index: `shapes` of some, `broken`: errors of first reads."""
     self.names = tuple(f'image {i}' for i in range(length))
     self.reads = []
     self._shapes, self._broken = shapes or {}, dict(broken or {})

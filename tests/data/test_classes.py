@@ -6,7 +6,7 @@ import trees
 
 from pointsup_jax.data import classes
 
-# Copied from the recipe: id in files -> train id.
+# From the recipe: id in files -> train id.
 LABEL_IDS = {
   7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10,
   24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18,

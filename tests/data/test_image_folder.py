@@ -11,7 +11,7 @@ from trees import save
 from pointsup_jax.data import classes, image_folder
 
 CLOCKWISE = Image.Exif()
-CLOCKWISE[0x0112] = 6  # an image is to be turned so
+CLOCKWISE[0x0112] = 6  # rotated 90 degrees
 THREE = classes.ClassSet(
   ('road', 'sky', 'car'), classes.distinct_palette(3), ignore_id=9
 )
@@ -28,7 +28,6 @@ def ids(height=6, width=8):
 
 @pytest.fixture
 def root(tmp_path):
-  """Two folders of two pairs, and a list."""
   names = ('town/b', 'town/a', 'field/c', 'field/d')
   for seed, name in enumerate(names):
     save(tmp_path / f'images/{name}.png', colours(seed=seed))
@@ -43,17 +42,15 @@ def folder(root, split='', size=None, **options):
 
 
 def refused(root, split=''):
-  """What is said when it is opened."""
   return message(lambda: folder(root, split))
 
 
 def refused_image(root, index=0, kinds=THREE):
-  """What is said when an image of the town is read."""
   images = image_folder.open_split(root, 'town', kinds, None)
   return message(lambda: images[index])
 
 
-# What it reads.
+# Reading.
 
 
 def test_a_split_is_a_list_a_folder_or_everything(root):
@@ -61,7 +58,7 @@ def test_a_split_is_a_list_a_folder_or_everything(root):
   assert folder(root, 'town').names == ('town/a', 'town/b')
   assert folder(root).names == ('field/c', 'field/d', 'town/a', 'town/b')
   assert len(folder(root)) == 4
-  # A list goes before a folder of the same name.
+  # A list takes precedence over a folder of the same name.
   (root / 'splits/town.txt').write_text('field/c')
   assert folder(root, 'town').names == ('field/c',)
 
@@ -84,7 +81,7 @@ def test_ignored_ids_become_255(root):
 
 def test_palette_labels_are_read_by_index(root):
   picture = Image.fromarray(ids(), 'P')
-  # Colours that would give other ids than the indices do.
+  # Colours that would decode to other ids than the indices.
   picture.putpalette([200, 10, 10, 0, 0, 0, 255, 255, 255])
   picture.save(root / 'labels/town/a.png')
   assert Image.open(root / 'labels/town/a.png').mode == 'P'
@@ -109,7 +106,7 @@ def test_grey_and_transparent_images_become_rgb(root):
 
 def test_exif_orientation_is_honoured(root):
   pixels = np.zeros((8, 16, 3), np.uint8)
-  pixels[:, :8] = 200  # the left half, above once turned
+  pixels[:, :8] = 200  # the left half; the upper one when rotated
   (root / 'images/town/a.png').unlink()
   save(root / 'images/town/a.jpg', pixels, quality=95, exif=CLOCKWISE)
   save(root / 'labels/town/a.png', ids(16, 8))
@@ -177,7 +174,7 @@ def test_every_camvid_split_opens(shared):
     np.testing.assert_array_equal(example.labels[~ignored], raw[~ignored])
 
 
-# What it refuses when it is opened.
+# Errors on opening.
 
 
 def test_a_missing_root_is_named(tmp_path):
@@ -256,7 +253,7 @@ def test_a_file_that_is_no_image_is_named(root, kind):
   assert f'{kind}/town/a.png cannot be read' in refused(root)
 
 
-# What it refuses when it reads.
+# Errors on reading.
 
 
 @pytest.mark.parametrize('kind', ['images', 'labels'])
@@ -331,7 +328,7 @@ def test_ids_of_grey_pngs_with_few_bits_are_not_rescaled(root, bits):
   labels = ids() % min(3, 2**bits)
   low_bits = np.unpackbits(labels[..., None], axis=-1)[..., -bits:]
   rows = np.packbits(low_bits.reshape(6, -1), axis=-1)
-  rows = np.pad(rows, ((0, 0), (1, 0)))  # 0: a row that is not filtered
+  rows = np.pad(rows, ((0, 0), (1, 0)))  # filter type 0: none
 
   def chunk(kind, data):
     crc = zlib.crc32(kind + data)

@@ -1,5 +1,3 @@
-"""GTA5, SYNTHIA and Cityscapes as their owners lay them out."""
-
 import cv2
 import numpy as np
 import pytest

@@ -13,8 +13,6 @@ from pointsup_jax.types import Batch
 
 
 class Endless(Numbered):
-  """Many images that are all the same."""
-
   def __init__(self, length):
     super().__init__(1)
     self._length = length
@@ -27,14 +25,14 @@ class Endless(Numbered):
 
 
 def take(count, source, **options):
-  """Which image fills each row of the first batches: [count, B]."""
+  """Image indices of the first batches: [count, B]."""
   options = {'seed': 3, 'batch_size': 4, **options}
   batches = list(itertools.islice(pipeline.stream(source, **options), count))
   for batch in batches:
     assert isinstance(batch, Batch)
     assert batch.images.dtype == batch.labels.dtype == np.uint8
     assert batch.images.shape[1:] == (2, 3, 3)
-    # Image and label of a row belong together.
+    # A row's image and label match.
     assert (batch.labels == batch.images[..., 0] + 50).all()
   return np.stack([batch.images[:, 0, 0, 0] for batch in batches])
 
@@ -77,7 +75,7 @@ def test_a_restart_gives_what_the_uninterrupted_run_gave(step):
 
 @pytest.mark.parametrize('count', [1, 2])
 def test_a_restart_at_any_step_of_any_process_goes_on_as_before(count):
-  seed = secrets.randbelow(2**32)  # another one each time; named if it fails
+  seed = secrets.randbelow(2**32)  # random on purpose; named on failure
   rng = np.random.default_rng(seed)
   length, step = int(rng.integers(1, 60)), int(rng.integers(1, 40))
   for index in range(count):

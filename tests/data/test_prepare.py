@@ -1,5 +1,3 @@
-"""Building data sets: the same pixels as the files, whole or not at all."""
-
 import dataclasses
 import subprocess
 

@@ -1,5 +1,3 @@
-"""The owners' archives become the folders that are read."""
-
 import zipfile
 
 import pytest
@@ -61,7 +59,7 @@ def test_a_missing_or_damaged_archive_leaves_no_folder(cityscapes):
   with pytest.raises(errors.UserError, match='1 of 2 archives'):
     unpack.unpack('cityscapes', cityscapes)
   assert not (cityscapes / 'leftImg8bit').exists()
-  archive.write_bytes(whole)  # what was unpacked before is used
+  archive.write_bytes(whole)  # the existing folder is used
   unpack.unpack('cityscapes', cityscapes)
   assert len(names('cityscapes', cityscapes, 'train')) == 3
 

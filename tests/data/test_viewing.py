@@ -1,5 +1,3 @@
-"""Images as people see them: larger than the network's, of the same things."""
-
 import numpy as np
 import pytest
 import trees

@@ -10,7 +10,7 @@ from PIL import Image
 from pointsup_jax.data import classes
 from pointsup_jax.data.streets import scenes
 
-# Copied from the recipe: id in files -> train id.
+# From the recipe: id in files -> train id.
 SYNTHIA_IDS = {
   3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11,
   17: 12, 8: 13, 18: 14, 19: 15, 20: 16, 12: 17, 11: 18,
@@ -18,14 +18,14 @@ SYNTHIA_IDS = {
 
 
 def scene(look: str, index: int, size: tuple[int, int]):
-  """An image and its train ids, with something ignored in a corner."""
+  """An image and its train ids, with an ignored corner."""
   image, labels = scenes.render(look, 'train', index, 0, size)
   labels[:4, :6] = 255
   return image, labels
 
 
 def file_ids(labels: np.ndarray, ids: dict[str, int], other: int):
-  """Train ids as ids of label files; `other` for what is ignored."""
+  """Maps train ids to file ids; `other` replaces ignored ones."""
   table = np.full(256, other, np.uint8)
   table[: len(ids)] = list(ids.values())
   return table[labels]
@@ -34,7 +34,7 @@ def file_ids(labels: np.ndarray, ids: dict[str, int], other: int):
 def save(
   path: pathlib.Path, image: Image.Image | np.ndarray, **options: Any
 ) -> pathlib.Path:
-  """Writes it, with the folders above it; `options` are of Image.save."""
+  """Saves an image and creates its folders; `options` go to Image.save."""
   path.parent.mkdir(parents=True, exist_ok=True)
   if isinstance(image, np.ndarray):
     image = Image.fromarray(image)
@@ -48,13 +48,13 @@ def gta5(root: pathlib.Path, count: int, size: tuple[int, int]):
     image, labels = scene('game', i, size)
     save(root / f'images/{i + 1:05}.png', image)
     palette = Image.fromarray(file_ids(labels, classes.LABEL_IDS, 0), 'P')
-    # No colour equals its index: reading colours would be noticed.
+    # No colour equals its index, so reading colours would fail.
     palette.putpalette([x for i in range(256) for x in (255 - i, i, 7)])
     save(root / f'labels/{i + 1:05}.png', palette)
 
 
 def synthia(root: pathlib.Path, count: int, size: tuple[int, int]):
-  """RGB/*.png and GT/LABELS/*.png of 16 bits, classes in the first channel."""
+  """RGB/*.png and 16-bit GT/LABELS/*.png with classes in the first channel."""
   for i in range(count):
     image, labels = scene('game', i, size)
     save(root / f'RGB/{i:07}.png', image)

@@ -1,5 +1,3 @@
-"""Confusion matrix and IoU, by hand and by the official evaluator."""
-
 import json
 
 import jax
@@ -103,7 +101,7 @@ def test_the_mean_of_nothing_is_undefined():
 
 
 def test_large_sums_are_exact_to_the_last_pixel():
-  # 500 Cityscapes images hold 2**30 pixels; a few sets of them, beyond int32.
+  # 500 Cityscapes images have 2**30 pixels; several sets exceed int32.
   matrix = np.array([[2**33 + 1, 1], [0, 2**33]], np.int64)
   assert confusion.iou(matrix)[0] == (2**33 + 1) / (2**33 + 2) < 1
 
@@ -120,8 +118,8 @@ def test_equals_the_official_evaluator(shared):
     labels = to_train_id[np.asarray(Image.open(file))]
     predicted = np.asarray(Image.open(folder / 'pred' / file.name))
     predictions = to_train_id[predicted]
-    # The official rules count a prediction of an ignored id as a miss, which
-    # [19, 19] cannot hold; there is none here, as there is none in an argmax.
+    # The official rules count a predicted ignored id as a miss, which [19, 19]
+    # cannot hold. An argmax predicts none.
     assert (predictions < 19).all()
     matrix += np.asarray(count(labels, predictions, 19))
   every_id = np.array(expected['confMatrix'])

@@ -1,7 +1,7 @@
-"""Predictions that `evaluate` writes, given to the official evaluator.
+"""Predictions from `evaluate`, scored by the official evaluator.
 
-It needs another NumPy than ours: POINTSUP_CITYSCAPES_PYTHON names the Python of
-an environment with cityscapesscripts (.ci/run makes one).
+It needs another NumPy: POINTSUP_CITYSCAPES_PYTHON names the Python of an
+environment with cityscapesscripts (.ci/run makes one).
 """
 
 import json
@@ -45,7 +45,6 @@ def test_the_official_evaluator_finds_the_same(tmp_path):
     *all_domains('size=(64,128)'),
     '--stage=uda',
   )
-  # The same command, but for the stage.
   succeed(*done.args[3:-1], '--stage=evaluate')
   ours = json.loads((workdir / 'evaluate/source_only-val.json').read_text())
   environment = {

@@ -1,13 +1,10 @@
-"""Does a run that is killed again and again end as if nothing had happened?
+"""Compares repeatedly killed runs with a run that was never killed.
 
   python -m tests.faults.harness --kills=100 --seed=0
 
-Runs the whole method once on a few embedded scenes, and then the same command
-again and again, killing it (SIGKILL) at random moments: in every stage, and
-inside saves. Each chain of kills ends with a run that is left alone; then its
-workdir is compared with that of the run that was never killed. Prints a table:
-kills by stage, how many hit a save, and the seconds from the next start until
-the run was ahead of where it had been killed. Exits with 1 if anything differs.
+Each chain kills the same command (SIGKILL) at random moments in every stage
+and inside saves, then lets it finish. Prints kills by stage, how many hit a
+save, and the seconds to get ahead again; exits with 1 on any difference.
 """
 
 import argparse
@@ -46,7 +43,7 @@ _SECONDS_AT_MOST = 900.0  # for one start
 
 
 class Moment(NamedTuple):
-  """A kind of moment to kill at, in the order in which a run comes by."""
+  """A kind of moment to kill at, in the order of a run."""
 
   title: str
   begins: str  # a path in the workdir, with wildcards; '': at the start
@@ -60,7 +57,7 @@ MOMENTS = (
   Moment('save', f'uda/source_only/{_SAVING}', 'uda/checkpoints', 0.15),
   Moment('training', 'uda/checkpoints', 'uda/DONE', 3.0),
   Moment('save', f'uda/{_SAVING}', 'uda/DONE', 0.15),
-  # Both are over in a moment: two dozen images, a few hundred answers.
+  # Both are brief: two dozen images, a few hundred answers.
   Moment('asking', 'acquire/pseudo_labels/*.png', 'acquire/DONE', 0.1),
   Moment('answering', 'acquire/DONE', 'annotate/DONE', 0.04),
   Moment('training', 'adapt/metrics.jsonl', 'adapt/DONE', 3.0),
@@ -72,25 +69,22 @@ MOMENTS = (
 
 
 class Kill(NamedTuple):
-  """One kill, and how the run came back."""
-
   chain: int
   moment: str
   delay: float  # seconds after the moment began
-  stage: str  # the first that had not finished
+  stage: str  # the first unfinished one
   in_save: bool  # a checkpoint was being written
-  recovery: float  # seconds from the next start until it was ahead; NaN: killed
+  recovery: float  # seconds until ahead again; NaN: killed before
 
 
 class Chain(NamedTuple):
-  """A run that was killed several times."""
+  """A run killed several times."""
 
   kills: list[Kill]
-  differences: list[str]  # from the run that was never killed
+  differences: list[str]  # from the uninterrupted run
 
 
 def main() -> None:
-  """Prints the table and writes the kills as JSON."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--kills', type=int, default=100)
   parser.add_argument('--seed', type=int, default=0)
@@ -119,14 +113,13 @@ def main() -> None:
 
 
 def table(kills: Sequence[Kill]) -> str:
-  """Markdown: a line for each stage."""
   lines = [
     '| stage | kills | inside a save | recovery, median (most), s |',
     '| --- | --- | --- | --- |',
   ]
   for stage in (*STAGES, 'all'):
     mine = [kill for kill in kills if stage in (kill.stage, 'all')]
-    # Some were killed again before they were ahead.
+    # NaN: killed again before it was ahead.
     seconds = [x for kill in mine if (x := kill.recovery) == x]
     seconds = seconds or [float('nan')]
     lines.append(
@@ -144,17 +137,10 @@ def soak(
   seed: int,
   jobs: int,
 ) -> tuple[list[Chain], float]:
-  """Chains of kills until there have been so many.
+  """Runs chains until there are at least `kills` kills, `jobs` at a time.
 
-  Args:
-    flags: of the command, without --workdir.
-    folder: for the workdirs; those that are as they should be are deleted.
-    kills: at least.
-    seed: of the moments.
-    jobs: chains at a time.
-
-  Returns:
-    The chains, and the seconds that the run took which was not killed.
+  `flags` lack --workdir. Workdirs in `folder` without differences are deleted.
+  Returns the chains and the seconds of the uninterrupted run.
   """
   whole = folder / 'whole'
   began = time.monotonic()
@@ -173,7 +159,7 @@ def soak(
     return Chain(killed, differences)
 
   with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-    # A run that is quick comes by some moments unseen: then there are more.
+    # A fast run may pass some moments unseen, so more chains may be needed.
     while (missing := kills - sum(len(x.kills) for x in chains)) > 0:
       wanted = math.ceil(missing / len(MOMENTS))
       numbers = range(len(chains), len(chains) + wanted)
@@ -184,7 +170,7 @@ def soak(
 def kill_again_and_again(
   flags: Sequence[str], workdir: pathlib.Path, seed: int, number: int
 ) -> list[Kill]:
-  """Kills a run at each moment that it comes by, then lets it finish."""
+  """Kills a run once at each moment it can catch, then lets it finish."""
   rng = random.Random(f'{seed}/{number}')
   moments = [(moment, rng.uniform(0, moment.spread)) for moment in MOMENTS]
   kills: list[Kill] = []
@@ -214,11 +200,7 @@ def kill_again_and_again(
 
 
 class Attempt:
-  """One start of the command.
-
-  Attributes:
-    recovery: seconds until there was more than before the start.
-  """
+  """One start of the command; `recovery` is the seconds until it got ahead."""
 
   def __init__(self, flags: Sequence[str], workdir: pathlib.Path) -> None:
     self.recovery = float('nan')
@@ -242,7 +224,7 @@ class Attempt:
     self._process.wait()
 
   def kill(self, moment: Moment, delay: float) -> bool:
-    """Kills at a moment; False if the run was past it already."""
+    """Kills at a moment; returns False if the run is already past it."""
     while not self._has(moment.begins):
       if self._has(moment.ends) or self._ended():
         return False
@@ -257,7 +239,7 @@ class Attempt:
     return True
 
   def finish(self) -> None:
-    """Waits for the end; raises RuntimeError unless it is a good one."""
+    """Waits for the end; raises RuntimeError on failure or timeout."""
     while not self._ended():
       time.sleep(_LOOK_EVERY)
 
@@ -265,7 +247,7 @@ class Attempt:
     return not pattern or any(self._workdir.glob(pattern))
 
   def _ended(self) -> bool:
-    """Whether the run has finished; notes whether it has recovered."""
+    """Whether the run has finished; also updates `recovery`."""
     now = time.monotonic()
     if self.recovery != self.recovery and now - self._looked > 0.05:
       self._looked = now
@@ -284,7 +266,7 @@ class Attempt:
 
 
 def progress(workdir: pathlib.Path) -> int:
-  """Counts what a run has brought about: steps, images, scores, stages."""
+  """Counts a run's steps, images, scores and finished stages."""
   files = [
     *workdir.glob('acquire/pseudo_labels/*'),
     *workdir.glob('evaluate/*.json'),
@@ -295,14 +277,13 @@ def progress(workdir: pathlib.Path) -> int:
 
 
 def _metrics(workdir: pathlib.Path) -> list[pathlib.Path]:
-  # Not by rglob: it fails where a folder gets another name meanwhile, and those
-  # of checkpoints do.
+  # rglob fails when a folder is renamed meanwhile, as checkpoints are.
   patterns = ('*/metrics.jsonl', '*/*/metrics.jsonl')
   return sorted(path for x in patterns for path in workdir.glob(x))
 
 
 def results(workdir: pathlib.Path) -> dict[str, object]:
-  """All that a run is for, by where it is; times are left out."""
+  """A run's results by path, without times."""
   found: dict[str, object] = {}
   for path in sorted(workdir.rglob('*')):
     name = path.relative_to(workdir).as_posix()
@@ -313,7 +294,7 @@ def results(workdir: pathlib.Path) -> dict[str, object]:
     elif path.name == 'metrics.jsonl':
       records = [json.loads(line) for line in path.read_text().splitlines()]
       found[name] = [{**record, 'seconds': 0} for record in records]
-    elif path.name == 'config.json':  # the checkout may change meanwhile
+    elif path.name == 'config.json':  # depends on the checkout
       found[name] = json.loads(path.read_text())['config']
     elif path.suffix in ('.png', '.json') or path.name == 'DONE':
       found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -323,12 +304,12 @@ def results(workdir: pathlib.Path) -> dict[str, object]:
 
 
 def _arrays(folder: pathlib.Path) -> dict[str, str]:
-  """Checksums of a checkpoint's arrays: its files have names by chance."""
+  """Checksums of a checkpoint's arrays; its file names are random."""
   import jax
   import numpy as np
   import orbax.checkpoint as ocp
 
-  if not folder.is_dir():  # of a save that was not completed
+  if not folder.is_dir():  # of an incomplete save
     return {}
   with ocp.StandardCheckpointer() as checkpointer:
     tree = checkpointer.restore(folder.absolute())
@@ -356,7 +337,6 @@ def _rows(path: pathlib.Path, name: str) -> dict[str, object]:
 
 
 def compare(one: dict[str, object], two: dict[str, object]) -> list[str]:
-  """What differs, by name."""
   return [
     f'{name} {"differs" if one.keys() & two.keys() & {name} else "is missing"}'
     for name in sorted(one.keys() | two.keys())

@@ -1,5 +1,3 @@
-"""Two runs in one place, a full disk, a folder that cannot be written."""
-
 import os
 import resource
 import subprocess
@@ -46,7 +44,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path):
   done = launch(
     *args,
     '--compilation_cache=',
-    # Files of 100 kB at most stand for the disk; a checkpoint has a larger one.
+    # A limit of 100 kB per file stands for a full disk.
     preexec_fn=lambda: resource.setrlimit(
       resource.RLIMIT_FSIZE, (100_000, hard)
     ),

@@ -1,5 +1,3 @@
-"""A real run, killed at random moments, ends as if nothing had happened."""
-
 import harness
 import pytest
 from launching import STREETS, TINY

@@ -1,5 +1,3 @@
-"""JSON that is read again: what is damaged is said in one line."""
-
 import pytest
 from saying import message
 
@@ -13,7 +11,7 @@ def test_a_damaged_file_is_named(tmp_path, content, capsys):
   assert not capsys.readouterr().err
   path.write_text(content, encoding='latin-1')
   assert f'{path} is damaged' in message(lambda: json_files.read(path))
-  # What can be computed again is no reason to stop.
+  # Derived data can be computed again.
   assert json_files.read_derived(path) is None
   assert f'note: {path} is damaged' in capsys.readouterr().err
 

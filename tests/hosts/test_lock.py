@@ -1,5 +1,3 @@
-"""One process at a time; a dead one is not in the way."""
-
 import errno
 import os
 import socket
@@ -27,7 +25,6 @@ def hold(path):
 
 @pytest.fixture
 def holder(tmp_path):
-  """Another process that holds the lock."""
   process = subprocess.Popen(
     [sys.executable, '-c', HOLD, tmp_path / 'a.lock'],
     stdin=subprocess.PIPE,

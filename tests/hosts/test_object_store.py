@@ -1,5 +1,3 @@
-"""The copy of a run that lies in an object store."""
-
 import os
 import signal
 import subprocess
@@ -169,7 +167,7 @@ def test_clear_deletes_the_run_alone_and_the_mark_last(bucket):
 
 def test_the_copy_goes_with_its_owner(bucket):
   local = mirror().local
-  assert local.name == 'a'  # reports are named after it
+  assert local.name == 'a'  # reports use this name
   assert not local.exists()
 
 
@@ -187,7 +185,7 @@ def test_what_is_to_be_installed_is_said(monkeypatch):
 
 
 def test_a_store_that_refuses_a_checkpoint_is_one_line(bucket, monkeypatch):
-  """What gcsfs raises has no base in common with what others raise."""
+  """gcsfs's errors share no base class with the others."""
 
   def refused(folder):
     raise gcsfs.retry.HttpError({'code': 401, 'message': 'Invalid Credentials'})

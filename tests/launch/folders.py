@@ -1,5 +1,3 @@
-"""An image folder, as people bring their own data."""
-
 import pathlib
 
 import numpy as np
@@ -12,7 +10,7 @@ SPLITS = ('day_train', 'dusk_train', 'dusk_test')  # of configs/camvid_dusk.py
 def three_classes(
   root: pathlib.Path, count: int, size: tuple[int, int], look: str = 'camera'
 ) -> pathlib.Path:
-  """So many scenes of each split, whose classes are a, b and c."""
+  """Writes `count` scenes of each split, with the classes a, b and c."""
   for split in SPLITS:
     for i in range(count):
       image, labels = trees.scene(look, len(split) + i, size)

@@ -1,7 +1,6 @@
-"""launch.main where jax.make_mesh gives what it does on a TPU's torus.
+"""launch.main with jax.make_mesh's device order on a TPU torus.
 
-There it gives the processes of four hosts as 0 0 1 1 1 1 0 2 3 3 3 3 2 2 2 0;
-here those of two hosts as 0 1 1 0.
+There four hosts come as 0 0 1 1 1 1 0 2 3 3 3 3 2 2 2 0, here two as 0 1 1 0.
 """
 
 import os
@@ -13,7 +12,6 @@ import numpy as np
 
 
 def interleaved() -> list:
-  """One device of every process there, one of every process back: 0 1 1 0."""
   turn = {}
   for device in jax.devices():
     earlier = [x for x in turn if x.process_index == device.process_index]
@@ -25,7 +23,6 @@ def interleaved() -> list:
 
 
 def make_mesh(shape, names, *, axis_types):
-  """As jax.make_mesh: in the order that the hardware suggests."""
   return jax.sharding.Mesh(
     np.array(interleaved()).reshape(shape), names, axis_types=axis_types
   )

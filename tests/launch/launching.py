@@ -1,4 +1,4 @@
-"""Runs the command as a user would, on a run that would be over at once."""
+"""Runs the commands as a user does, on a tiny run."""
 
 import os
 import pathlib
@@ -29,23 +29,21 @@ TINY = (
 
 
 def command(*args: object, program: str = 'main') -> list[str]:
-  """The command line of a program of launch."""
   return [sys.executable, '-m', f'launch.{program}', *map(str, args)]
 
 
 def tiny(workdir: object, *flags: str) -> tuple[str, ...]:
-  """The flags of a tiny run in a workdir."""
   return (STREETS, *TINY, *flags, f'--workdir={workdir}')
 
 
 def all_domains(setting: str) -> list[str]:
-  """The flags that set a field of all data, as length=3."""
+  """Flags that set a field of all three domains, as length=3."""
   domains = ('source', 'target', 'evaluation')
   return [f'--config.data.{domain}.{setting}' for domain in domains]
 
 
 def start(words: Sequence[str], **options: Any) -> subprocess.Popen:
-  """Starts a command line; `options` are of subprocess.Popen."""
+  """Starts a command; `options` go to subprocess.Popen."""
   pipe = subprocess.PIPE
   return subprocess.Popen(
     words, cwd=REPOSITORY, stdout=pipe, stderr=pipe, text=True, **options
@@ -53,7 +51,7 @@ def start(words: Sequence[str], **options: Any) -> subprocess.Popen:
 
 
 def members(count: int) -> list[str]:
-  """ADDRESS:PORT,N,I for each of several processes that are to join."""
+  """ADDRESS:PORT,N,I of each of `count` processes."""
   with socket.create_server(('localhost', 0)) as server:
     port = server.getsockname()[1]
   return [f'localhost:{port},{count},{i}' for i in range(count)]
@@ -62,7 +60,7 @@ def members(count: int) -> list[str]:
 def finish(
   running: Sequence[subprocess.Popen], code: int = 0, timeout: float = 400
 ) -> list[tuple[str, str]]:
-  """Output and errors of each; all have to leave with the code."""
+  """Returns (stdout, stderr) of each; all must exit with the code."""
   try:
     said = [process.communicate(timeout=timeout) for process in running]
   finally:
@@ -73,7 +71,7 @@ def finish(
 
 
 def environment(devices: int = 1) -> dict[str, str]:
-  """That of a process that sees so many devices on the CPU."""
+  """The environment of a process with `devices` CPU devices."""
   return os.environ | {
     'JAX_PLATFORMS': 'cpu',
     'TF_CPP_MIN_LOG_LEVEL': '2',  # as `launch` sets it
@@ -84,7 +82,7 @@ def environment(devices: int = 1) -> dict[str, str]:
 def launch(
   *args: object, program: str = 'main', **options: Any
 ) -> subprocess.CompletedProcess:
-  """Runs it to its end; `options` are of subprocess.run."""
+  """Runs a program to its end; `options` go to subprocess.run."""
   return subprocess.run(
     command(*args, program=program),
     cwd=REPOSITORY,
@@ -99,14 +97,12 @@ def launch(
 def succeed(
   *args: object, program: str = 'main', **options: Any
 ) -> subprocess.CompletedProcess:
-  """Runs it to its end, which has to be a good one."""
   done = launch(*args, program=program, **options)
   assert done.returncode == 0, done.stderr
   return done
 
 
 def error_line(stderr: str) -> str:
-  """The only line about an error."""
   errors = [x for x in stderr.splitlines() if x.startswith('error: ')]
   assert len(errors) == 1, stderr
   return errors[0]
@@ -115,7 +111,7 @@ def error_line(stderr: str) -> str:
 def assert_refused(
   done: subprocess.CompletedProcess, code: int, *words: str
 ) -> None:
-  """The run said one line with these words, and left with the code."""
+  """Checks the exit code and that one error line holds the words."""
   assert 'Traceback' not in done.stderr, done.stderr
   assert done.returncode == code, done.stderr
   line = error_line(done.stderr)

@@ -1,7 +1,4 @@
-"""One of several processes of a command that does next to nothing.
-
-python member.py ADDRESS:PORT,N,I WHAT [FOLDER]
-"""
+"""A minimal process of several: member.py ADDRESS:PORT,N,I WHAT [FOLDER]."""
 
 import os
 import pathlib
@@ -23,13 +20,12 @@ SILENCE = 5.0  # seconds
 
 
 def main(operands: list[str]) -> None:
-  """Joins the others and does WHAT."""
   where, what, *rest = operands
   index = int(where.split(',')[-1])
   stopping.install()
   if what == 'impatient':
     joining.PATIENCE = 3.0
-  if what == 'stop_early':  # as while a cluster is being looked for
+  if what == 'stop_early':  # as during the search for a cluster
     os.kill(os.getpid(), signal.SIGTERM)
   print('starts', flush=True)
   if what == 'look_late':
@@ -38,7 +34,7 @@ def main(operands: list[str]) -> None:
   print('here', flush=True)
   if what == 'wait':
     processes.wait('the answers')
-  elif what == 'wander':  # and never come
+  elif what == 'wander':  # and never arrive
     time.sleep(600)
   elif what == 'fail':
     raise errors.UserError('the disk is full')
@@ -62,7 +58,6 @@ def main(operands: list[str]) -> None:
 
 
 def decide(index: int) -> str:
-  """What the first sees is what all hear."""
   told = processes.by_first(lambda: {'seen': index}, 'a file')
   arrays = (np.full(10**6, 0.5), np.full((2, 3), True), np.zeros((0, 4), 'U3'))
   heard = [
@@ -78,13 +73,12 @@ def decide(index: int) -> str:
 
 
 def refuse() -> None:
-  """Of the first process alone."""
   assert jax.process_index() == 0
   raise errors.UsageError('refused')
 
 
 def state(step: int) -> learner.State:
-  """A state of which every number is its step."""
+  """A state whose every number is its step."""
   value = {'a': jnp.full((64,), step, jnp.float32)}
   return learner.State(
     step=jnp.int32(step),
@@ -95,7 +89,6 @@ def state(step: int) -> learner.State:
 
 
 def restore(folder: pathlib.Path) -> str:
-  """The step that is restored, and what is in its arrays."""
   shapes = jax.eval_shape(lambda: state(0))
   with checkpoint.Checkpoints(folder, keep=3) as checkpoints:
     restored = checkpoints.restore(
@@ -107,7 +100,7 @@ def restore(folder: pathlib.Path) -> str:
 
 
 def save(folder: pathlib.Path, *, full: bool, stops: bool) -> None:
-  """Saves steps 1 and 2; `full`: on a disk without room for their files."""
+  """Saves steps 1 and 2; `full`: on a disk without room for them."""
   everywhere = sharding.replicated(sharding.mesh())
   saved = jax.jit(state, out_shardings=everywhere)
   with checkpoint.Checkpoints(folder, keep=3) as checkpoints:
@@ -121,7 +114,7 @@ def save(folder: pathlib.Path, *, full: bool, stops: bool) -> None:
 
 
 def look() -> str:
-  """At which look, from when all are here, a stop is seen."""
+  """Says at which look, counted once all have joined, it saw a stop."""
   processes.wait('all')
   for i in range(1000):
     if stopping.requested():
@@ -131,7 +124,7 @@ def look() -> str:
 
 
 def look_after_a_save(folder: pathlib.Path, told: bool) -> None:
-  """Looks as a later phase does: after more looks than it has steps."""
+  """Looks more often than it then saves steps, as a later phase does."""
   processes.wait('all')
   for _ in range(50):
     assert not stopping.requested()
@@ -143,7 +136,7 @@ def look_after_a_save(folder: pathlib.Path, told: bool) -> None:
 
 
 def answer() -> None:
-  """What takes one process long, while the others wait."""
+  """Takes long while the others wait."""
   print('answers', flush=True)
   for _ in range(1000):
     stopping.check()
@@ -151,7 +144,7 @@ def answer() -> None:
 
 
 def hide_newest() -> None:
-  """This process cannot read step 2."""
+  """Makes step 2 unreadable for this process."""
   read = ocp.StandardCheckpointHandler.restore
 
   def blind(self, directory, *args, **kwargs):

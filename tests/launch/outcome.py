@@ -1,5 +1,3 @@
-"""What a run has left in its workdir."""
-
 import contextlib
 import json
 import pathlib
@@ -13,23 +11,21 @@ from pointsup_jax.data.streets import source
 
 
 def query(workdir: pathlib.Path, sql: str) -> list[tuple]:
-  """What its store of points answers."""
   path = workdir / 'acquire/annotations.sqlite'
   with contextlib.closing(sqlite3.connect(path)) as database:
     return database.execute(sql).fetchall()
 
 
 def scores(workdir: pathlib.Path, name: str) -> dict[str, Any]:
-  """How it has evaluated a model; `name` is of the file, as 'adapt-test'."""
+  """The scores of a model; `name` is that of the file, as 'adapt-test'."""
   return json.loads((workdir / f'evaluate/{name}.json').read_text())
 
 
 def pixels(path: pathlib.Path) -> np.ndarray:
-  """The content of a PNG."""
   return np.asarray(Image.open(path))
 
 
 def truth() -> dict[str, np.ndarray]:
-  """The labels of the four target images of a tiny run, by name."""
+  """Labels of the four target images of a tiny run, by name."""
   scenes = source.Streets('camera', 'train', 4, (96, 192), 0)
   return {name: scenes[i].labels for i, name in enumerate(scenes.names)}

@@ -1,7 +1,6 @@
-"""A bucket in memory that speaks the part of Google's JSON API that runs use.
+"""An in-memory bucket with the part of Google's JSON API that runs use.
 
-Writes and reads are conditional as theirs are (`ifGenerationMatch`), because
-TensorStore relies on it.
+Reads and writes support `ifGenerationMatch`, which TensorStore needs.
 """
 
 import contextlib
@@ -17,20 +16,15 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 
 BUCKET = 'bucket'
-# Whether a bucket has real folders gcsfs asks by another API; it looks at this
-# when it is imported.
+# Keeps gcsfs from another API that asks about real folders; read on import.
 os.environ['GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT'] = 'false'
 
 
 class Bucket:
-  """Its objects, and how other processes reach it.
+  """A bucket: `objects` maps a name to (content, generation).
 
-  Attributes:
-    objects: by name: the content and its generation.
-    parts: of objects that are being uploaded.
-    environment: of processes whose gs:// is to be this bucket.
-    on_write: is called with each name before it is written; a PermissionError
-      that it raises is told, a ConnectionError is all that happens.
+  `environment` connects other processes to it. `on_write` gets each name before
+  it is written: its PermissionError becomes a reply, its ConnectionError none.
   """
 
   def __init__(self) -> None:
@@ -42,7 +36,7 @@ class Bucket:
     self._generations = itertools.count(1)
 
   def put(self, name: str, content: bytes, condition: str | None) -> int | None:
-    """Writes an object; None where another generation than wanted is there."""
+    """Returns the generation, or None if `condition` names another one."""
     self.on_write(name)
     with self._lock:
       there = self.objects.get(name, (b'', 0))[1]
@@ -52,12 +46,11 @@ class Bucket:
       return self.objects[name][1]
 
   def delete(self, name: str) -> bool:
-    """Whether it was there."""
     with self._lock:
       return self.objects.pop(name, None) is not None
 
   def names(self, folder: str) -> set[str]:
-    """Those in a folder, relative to it."""
+    """Names in a folder, relative to it."""
     return {
       name.removeprefix(f'{folder}/')
       for name in list(self.objects)
@@ -72,7 +65,6 @@ class Bucket:
     return to
 
   def about(self, name: str) -> dict:
-    """What the API says of an object."""
     content, generation = self.objects[name]
     return {
       'kind': 'storage#object',
@@ -87,7 +79,7 @@ class Bucket:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Bucket]:
-  """Serves an empty bucket at a free port of this machine."""
+  """Serves an empty bucket at a free local port."""
   bucket = Bucket()
   server = _Server(('127.0.0.1', 0), _Handler)
   server.bucket = bucket
@@ -113,7 +105,7 @@ class _Server(http.server.ThreadingHTTPServer):
   bucket: Bucket
 
   def handle_error(self, *unused: object) -> None:
-    """Clients that were killed, or lost interest, are no news."""
+    """Ignores clients that were killed or hung up."""
     if not isinstance(sys.exception(), ConnectionError):
       super().handle_error(*unused)
 
@@ -241,7 +233,7 @@ def _listing(bucket: Bucket, query: dict[str, str]) -> dict:
 
 
 def _parts(body: bytes, content_type: str) -> tuple[dict, bytes]:
-  """The two parts of a multipart upload: what it is, and its content."""
+  """Splits a multipart upload into its metadata and content."""
   boundary = re.search(r'boundary="?([^";]+)', content_type)[1].encode()
   _, about, content, _ = body.split(b'--' + boundary, 3)
   return (

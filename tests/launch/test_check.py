@@ -1,5 +1,3 @@
-"""Faults planted in data, each found and named."""
-
 import shutil
 
 import folders
@@ -30,7 +28,7 @@ def clean(tmp_path_factory):
   trees.gta5(root / 'GTA5', 5, SIZE)
   trees.cityscapes(root / 'Cityscapes', 'train', 4, SIZE)
   trees.cityscapes(root / 'Cityscapes', 'val', 3, SIZE)
-  # The scenes of both splits are the same: change those of one.
+  # Both splits have the same scenes: change those of one.
   for path in (root / 'Cityscapes/leftImg8bit/val').rglob('*.png'):
     Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
   return root

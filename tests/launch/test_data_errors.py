@@ -20,7 +20,6 @@ IMAGE = 'images/day_train/1.png'
 
 
 def png(labels):
-  """The bytes of a file."""
   file = io.BytesIO()
   Image.fromarray(labels.astype(np.uint8)).save(file, 'png')
   return file.getvalue()
@@ -28,7 +27,6 @@ def png(labels):
 
 @pytest.fixture
 def root(tmp_path):
-  """A tiny image folder with the splits of camvid_dusk."""
   root = folders.three_classes(tmp_path / 'data', 3, SIZE)
   (root / 'splits').mkdir()
   for split in folders.SPLITS:

@@ -1,5 +1,3 @@
-"""--dry_run: says what would be done, and does none of it."""
-
 import os
 
 import pytest
@@ -9,7 +7,7 @@ from PIL import Image
 
 
 def dry_run(*args, execute=succeed):
-  """Where jax has no device: a run that asked for one would fail."""
+  """Runs without a jax device: requesting one would fail."""
   env = os.environ | {'JAX_PLATFORMS': 'nothing'}
   return execute(*args, '--dry_run', env=env)
 
@@ -24,7 +22,7 @@ def test_it_says_what_a_run_would_do_without_a_device_or_a_file(tmp_path):
 
 
 def test_data_sets_on_disk_are_found_and_counted(tmp_path):
-  """Also where something is said of them while they are opened."""
+  """Also if opening them prints messages."""
   trees.gta5(tmp_path / 'GTA5', 3, (96, 160))
   trees.cityscapes(tmp_path / 'Cityscapes', 'train', 4, (64, 128))
   trees.cityscapes(tmp_path / 'Cityscapes', 'val', 2, (64, 128))

@@ -1,5 +1,3 @@
-"""The main job with its numbers shrunk, stopped in every way, and again."""
-
 import csv
 import json
 import re
@@ -17,14 +15,13 @@ from pointsup_jax.training import metrics_log
 
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
-  """The workdir of a whole run, and what the run printed."""
+  """The workdir and the output of a whole run."""
   workdir = tmp_path_factory.mktemp('run') / 'a'
   return workdir, succeed(*tiny(workdir))
 
 
 @pytest.fixture
 def workdir(finished, tmp_path):
-  """A copy of that workdir."""
   return shutil.copytree(finished[0], tmp_path / 'run')
 
 
@@ -133,7 +130,7 @@ def test_scores_that_a_power_cut_has_left_are_found_again(workdir):
   path = workdir / 'evaluate/uda-test.json'
   whole = path.read_text()
   path.write_text('')
-  # As a phase that was killed before its first checkpoint leaves it.
+  # Like a phase killed before its first checkpoint.
   shutil.rmtree(workdir / 'adapt')
   (workdir / 'adapt/checkpoints').mkdir(parents=True)
   succeed(*tiny(workdir, '--stage=report'))
@@ -187,7 +184,7 @@ def test_overwrite_starts_anew_and_says_so(tmp_path):
 def test_a_stopped_run_ends_as_if_nothing_had_happened(
   finished, tmp_path, sign, number
 ):
-  """`sign` is the file at whose appearance the run is stopped."""
+  """The run is stopped when the file `sign` appears."""
   workdir = tmp_path / 'run'
   process = start(command(*tiny(workdir)))
   deadline = time.monotonic() + 300
@@ -200,7 +197,7 @@ def test_a_stopped_run_ends_as_if_nothing_had_happened(
   if number == signal.SIGINT:
     assert process.returncode in (0, 130)
   assert succeed(*tiny(workdir)).stdout == finished[1].stdout
-  # The last step is bitwise the same, so every step before it was.
+  # The last step is bitwise equal, so all steps were.
   for phase in ('uda', 'uda/source_only', 'adapt'):
     one, two = (
       metrics_log.read(root / phase / 'metrics.jsonl')

@@ -1,5 +1,3 @@
-"""The command that sends points out and takes answers in, as a user runs it."""
-
 import json
 
 import launching
@@ -39,7 +37,7 @@ def claimed(tmp_path):
 
 @pytest.fixture
 def run(claimed):
-  """A workdir as the stages leave it when they have asked."""
+  """A workdir after acquisition."""
   claimed.annotations.parent.mkdir()
   with store_lib.Store(claimed.annotations) as store:
     people.fill(store, SIZE, NAMES, 6)
@@ -58,7 +56,7 @@ def answered(run):
 
 @pytest.fixture
 def images(tmp_path):
-  """The originals, twice as large."""
+  """The originals, at twice the training size."""
   folder = tmp_path / 'images'
   for name in ('a.jpg', 'b/c_leftImg8bit.png'):
     (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,3 @@
-"""GTA5 to Cityscapes at full model size: one step of every stage."""
-
 import json
 
 import jax
@@ -21,7 +19,7 @@ FIELDS = (
 
 
 def imagenet_weights():
-  """The Caffe-style file: a ResNet-101 under 'Scale.', and another head."""
+  """A Caffe-style file: a ResNet-101 under 'Scale.', with another head."""
   rng = np.random.default_rng(0)
   shapes = jax.eval_shape(
     lambda: deeplab.DeepLabV2(19).init(
@@ -64,7 +62,7 @@ def test_one_step_of_every_stage(tmp_path):
   split = json.loads((workdir / 'uda/split.json').read_text())
   assert len(split['easy']) == len(split['hard']) == 2  # int(4 * 0.67)
   found = scores(workdir, 'adapt-val')
-  pixels = 2 * (128 * 256 - 4 * 6)  # at the labels' own size, less the ignored
+  pixels = 2 * (128 * 256 - 4 * 6)  # at the labels' size, less the ignored
   assert 0.9 * pixels < np.sum(found['confusion']) <= pixels
   assert set(found['miou_subsets']) == {'16', '13'}
   assert query(workdir, 'SELECT count(*) FROM points') == [(4 * 10 * 5,)]

@@ -1,5 +1,3 @@
-"""People label: who waits for them, what serves the page, what goes on."""
-
 import csv
 import http.client
 import json
@@ -18,13 +16,13 @@ HUMAN = ('--config.annotate.oracle=human', '--config.annotate.port=0')
 
 @pytest.fixture(scope='module')
 def asked(tmp_path_factory):
-  """A workdir whose points have been acquired, by --stage=all."""
+  """A workdir after acquisition by --stage=all."""
   workdir = tmp_path_factory.mktemp('run') / 'a'
   return workdir, launch(*tiny(workdir, *HUMAN))
 
 
 def answer_all(workdir, but=0):
-  """Labels the points in the store, except the last ones."""
+  """Labels all points in the store except the last `but`."""
   with store_lib.Store(workdir / 'acquire/annotations.sqlite') as store:
     left = store.unanswered()
     labels = {request.id: 3 for request in left[: len(left) - but]}
@@ -32,14 +30,13 @@ def answer_all(workdir, but=0):
 
 
 def exchange(workdir, *args):
-  """Runs the command that exchanges points with other tools, for CSV."""
   return launch(
     f'--workdir={workdir}', '--format=csv', *args, program='exchange'
   )
 
 
 def export_answers(workdir, file):
-  """A file in which every open point is a road."""
+  """Writes a file that answers every open point with road."""
   done = exchange(workdir, f'--export={file}')
   assert done.returncode == 0, done.stderr
   with file.open() as text:
@@ -57,7 +54,7 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   assert_refused(launch(*args), 3, '200 of 200')
   assert_refused(launch(*args, '--stage=adapt'), 3, '200 of 200')
 
-  # The command that the message names serves the page.
+  # The command from the message serves the page.
   process = start(command(*args, '--stage=annotate'))
   link = next(
     found.group()
@@ -72,10 +69,10 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   assert_refused(
     launch(*args, '--stage=annotate'), 1, f'{process.pid} on ', 'open its link'
   )
-  # The page stays for days: others may look how far they are, but not delete.
+  # While the page runs, others may see the progress but not delete.
   assert_refused(launch(*args), 3, '200 of 200')
   assert_refused(launch(*args, '--overwrite'), 1, f'{process.pid} on ')
-  # The page has read the store: it would not see what others record.
+  # The page has read the store and would miss answers of others.
   file = tmp_path / 'answers.csv'
   export_answers(workdir, file)
   assert_refused(exchange(workdir, f'--import={file}'), 1, f'{process.pid} on ')
@@ -85,7 +82,7 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   assert process.returncode == 3
   assert 'waiting for 200 of 200 labels' in stderr
 
-  # Who labels cannot change once people have begun.
+  # The annotator is fixed once people have begun.
   assert_refused(launch(*tiny(workdir)), 2, 'annotate.oracle')
 
   answer_all(workdir, but=30)

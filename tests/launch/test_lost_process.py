@@ -1,5 +1,3 @@
-"""Processes of one run agree, stop together, and end where one is lost."""
-
 import os
 import signal
 import subprocess
@@ -15,7 +13,7 @@ from pointsup_jax.training import checkpoint
 
 
 def start(*does: str, folder: object = '') -> list[subprocess.Popen]:
-  """Starts one process for each of the things to be done."""
+  """Starts one process for each of the tasks."""
   path = {'PYTHONPATH': os.fspath(launching.REPOSITORY)}
   return [
     launching.start(
@@ -27,7 +25,6 @@ def start(*does: str, folder: object = '') -> list[subprocess.Popen]:
 
 
 def finish(running, code=0) -> list[tuple[str, str]]:
-  """Output and errors of each."""
   said = launching.finish(running, code, timeout=100)
   assert all('Traceback' not in errors for _, errors in said), said
   return said
@@ -45,7 +42,7 @@ def assert_stopped_at_the_same_look(said):
 
 
 def ends(process, seconds=40) -> str:
-  """What a process says that cannot go on; it must not wait in vain."""
+  """Returns the errors of a process that must end by itself, in time."""
   began = time.monotonic()
   try:
     said = process.communicate(timeout=seconds)[1]
@@ -57,7 +54,7 @@ def ends(process, seconds=40) -> str:
 
 
 def lose(victim, how) -> list[str]:
-  """What the others of three processes say."""
+  """Loses one of three processes; returns the errors of the others."""
   does = ['wait', 'wait', 'wait']
   does[victim] = 'wander'
   running = start(*does)
@@ -84,7 +81,7 @@ def test_the_others_say_who_is_lost_and_end(how):
 
 @pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGSTOP])
 def test_the_others_end_with_the_first(how):
-  """jax ends them, in its own words: its service is the first process's."""
+  """jax ends them with its own message: process 0 runs its service."""
   assert all('another task died' in said for said in lose(0, how))
 
 
@@ -104,12 +101,12 @@ def test_one_that_fails_ends_the_other(what, line):
 
 @pytest.mark.parametrize(('victim', 'then'), [(0, ''), (1, ''), (1, '_stop')])
 def test_where_one_cannot_save_all_end(tmp_path, victim, then):
-  """Orbax alone would have all wait for half an hour."""
+  """Orbax alone would wait for half an hour."""
   does = [f'save{then}'] * 2
   does[victim] = f'save_full{then}'
   running = start(*does, folder=tmp_path / 'checkpoints')
   failing = running.pop(victim)
-  said = ends(failing)  # with what Orbax leaves behind, from other threads
+  said = ends(failing)  # includes output of Orbax's threads
   assert 'error: checkpoint' in said
   assert 'could not be written' in said
   assert 'File too large' in said
@@ -121,7 +118,7 @@ def test_a_stop_before_joining_is_one_of_all():
 
 
 def test_a_save_does_not_keep_a_stop_from_being_seen(tmp_path):
-  """Orbax looks for one as well, by the steps that it saves."""
+  """Orbax also looks for stops, by the steps that it saves."""
   done = finish(start('look_later', 'look_later', folder=tmp_path / 'saved'))
   assert_stopped_at_the_same_look(done)
 
@@ -175,7 +172,6 @@ def test_all_hear_and_refuse_what_the_first_one_does():
 
 @pytest.fixture
 def saved(tmp_path):
-  """Steps 1 and 2."""
   folder = tmp_path / 'checkpoints'
   with checkpoint.Checkpoints(folder, keep=3) as checkpoints:
     for step in (1, 2):
@@ -195,7 +191,7 @@ def test_all_go_back_behind_a_damaged_checkpoint(saved):
 
 
 def test_none_goes_back_where_one_cannot_read(saved):
-  """It may read tomorrow what it cannot read today: step 2 is not given up."""
+  """A failed read may succeed later, so step 2 is kept."""
   for _, said in finish(start('restore', 'restore_blind', folder=saved), 1):
     line = error_line(said)
     assert line.startswith(f'error: checkpoint {saved}/2 could not be read')

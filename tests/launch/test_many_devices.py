@@ -1,4 +1,4 @@
-"""Devices and processes share the work, and change nothing of the result."""
+"""Results do not depend on the number of devices and processes."""
 
 import pathlib
 import shutil
@@ -22,20 +22,19 @@ FLAGS = (
   '--config.train.batch_size=8',
   '--config.train.checkpoint_every=10',
   '--config.data.source.length=8',
-  # Six images in batches of four: the last one is uneven.
+  # Six images in batches of four: the last batch is uneven.
   '--config.data.target.length=6',
   '--config.data.evaluation.length=6',
   '--config.uda.source_only_steps=0',
   '--config.uda.steps=20',
-  # The paper's. With forty times as much a network that starts from scratch
-  # makes of one differing bit a difference of a percent in these 20 steps.
+  # The paper's. At 40 times this rate, one differing bit grows to a percent
+  # in 20 steps from scratch.
   '--config.optim.lr=2.5e-4',
 )
 INTERLEAVED = str(pathlib.Path(__file__).with_name('interleaved.py'))
 
 
 def start(workdir, *flags, devices=1, processes=1, entry=('-m', 'launch.main')):
-  """Starts a run; gives its processes."""
   words = [sys.executable, *entry, *launching.tiny(workdir, *FLAGS, *flags)]
   return [
     launching.start(
@@ -47,7 +46,6 @@ def start(workdir, *flags, devices=1, processes=1, entry=('-m', 'launch.main')):
 
 
 def finish(running, code=0):
-  """The errors of each."""
   return [errors for _, errors in launching.finish(running, code)]
 
 
@@ -65,7 +63,7 @@ def adapted(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def whole(adapted, tmp_path_factory):
-  """What one device makes of it."""
+  """That run, finished on one device."""
   workdir = tmp_path_factory.mktemp('whole') / 'run'
   run(shutil.copytree(adapted, workdir))
   return workdir
@@ -73,12 +71,11 @@ def whole(adapted, tmp_path_factory):
 
 @pytest.fixture
 def workdir(adapted, tmp_path):
-  """A copy of what one device has adapted."""
   return shutil.copytree(adapted, tmp_path / 'run')
 
 
 def parameters(workdir: pathlib.Path, phase: str) -> np.ndarray:
-  """All parameters of a segmenter, one after the other, in float64."""
+  """All parameters of a segmenter, concatenated, in float64."""
   network = deeplab.DeepLabV2(19, blocks=(1, 1, 1, 1), width=8, bn='global')
   shapes = jax.eval_shape(
     lambda key: network.init(key, jax.numpy.zeros((1, 32, 32, 3)), train=False),
@@ -132,8 +129,8 @@ def assert_same_requests(workdir, whole):
     query(x, 'SELECT * FROM requests ORDER BY rowid') for x in (workdir, whole)
   )
   assert len(found) == 6 * 10 * 5
-  # Scores may differ in their last bits: batches of other sizes are added up
-  # in another order.
+  # Scores may differ in their last bits: other batch sizes change the order of
+  # summation.
   score = 5
   for one, other in zip(found, expected, strict=True):
     assert one[:score] + one[score + 1 :] == other[:score] + other[score + 1 :]
@@ -147,7 +144,6 @@ def assert_same_requests(workdir, whole):
   'topology', [{'devices': 8}, {'processes': 4}], ids=str
 )
 def test_a_run_goes_on_elsewhere_to_the_same_end(workdir, whole, topology):
-  """The checkpoint of one device is taken over by others."""
   run(workdir, **topology)
   assert_same_requests(workdir, whole)
   assert confusion(workdir) == confusion(whole)
@@ -158,7 +154,7 @@ def test_a_run_goes_on_elsewhere_to_the_same_end(workdir, whole, topology):
 def test_rows_belong_to_names_where_processes_interleave(
   adapted, whole, tmp_path
 ):
-  """As on TPU slices of several hosts: every name has its own pixels."""
+  """As on multi-host TPU slices: every name keeps its own pixels."""
   predictions = {}
   for name, topology in (
     ('one', {}),
@@ -186,9 +182,9 @@ def test_the_report_is_made_by_all_and_written_by_one(whole, tmp_path):
       pixels(folder / 'report' / name).astype(int)
       for folder in (whole, workdir)
     )
-    # The last bits of a score may differ, and with them how it is rounded.
+    # The last bits of a score, and so its rounding, may differ.
     assert np.abs(one - other).max() <= 2
-  # Also where it cannot be made, all come to the end.
+  # All processes also end if the picture cannot be made.
   damaged = next((workdir / 'uda/checkpoints/20/segmenter/d').iterdir())
   damaged.unlink()
   shutil.rmtree(workdir / 'uda/checkpoints/10', ignore_errors=True)
@@ -197,7 +193,7 @@ def test_the_report_is_made_by_all_and_written_by_one(whole, tmp_path):
 
 
 def train_on(workdir):
-  """Two processes in the middle of a training that does not end."""
+  """Two processes in the middle of an endless training."""
   running = start(
     workdir,
     '--stage=uda',

@@ -1,4 +1,4 @@
-"""What joining raises ends the command: it must not go on alone."""
+"""A failure to join ends the command: it must not go on alone."""
 
 import jax
 import pytest
@@ -11,7 +11,7 @@ from pointsup_jax.hosts import joining, processes
   ('raised', 'seen'),
   [
     (RuntimeError('no route'), errors.UserError),
-    (OSError('no route'), errors.UserError),  # of a cluster's metadata server
+    (OSError('no route'), errors.UserError),  # from a cluster's metadata server
     (KeyError('no route'), KeyError),
   ],
 )

@@ -1,4 +1,4 @@
-"""A run in gs://, killed and continued from nothing but the bucket."""
+"""A run in gs://, killed and continued from the bucket alone."""
 
 import contextlib
 import json
@@ -13,8 +13,8 @@ from stores import Bucket, serving
 
 pytest.importorskip('gcsfs', reason='pip install gcsfs: object stores')
 RUN = 'gs://bucket/run'
-# Kills, by the object that is being written: within a save, at the end of a
-# stage (the images are there, what names them is not), and within stage 3.
+# The written object triggers the kill: in a save, at the end of a stage (with
+# images but not their index), and in stage 3.
 MOMENTS = (
   'run/uda/checkpoints/4/training/manifest.ocdbt',
   'run/acquire/annotations.sqlite',
@@ -30,7 +30,6 @@ def bucket():
 
 @pytest.fixture(scope='module')
 def local(tmp_path_factory) -> pathlib.Path:
-  """The same run in a local folder."""
   folder = tmp_path_factory.mktemp('local') / 'run'
   succeed(*tiny(folder))
   return folder
@@ -39,13 +38,9 @@ def local(tmp_path_factory) -> pathlib.Path:
 def launch(
   bucket: Bucket, machine: pathlib.Path, *args: object, kill_at: str = ''
 ) -> subprocess.CompletedProcess:
-  """A run on a machine that holds nothing yet.
+  """Runs launch.main with `bucket` as gs:// and temporary files in `machine`.
 
-  Args:
-    bucket: what gs:// is.
-    machine: an empty folder for its temporary files.
-    args: of launch.main.
-    kill_at: it is killed as soon as it writes this object; '': never.
+  It is killed as soon as it writes the object `kill_at`; '': never.
   """
   process = start(
     command(*args), env=bucket.environment | {'TMPDIR': str(machine)}
@@ -55,7 +50,7 @@ def launch(
     if name == kill_at:
       process.kill()
       process.wait()
-      raise ConnectionAbortedError  # nor does the object come to be
+      raise ConnectionAbortedError  # and the object is not written
 
   bucket.on_write = kill
   try:
@@ -81,7 +76,7 @@ def test_killed_and_continued_on_new_machines_and_still_the_same(
 
 
 def without_answers(store: bytes, scratch: pathlib.Path) -> bytes:
-  """A store as it was before anybody answered."""
+  """A copy of the store without answers."""
   scratch.write_bytes(store)
   with contextlib.closing(sqlite3.connect(scratch)) as database, database:
     guards = database.execute(
@@ -96,7 +91,7 @@ def without_answers(store: bytes, scratch: pathlib.Path) -> bytes:
 
 
 def test_people_label_a_local_copy(bucket, local, tmp_path):
-  """As the refusal says: copy, label, copy back, go on."""
+  """As the error line suggests: copy, label, copy back, continue."""
   folder = 'gs://bucket/labelled'
   human = tiny(folder, '--config.annotate.oracle=human')
   for path in (local / 'acquire').rglob('*'):

@@ -1,4 +1,4 @@
-"""Training on builds, the files being gone, gives what the files gave."""
+"""Training on prepared data, without the files, gives the same result."""
 
 import pathlib
 

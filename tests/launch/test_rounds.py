@@ -1,5 +1,3 @@
-"""Several rounds of questions, and a budget over all images."""
-
 import numpy as np
 import pytest
 from launching import assert_refused, launch, succeed, tiny
@@ -8,7 +6,7 @@ from outcome import pixels, query, scores, truth
 ROUNDS = (
   '--config.acquire.rounds=2',
   '--config.acquire.budget=305',
-  # The simulated annotator takes pairs of classes for each other.
+  # The simulated annotator confuses pairs of classes.
   '--config.annotate.error_rate=0.25',
   "--config.annotate.confusable=('road/sidewalk',)",
   '--config.annotate.seconds=1.5',
@@ -17,7 +15,7 @@ ROUNDS = (
 
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
-  """The workdir of a run of two rounds, and what it printed."""
+  """The workdir and the output of a run of two rounds."""
   workdir = tmp_path_factory.mktemp('rounds') / 'run'
   return workdir, succeed(*tiny(workdir, *ROUNDS))
 

@@ -1,5 +1,3 @@
-"""Many runs as one table: what is shared, kept, refused and reported."""
-
 import csv
 import json
 
@@ -23,7 +21,7 @@ def run(out, *args):
 
 
 def studied(out, *args):
-  """A study that ends well, and the rows of its table of classes."""
+  """Runs a study; returns it and the rows of its table of classes."""
   done = run(out, *args)
   assert done.returncode == 0, done.stderr
   with (out / 'classes.csv').open() as file:
@@ -56,7 +54,7 @@ def test_runs_share_stage_1_where_their_fields_let_them(tmp_path):
   assert runs.workdir(tmp_path, one, 0) != runs.workdir(tmp_path, two, 0)
   other = setting(('adapt.steps', '7'))
   assert runs.base(tmp_path, other.stage_1, 0) == tmp_path / 'seed_0/stage_1'
-  # It is scored there too, on what its gains are over.
+  # Stage 1 is scored on the same data, as the baseline of the gains.
   assert setting(('data.evaluation.dataset', 'streets_game')).stage_1
 
 

@@ -1,4 +1,4 @@
-"""An error that nobody expected is one line; its traceback is in error.txt."""
+"""An unexpected error is one line; its traceback is in error.txt."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from launching import REPOSITORY, assert_refused, environment, tiny
 
 from pointsup_jax import command, errors
 
-# launch.main, whose first stage has a bug.
+# launch.main with a bug in its first stage.
 BUG = """
 import runpy, sys
 from pointsup_jax.stages import sequence

@@ -41,7 +41,7 @@ def tensors(shared, recipe):
 
 @pytest.fixture(scope='module')
 def passes(tensors, reference):
-  """Outputs in eval mode and in train mode, and the statistics after it."""
+  """Outputs in eval and train mode, and the statistics after it."""
   model = deeplab.DeepLabV2(CLASSES)
   variables = pretrained.from_torch(tensors)
   images = deeplab.preprocess(reference['forward/image_rgb_uint8'])
@@ -55,7 +55,7 @@ def passes(tensors, reference):
 
 
 def error(ours, theirs):
-  """Relative error in L2; theirs is in torch's layout."""
+  """Relative L2 error; `theirs` is in torch's layout."""
   theirs = np.float64(theirs)
   if theirs.ndim == 4:
     theirs = theirs.transpose(0, 2, 3, 1)

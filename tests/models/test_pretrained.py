@@ -1,5 +1,3 @@
-"""Weight files: three formats, three namings, and what is refused."""
-
 import io
 import pickle
 import sys
@@ -24,7 +22,7 @@ def variables(seed=0, num_classes=CLASSES):
   images = np.zeros((1, 32, 32, 3), np.float32)
   fresh = model(num_classes).init(jax.random.key(seed), images, train=False)
   rng = np.random.default_rng(seed)
-  # Statistics and scales that differ from their initial 0 and 1.
+  # Statistics and scales unlike their initial 0 and 1.
   return jax.tree.map(
     lambda x: np.asarray(x) + rng.uniform(0, 0.1, x.shape).astype(np.float32),
     dict(fresh),
@@ -36,7 +34,6 @@ def tensors(seed=0, num_classes=CLASSES):
 
 
 def completed(path, seed=1):
-  """Variables with what the file has."""
   return pretrained.complete(pretrained.load(path), variables(seed), str(path))
 
 
@@ -52,7 +49,7 @@ def table(torch):
 
 @pytest.fixture(params=['zip', 'before 1.6'])
 def pth(request, torch, table, tmp_path):
-  """A checkpoint as ADVENT's code would have saved it, in both formats."""
+  """A checkpoint as ADVENT's code saves it, in both formats."""
   path = tmp_path / 'model.pth'
   table['bn1.num_batches_tracked'] = torch.tensor(5)
   new = request.param == 'zip'
@@ -202,7 +199,7 @@ def test_pth_files_that_are_no_checkpoint(torch, tmp_path):
 
 
 class Bomb:
-  """Leaves a file behind when it is unpickled."""
+  """Creates a file when it is unpickled."""
 
   def __init__(self, path):
     self.path = path

@@ -1,5 +1,3 @@
-"""Properties of the networks that need no reference."""
-
 import functools
 
 import jax
@@ -72,7 +70,6 @@ def test_preprocess_is_bgr_minus_the_mean():
 
 
 def bilinear_by_hand(x, size):
-  """Aligned corners, one output pixel at a time."""
   out = np.zeros((x.shape[0], *size, x.shape[3]))
   for i, j in np.ndindex(size):
     r = i * (x.shape[1] - 1) / (size[0] - 1) if size[0] > 1 else 0.0

@@ -1,5 +1,3 @@
-"""One trained run for all of these tests."""
-
 import pathlib
 
 import pytest
@@ -10,7 +8,7 @@ from pointsup_jax.prediction import loaded_model
 
 @pytest.fixture(scope='session')
 def workdir(tmp_path_factory) -> pathlib.Path:
-  """A run whose data set has gone; it is only read."""
+  """A run whose data set is gone; do not change it."""
   folder = tmp_path_factory.mktemp('trained')
   made = using.train(folder)
   (folder / 'data').rename(folder / 'images_of_the_run')
@@ -25,5 +23,4 @@ def images(workdir) -> pathlib.Path:
 
 @pytest.fixture(scope='session')
 def trained(workdir) -> loaded_model.Loaded:
-  """Its newest model."""
   return loaded_model.load(workdir)

@@ -1,5 +1,3 @@
-"""Which images a command line means, and what they are called."""
-
 import os
 import pathlib
 
@@ -71,7 +69,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
   (tmp_path / 'b/back').symlink_to('..')
   (tmp_path / 'linked').symlink_to('a')
   assert names('linked') == ['1', '2']
-  assert len(names('b')) == 3  # c/1, and a/1 and a/2 by way of back
+  assert len(names('b')) == 3  # c/1, and a/1 and a/2 through the link back
 
 
 def test_pipes_and_predictions_are_no_input(tmp_path):

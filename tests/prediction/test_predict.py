@@ -1,5 +1,3 @@
-"""launch.predict as its users run it."""
-
 import json
 import shutil
 
@@ -22,7 +20,7 @@ from pointsup_jax.prediction import (
 
 @pytest.fixture(scope='module')
 def predicted(workdir, images, tmp_path_factory):
-  """The predictions for the evaluation images, and what was said."""
+  """Predictions for the evaluation images, and the output."""
   out = tmp_path_factory.mktemp('predicted') / 'out'
   where = (f'--workdir={workdir}', f'--out={out}')
   return out, succeed(images, *where, program='predict')
@@ -52,7 +50,7 @@ def test_the_folder_explains_itself(predicted, images):
   for line, size in zip(lines, using.SIZES, strict=True):
     entropy = using.pixels(out / f'entropy/{line["name"]}.png')
     assert entropy.shape == size == tuple(line['size'])
-    # 8 bits round the mean by less than half a level.
+    # Rounding to 8 bits moves the mean by less than half a level.
     assert abs(entropy.mean() / 255 - line['mean_entropy']) < 0.5 / 255
     image = using.pixels(images / f'{line["name"]}.png').astype(float)
     labels = using.pixels(out / f'labels/{line["name"]}.png')
@@ -115,7 +113,7 @@ def test_again_does_what_is_left_and_replaces_nothing(
   shutil.copytree(images, there)
   where = (f'--workdir={workdir}', f'--out={out}')
   assert launch(there, *where, program='predict').returncode == 0
-  # Killed while it wrote the log; then an image was replaced.
+  # As if killed while writing the log; then an image is replaced.
   log = out / 'images.jsonl'
   log.write_text(log.read_text()[:-30])
   (out / 'entropy/a/1.png').unlink()

@@ -1,5 +1,3 @@
-"""Predictions at any size, in tiles, and averaged over views."""
-
 import jax
 import numpy as np
 import pytest
@@ -71,7 +69,7 @@ def test_a_mirrored_image_has_the_mirrored_prediction(trained, image):
   np.testing.assert_allclose(one.entropy, other.entropy[:, ::-1], atol=1e-5)
 
 
-# One pixel, lines, less than a tile, exactly one, one pixel more, several.
+# One pixel, lines, less than a tile, one tile, one pixel more, several tiles.
 @pytest.mark.parametrize(
   'size',
   [(1, 1), (1, 90), (90, 1), (53, 71), (128, 256), (129, 257), (300, 517)],

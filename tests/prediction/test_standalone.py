@@ -1,4 +1,4 @@
-"""launch.export: its files are used where this package does not exist."""
+"""launch.export: its files work without this package."""
 
 import functools
 import json
@@ -18,7 +18,7 @@ from pointsup_jax.models import pretrained
 from pointsup_jax.prediction import image_program, segmenting, standalone
 
 SIZES = ((64, 128), (1, 1), (270, 180))
-# -I: neither this folder nor PYTHONPATH; the package may be installed, though.
+# -I: without this folder and PYTHONPATH; the package may still be installed.
 SCRIPT = """
 import sys
 for name in ('pointsup_jax', 'flax', 'PIL', 'cv2'):
@@ -44,7 +44,6 @@ def exported(workdir, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def twin(trained):
-  """The same program, from the package."""
   parts = {k: getattr(trained, k) for k in ('segmenter', 'variables', 'size')}
   return jax.jit(functools.partial(image_program.segment, **parts))
 
@@ -73,7 +72,7 @@ def test_the_program_says_the_same_without_this_package(
 
 
 def test_the_program_says_what_predict_says(twin, trained, images):
-  """But for the few pixels that resizing leaves one level of 255 apart."""
+  """Except for the few pixels that resizing leaves one level of 255 apart."""
   views = segmenting.plain(trained.size)
   segmenter = using.segmenter_of(trained, views)
   image = using.pixels(images / 'a/1.png')
@@ -89,7 +88,7 @@ def test_the_program_says_what_predict_says(twin, trained, images):
       clear = top[..., -1] - top[..., -2] > 1e-5
       assert clear.mean() > 0.99
       np.testing.assert_array_equal(labels[0][clear], ours.labels[clear])
-    # A network of ten steps of training makes much of little.
+    # After ten steps of training the network amplifies small differences.
     assert difference.mean() < 0.01
     assert (np.asarray(labels[0]) != ours.labels).mean() < 0.01
 

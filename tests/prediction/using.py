@@ -1,4 +1,4 @@
-"""A model that was trained for a moment, and the programs that use it."""
+"""A briefly trained model and the programs that use it."""
 
 import json
 import pathlib
@@ -13,17 +13,14 @@ from pointsup_jax.data.streets import scenes
 from pointsup_jax.prediction import loaded_model, segmenting
 from pointsup_jax.training import sharding
 
-SIZE = (64, 128)  # at which the network sees images
-# The network's own, larger, taller, uneven, and one of many tiles.
+SIZE = (64, 128)  # the network's input
+# The network's size, larger, taller, uneven, and one of many tiles.
 SIZES = (SIZE, (150, 200), (270, 180), (67, 131), (620, 500))
 PALETTE = [[i, 255 - i, 7 * i] for i in range(19)]
 
 
 def train(folder: pathlib.Path) -> pathlib.Path:
-  """A workdir with the models of stage 1, and their evaluated predictions.
-
-  The evaluation images are in folder/data/images, of all `SIZES`.
-  """
+  """Trains stage 1 and saves predictions for folder/data/images (`SIZES`)."""
   data = folder / 'data'
   for i, size in enumerate(SIZES):
     image, labels = scenes.render('camera', 'test', i, 0, size)
@@ -51,19 +48,16 @@ def train(folder: pathlib.Path) -> pathlib.Path:
 
 
 def pixels(path: pathlib.Path) -> np.ndarray:
-  """The content of a PNG."""
   return np.asarray(Image.open(path))
 
 
 def segmenter_of(trained: loaded_model.Loaded, views) -> segmenting.Segmenter:
-  """What launch.predict uses."""
   return segmenting.Segmenter(
     trained.segmenter, trained.variables, views, sharding.split(sharding.mesh())
   )
 
 
 def small_logits(segmenter: segmenting.Segmenter, image: np.ndarray, views):
-  """Those of one image, of all views."""
   seen = segmenting.as_seen(image, views)
   return segmenter.small_logits({k: x[None] for k, x in seen.items()})[0]
 

@@ -1,5 +1,3 @@
-"""Where the clicks went, and how often they contradicted the model."""
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,6 @@ from pointsup_jax.report import click_statistics
 
 @pytest.fixture
 def found():
-  """Of six points in two images."""
   patches, guesses = (0, 3, 3, 0, 0, 0), (0, 0, 1, 1, 1, 2)
   points = zip('aaabbb', patches, guesses, (1, 1, 1, 1, 2, 2), strict=True)
   requests = [

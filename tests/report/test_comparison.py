@@ -1,12 +1,10 @@
-"""What the scores say: which classes are lost to which, and where."""
-
 import numpy as np
 import pytest
 import scored
 
 from pointsup_jax.report import comparison
 
-# road, car, sky (in no label but predicted), train (nowhere)
+# road, car, sky (only predicted), train (absent)
 MATRIX = np.array([[90, 8, 2, 0], [30, 70, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
 
 
@@ -68,4 +66,4 @@ def test_differences_are_to_the_model_before():
   first, second = comparison.differences(models)
   assert first is None
   assert second[0] == pytest.approx(90 / 130 - 1)
-  assert np.isnan(second[1:]).all()  # there was no car to be found before
+  assert np.isnan(second[1:]).all()  # the first model's are undefined

@@ -1,5 +1,3 @@
-"""What the answers cost."""
-
 import pytest
 
 from pointsup_jax.annotation import records

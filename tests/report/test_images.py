@@ -1,5 +1,3 @@
-"""The points that are drawn over an image."""
-
 import numpy as np
 
 from pointsup_jax.annotation import records
@@ -21,5 +19,4 @@ def test_patches_and_points_lie_where_they_were_asked():
   places = [(dot.row, dot.col) for dot in tile.dots]
   assert places == [(9, 20 + i) for i in range(5)]
   assert [dot.answer for dot in tile.dots] == [1, 2, 255, None, None]
-  # Only another class contradicts the guess.
   assert [dot.agrees for dot in tile.dots] == [True, False, True, True, True]

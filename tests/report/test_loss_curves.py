@@ -1,5 +1,3 @@
-"""Curves from the lines of metrics.jsonl."""
-
 import numpy as np
 
 from pointsup_jax.report import loss_curves

@@ -1,5 +1,3 @@
-"""The files that go into a paper."""
-
 import csv
 import io
 

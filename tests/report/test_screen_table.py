@@ -1,5 +1,3 @@
-"""The table of IoU that ends a run."""
-
 import numpy as np
 import pytest
 

@@ -1,5 +1,3 @@
-"""What is wrong with a config is said in one line, before anything starts."""
-
 import pytest
 import saying
 

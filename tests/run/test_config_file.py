@@ -193,7 +193,7 @@ def test_a_run_whose_points_are_being_labelled_is_not_deleted(claimed):
 
 
 def ask(run: workdir.Workdir, annotator: str = oracle.NAME) -> None:
-  """Six requests, four of which somebody has answered."""
+  """Six requests, four of them answered."""
   run.annotations.parent.mkdir()
   with store_lib.Store(run.annotations) as store:
     people.fill(store, (96, 192), ['a'], 6)

@@ -1,5 +1,3 @@
-"""What --dry_run says of a workdir, whatever has been done in it."""
-
 import sqlite3
 
 import people
@@ -32,7 +30,6 @@ def run(tmp_path):
 
 @pytest.fixture
 def several():
-  """A config of several points a patch."""
   config = streets_active.get_config()
   config.acquire.k, config.acquire.n = 10, 5
   return config
@@ -44,7 +41,7 @@ def reach(phase: workdir.Phase, step: int):
 
 
 def acquired(run, images=40, points=5, finished=True):
-  """A workdir in which stage 1 is done, and `images` have been asked about."""
+  """A workdir after stage 1, with `points` asked in each of `images`."""
   config_file.claim(run.workdir, run.config, run.classes)
   reach(run.workdir.source_only, 600)
   reach(run.workdir.uda, 500)
@@ -52,7 +49,7 @@ def acquired(run, images=40, points=5, finished=True):
   run.workdir.annotations.parent.mkdir()
   with store_lib.Store(run.workdir.annotations) as store:
     people.fill(store, SIZE, [f'{i:03}' for i in range(images)], points)
-  # Opening it as the stages do would change a byte of the file.
+  # Opening the store as the stages do would now change a byte of it.
   other = sqlite3.connect(run.workdir.annotations)
   other.execute('PRAGMA journal_mode = DELETE')
   other.close()
@@ -65,7 +62,7 @@ def show(run, stages=STAGES):
 
 
 def said(run, capsys, stages=STAGES):
-  """The lines of the plan; checks that no file was touched for it."""
+  """The lines of the plan; checks that it touches no file."""
 
   def state():
     return {

@@ -1,5 +1,3 @@
-"""What is kept of the commands that ran a stage."""
-
 import pytest
 
 from pointsup_jax import errors
@@ -36,7 +34,7 @@ def test_half_a_line_of_a_full_disk_is_passed_over(tmp_path):
 
 def test_a_full_disk_does_not_hide_what_ended_the_stage(tmp_path):
   folder = workdir.Workdir(tmp_path)
-  folder.history.mkdir()  # nothing can be added to it
+  folder.history.mkdir()  # so that nothing can be appended
   with pytest.raises(errors.Stopped), history.recorded(folder, 'uda'):
     raise errors.Stopped
   with pytest.raises(IsADirectoryError), history.recorded(folder, 'uda'):

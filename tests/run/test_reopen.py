@@ -1,5 +1,3 @@
-"""A run is opened from its workdir alone."""
-
 import pytest
 from saying import message
 

@@ -1,5 +1,3 @@
-"""The stage that waits for people: their answers come in from a file."""
-
 import people
 import pytest
 import saying
@@ -17,7 +15,7 @@ SIZE = (96, 192)
 
 @pytest.fixture
 def run(tmp_path):
-  """A run that has asked."""
+  """A run after acquisition."""
   config = streets_active.get_config()
   config.annotate.oracle = 'file'
   folder = workdir.Workdir(tmp_path / 'run')

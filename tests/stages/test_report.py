@@ -1,4 +1,4 @@
-"""The report of workdirs that are whole, partial, or full of odd names."""
+"""The report of complete and partial workdirs, and of hostile names."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ DOMAINS = ('source', 'target', 'evaluation')
 
 @pytest.fixture
 def data(tmp_path):
-  """Four images of four classes, under names that try everything."""
+  """Four images of four classes, with hostile names."""
   root = tmp_path / 'data'
   rng = np.random.default_rng(0)
   for folder in ('images', 'labels', 'splits'):
@@ -62,7 +62,6 @@ def open_run(tmp_path, data, asked='report', **fields):
 
 
 def log(phase, *names):
-  """Writes the metrics of a phase."""
   phase.metrics.parent.mkdir(parents=True, exist_ok=True)
   losses = dict.fromkeys(names, 0.5)
   lines = [{'step': step, 'seconds': step} | losses for step in (1, 2)]
@@ -70,7 +69,7 @@ def log(phase, *names):
 
 
 def score(opened, model, scale=1):
-  """Writes the scores of a model; nothing of the last class is in the truth."""
+  """Writes the scores of a model; the truth has no pixel of the last class."""
   matrix = [[9, 1, 0, 0], [2, 7 * scale, 0, 1], [0, 3, 5, 0], [0, 0, 0, 0]]
   of_images = {name: 0.1 * i for i, name in enumerate(NAMES)}
   json_files.write(
@@ -80,7 +79,7 @@ def score(opened, model, scale=1):
 
 
 def ask(opened, answers=('label', 'unsure'), points=1):
-  """Records a point in each image, or none, and answers some."""
+  """Records `points` in each image and answers some."""
   path = opened.workdir.annotations
   path.parent.mkdir(parents=True, exist_ok=True)
   with store_lib.Store(path) as store:
@@ -106,7 +105,6 @@ def whole(opened):
 
 
 def made(opened):
-  """The text of its report."""
   report.make(opened)
   return (opened.workdir.report / 'index.html').read_text()
 
@@ -159,7 +157,7 @@ def test_a_browser_shows_it_from_disk_and_names_stay_text(tmp_path, data):
   known = json_files.read(opened.workdir.evaluation('adapt', 'dusk_test'))
   assert shown['rows'][-1][0] == 'mIoU'
   assert shown['rows'][-1][-2] == f'{100 * known["miou"]:.1f}'
-  assert shown['rows'][-2][1:] == ['–'] * 5  # in no label
+  assert shown['rows'][-2][1:] == ['–'] * 5  # absent from the labels
   assert f'{CLASSES[3]}: predicted all the same' in shown['body']
   assert '<b>ana</b>' in shown['body']
 
@@ -179,7 +177,7 @@ def test_the_files_beside_it_are_there_and_it_fits_a_mail(tmp_path, data):
     'index.html', 'iou.csv', 'iou.tex', 'confusion.csv', 'clicks.csv',
   }  # fmt: skip
   assert (folder / 'index.html').stat().st_size < 5e6
-  report.make(opened)  # the same again, but for the time
+  report.make(opened)  # equal but for the time
   assert pictures == {name: (folder / name).read_bytes() for name in pictures}
 
 

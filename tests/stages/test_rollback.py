@@ -1,5 +1,3 @@
-"""A phase whose batches break its model goes back and leaves them out."""
-
 import contextlib
 import json
 import types
@@ -40,7 +38,7 @@ def a_run(folder, on_nan='rollback'):
 
 
 def fresh_state(*unused):
-  """A small one, whose parts need not fit together."""
+  """A small state; its parts need not fit together."""
   return learner.State(
     step=jnp.zeros((), jnp.int32),
     segmenter={'params': jnp.zeros(3)},
@@ -51,10 +49,10 @@ def fresh_state(*unused):
 
 @pytest.fixture
 def game(monkeypatch):
-  """Stands in for training: a batch is its step's number.
+  """Replaces training: a batch is its step's number, which the state adds up.
 
-  The state remembers what it was fed, except that some steps break one part of
-  it. `fed` has the numbers; `killed_at`, once reached, ends the run.
+  Steps in `broken` turn a part of it to NaN. `fed` lists the batches; the run
+  ends at step `killed_at`.
   """
 
   game = types.SimpleNamespace(broken={}, fed=[], killed_at=None, compiled=0)
@@ -96,7 +94,6 @@ def game(monkeypatch):
 
 
 def train(run):
-  """Trains it to the end."""
   phase.train(
     run,
     run.workdir.uda,
@@ -122,7 +119,7 @@ def skipped(run):
 
 
 def expected(without):
-  """A weight after the steps that were not left out."""
+  """A weight after all steps but those in `without`."""
   value = 0.0
   for step in range(1, STEPS + 1):
     if step not in without:
@@ -164,7 +161,7 @@ def test_a_run_that_is_killed_at_any_moment_leaves_out_the_same(game, tmp_path):
     with contextlib.suppress(KeyboardInterrupt):
       train(killed)
   assert_without(train(killed), [6, 7])
-  # Until it is noticed, back for a look at 5 and 6, without 6; the same with 7.
+  # Until noticed; back to look at 5 and 6, then without 6; the same with 7.
   assert trail == [
     *range(1, 8), *range(5, 7), *range(5, 9), *range(5, 8), *range(5, 13),
   ]  # fmt: skip
@@ -173,7 +170,7 @@ def test_a_run_that_is_killed_at_any_moment_leaves_out_the_same(game, tmp_path):
 def test_it_gives_up_where_leaving_out_does_not_help(game, tmp_path):
   game.broken = {'segmenter': list(range(6, 13))}
   run = a_run(tmp_path)
-  for _ in range(2):  # and so it does when it is run again
+  for _ in range(2):  # the same when run again
     with pytest.raises(errors.UserError) as caught:
       train(run)
     assert not isinstance(caught.value, loop.Diverged)

@@ -1,5 +1,3 @@
-"""What is done around the stages."""
-
 import pytest
 
 from pointsup_jax import errors

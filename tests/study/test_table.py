@@ -1,5 +1,3 @@
-"""Means, intervals and shares of the gap, paired by seed."""
-
 import csv
 import io
 import math
@@ -36,7 +34,7 @@ def test_rows_are_compared_seed_by_seed():
   lines = {line.row.title: line for line in table_lib.lines(ROWS, 4000)}
   assert lines['UDA'].gain is None
   assert lines['UDA'].gap is None
-  # Gains of 4, 3 and 6 although the seeds lie ten points apart.
+  # Gains of 4, 3 and 6, although the seeds lie ten points apart.
   assert lines['k=2'].gain == pytest.approx(table_lib.interval([4, 3, 6]))
   assert lines['k=2'].gap == pytest.approx(table_lib.interval([20, 20, 25]))
   assert lines['k=0'].gap.mean == 0
@@ -102,7 +100,7 @@ def test_the_curve_is_drawn(tmp_path):
   image = np.asarray(Image.open(path).convert('RGB')).astype(int)
   blue = np.abs(image - (0x00, 0x72, 0xB2)).sum(-1) < 30
   assert blue.sum() > 500
-  # It rises from left to right.
+  # The curve rises from left to right.
   rows, cols = np.nonzero(blue[:, : image.shape[1] * 2 // 3])
   left, right = cols < np.quantile(cols, 0.2), cols > np.quantile(cols, 0.8)
   assert rows[left].mean() > rows[right].mean() + 50

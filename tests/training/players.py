@@ -1,4 +1,4 @@
-"""A small game for tests: tiny networks, random images."""
+"""Tiny networks and random images for tests."""
 
 import functools
 
@@ -14,7 +14,6 @@ CLASSES = 5
 
 @functools.cache
 def small_learner(target_statistics: bool = False) -> learner.Learner:
-  """Networks of a few thousand parameters."""
   return learner.Learner(
     segmenter=deeplab.DeepLabV2(CLASSES, blocks=(1, 1, 1, 1), width=4),
     discriminator=discriminator.Discriminator(width=4),
@@ -34,24 +33,21 @@ def small_learner(target_statistics: bool = False) -> learner.Learner:
 
 
 def fresh_state(opponents: tuple[str, ...], seed: int = 0) -> learner.State:
-  """A state at step 0."""
   players = small_learner()
   key = jax.random.key(seed)
   return players.init(key, players.init_segmenter(key), opponents)
 
 
 def abstract(state):
-  """What a checkpoint of such a state is restored to."""
+  """The shapes and placements to restore a checkpoint with."""
   return checkpoint.abstract(state, sharding.replicated(sharding.mesh()))
 
 
 def assert_equal(one, two):
-  """Two states, or parts of them, are the same to the last bit."""
   jax.tree.map(np.testing.assert_array_equal, one, two)
 
 
 def random_pair(seed: int, target_labels: bool = True) -> Pair:
-  """One batch of both domains."""
   rng = np.random.default_rng(seed)
 
   def batch() -> Batch:

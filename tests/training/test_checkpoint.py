@@ -1,4 +1,4 @@
-"""What becomes of checkpoints on a disk that fails, fills up or flips bits."""
+"""Checkpoints on a disk that fails, fills up or flips bits."""
 
 import errno
 import functools
@@ -21,7 +21,7 @@ from pointsup_jax.training import checkpoint, checksums, learner
 
 @functools.cache
 def numbered(step):
-  """A state unlike those of other steps; its parts need not fit together."""
+  """A state that differs between steps; its parts need not fit together."""
 
   def arrays(seed, offset=0):
     values = jax.random.normal(jax.random.key(seed), (3, 64)) + offset
@@ -47,7 +47,6 @@ def restore(folder, like=None, keep=2):
 
 
 def restore_segmenter(folder, step=None):
-  """As who reads a model does."""
   with checkpoint.Checkpoints(folder) as checkpoints:
     shapes = players.abstract(numbered(0).segmenter)
     return checkpoints.restore_segmenter(shapes, step)
@@ -67,7 +66,6 @@ def saved(tmp_path_factory):
 
 @pytest.fixture
 def folder(saved, tmp_path):
-  """A copy that may be damaged."""
   return shutil.copytree(saved, tmp_path / 'checkpoints')
 
 
@@ -87,7 +85,7 @@ def truncate(path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize('damage', [flip, truncate, pathlib.Path.unlink])
 def test_no_damage_to_any_file_goes_unnoticed(saved, tmp_path, damage, capsys):
-  """Either the right values come back, or those of the step before."""
+  """Restores either the right values or those of the step before."""
   names = [
     path.relative_to(saved / '2')
     for path in sorted((saved / '2').rglob('*'))
@@ -118,12 +116,12 @@ def test_no_damage_to_any_file_goes_unnoticed(saved, tmp_path, damage, capsys):
 def test_the_segmenter_is_as_safe_as_the_whole_state(folder):
   flip(next((folder / '2' / 'training' / 'd').iterdir()))
   step, _ = restore_segmenter(folder)
-  assert step == 2  # the rest is damaged, but nobody asked for it
+  assert step == 2  # the rest is damaged, but not read
   flip(next((folder / '2' / 'segmenter' / 'd').iterdir()))
   step, segmenter = restore_segmenter(folder)
   assert step == 1
   players.assert_equal(segmenter, numbered(1).segmenter)
-  assert steps_in(folder) == [1, 2]  # a reader deletes nothing
+  assert steps_in(folder) == [1, 2]  # reading deletes nothing
 
 
 def test_a_step_without_checksums_is_damaged(folder, capsys):
@@ -150,7 +148,7 @@ def assert_unreadable(folder, *words, like=None):
 
 
 def test_what_no_checksum_convicts_is_not_given_up(folder, monkeypatch):
-  """A disk that does not answer now may do so tomorrow."""
+  """A disk that does not answer now may do so later."""
 
   def broken(*args, **kwargs):
     raise OSError(5, os.strerror(5))
@@ -197,7 +195,7 @@ def test_a_step_has_its_name_only_once_it_has_its_checksums(
 
   monkeypatch.setattr(checksums, 'write', slowly)
   with checkpoint.Checkpoints(tmp_path, keep=1) as checkpoints:
-    checkpoints.save(numbered(1))  # and does not wait for it
+    checkpoints.save(numbered(1))  # without waiting
     assert hashing.wait(60)
     assert not (tmp_path / '1').exists()
     go_on.set()
@@ -216,7 +214,7 @@ def test_a_disk_that_is_full_loses_nothing(tmp_path, monkeypatch):
     message = saying.message(lambda: save(tmp_path, [2], keep=1))
   for words in (f'{tmp_path}/2', 'No space left', 'the same command'):
     assert words in message
-  # Only reads: two who may write would both clear up what was not finished.
+  # keep=0 only reads: a second writer would clear up unfinished saves too.
   players.assert_equal(restore(tmp_path, keep=0), numbered(1))
   save(tmp_path, [2], keep=1)
   assert steps_in(tmp_path) == [2]

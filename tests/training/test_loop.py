@@ -1,5 +1,3 @@
-"""The loop: saving, resuming, stopping, and refusing NaN."""
-
 import itertools
 
 import jax
@@ -20,7 +18,7 @@ def abstract():
 
 @jax.jit
 def add_batch(state: learner.State, batch):
-  """A stand-in for training: the state remembers what it was fed."""
+  """Replaces training: the state records its batches."""
   segmenter = jax.tree.map(lambda x: x * 0.5 + batch, state.segmenter)
   state = state.replace(step=state.step + 1, segmenter=segmenter)
   return state, {'loss': 1.0 / (10.0 - batch)}
@@ -47,7 +45,6 @@ def run(folder, steps, batches=itertools.count, train_step=add_batch):
 
 
 def saved(folder):
-  """The checkpoints of a run, to be read."""
   return checkpoint.Checkpoints(folder / 'checkpoints')
 
 
@@ -63,7 +60,7 @@ def nan_loss_at_6(state, batch):
 
 
 def break_at_3(state, batch):
-  """Between two looks at the loss."""
+  """Breaks the model between two looks at the loss."""
   state, metrics = add_batch(state, batch)
   bad = jnp.where(batch >= 2, jnp.nan, 0.0)
   segmenter = jax.tree.map(lambda x: x + bad, state.segmenter)

@@ -54,7 +54,7 @@ def test_sgd_is_torch_s_with_two_rates_and_frozen_batch_norm(repeat):
 
     p, buffer = leaf(params), None
     for step, grad in enumerate(grads):
-      fresh = buffer is None  # torch: so it is for all repetitions of a step
+      fresh = buffer is None  # torch: for all repetitions of a step
       for _ in range(times if repeat else 1):
         gradient = leaf(grad) + decay * p
         buffer = gradient if fresh else momentum * buffer + gradient

@@ -1,5 +1,3 @@
-"""What one step may and may not depend on, and what it changes."""
-
 import functools
 
 import jax
@@ -33,7 +31,6 @@ def fresh(strategy):
 
 
 def taken(strategy, pair, answers=0.0, **options):
-  """The state after one step, and its metrics."""
   return compiled(strategy, answers, **options)(fresh(strategy), pair)
 
 
@@ -65,7 +62,7 @@ def test_point_labels_matter_in_stage_3_whatever_the_strategy(strategy):
   without, bare_metrics = taken(strategy, bare, answers=1.0)
   assert not equal(with_labels.segmenter, without.segmenter)
   assert metrics['answers_main'] > 0
-  # No labelled pixel: a loss of zero, and nothing turns to NaN.
+  # Without labelled pixels the loss is zero, not NaN.
   assert bare_metrics['answers_main'] == 0
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(without))
 
@@ -92,7 +89,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
 
 
 def pair_with_answers(shares=(0.1, 0.6)):
-  """A pair whose target has answers and guesses, so many of each."""
+  """A pair whose target has these shares of answers and guesses."""
   pair = players.random_pair(0)
   known = pair.target.labels
   random = np.random.default_rng(5).random(known.shape)
@@ -108,7 +105,7 @@ def test_answers_and_guesses_are_weighted_apart(separate_means):
   labels, answered = pair.target.labels, pair.target.answered
   options = {'guesses': 0.5, 'separate_means': separate_means}
   _, m = taken(SOURCE_ONLY, pair, answers=2.0, **options)
-  # What a step says that knows one kind of labels alone.
+  # The step's metrics for each kind of labels alone.
   kinds = {}
   for kind, mask in (('answers', answered), ('guesses', ~answered)):
     alone = pair.target._replace(

@@ -14,7 +14,7 @@ from pointsup_jax.training import learner, optimizers, step
 from pointsup_jax.types import Batch, Outputs, Pair
 from pointsup_jax.uda import advent
 
-# float32 itself wanders this far from float64 (reference/README.md).
+# float32 drifts this far from float64 (reference/README.md).
 TOLERANCES = (1e-5, 1e-4, 1e-3, 3e-3)
 CLASSES = 19
 
@@ -46,7 +46,7 @@ def segmenter_tensors(shared, recipe):
 
 
 def opponent_params(recipe, player):
-  """Our names: conv2 is the layer that torch calls '2'."""
+  """Renames torch's layers: conv2 is its '2'."""
   widths = (CLASSES, 64, 128, 256, 512, 1)
   params = {}
   for layer, (inside, outside) in enumerate(itertools.pairwise(widths)):
@@ -136,7 +136,7 @@ def test_every_loss_of_every_step(run, reference, i):
 
 
 def tensors(state):
-  """Everything trained, under torch's names and in its layout."""
+  """All trained tensors, under torch's names and in its layout."""
   found = pretrained.to_torch(state.segmenter)
   for head, player in state.opponents.items():
     for layer, params in player.params.items():

@@ -1,4 +1,4 @@
-"""TensorBoard's events hold what metrics.jsonl holds, once and in order."""
+"""TensorBoard's events match metrics.jsonl, once and in order."""
 
 import importlib
 import struct
@@ -17,7 +17,6 @@ def _as_in_a_new_process():
 
 
 def events(folder):
-  """All events of the one file in a folder."""
   event_pb2 = pytest.importorskip('tensorboardX.proto.event_pb2')
   (path,) = folder.glob('events.out.tfevents.*')
   data, found = path.read_bytes(), []
@@ -53,7 +52,7 @@ def test_a_resumed_phase_has_every_step_once_and_the_new_values(tmp_path):
   losses = [(step, value) for step, name, value in found if name == 'loss']
   assert losses == [(10, 10.0), (20, 40.0), (30, 60.0), (40, 80.0)]
   assert {name for _, name, _ in found} == {'loss', 'seconds'}
-  # A TensorBoard that is open drops what it has read before.
+  # An open TensorBoard discards what it read before.
   all_ = events(path.parent / 'tensorboard')
   assert [x.step for x in all_ if x.session_log.status == 1] == [0]
   killed.close()

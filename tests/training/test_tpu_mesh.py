@@ -1,8 +1,8 @@
-"""The mesh on real TPU slices, whose layout the TPU's own compiler knows.
+"""The mesh on real TPU slices, as laid out by the TPU's own compiler.
 
-No TPU is needed, but libtpu: POINTSUP_LIBTPU names a folder with the release
-that fits jax (.ci/run makes it). It is loaded in a process of its own, because
-every program that finds it looks for a TPU.
+Needs libtpu, not a TPU: POINTSUP_LIBTPU names a folder with the release that
+fits jax (.ci/run makes it). A separate process loads it, because any program
+that finds it looks for a TPU.
 """
 
 import json
@@ -54,7 +54,7 @@ def slices():
       **os.environ,
       'JAX_PLATFORMS': 'cpu',
       'PYTHONPATH': os.pathsep.join([os.getcwd(), LIBTPU]),
-      'TPU_SKIP_MDS_QUERY': '1',  # no machine is asked where it stands
+      'TPU_SKIP_MDS_QUERY': '1',  # skip the metadata server
       'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
     },
   )

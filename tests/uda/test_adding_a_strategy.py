@@ -1,5 +1,3 @@
-"""docs/ADDING_A_STRATEGY.md, done."""
-
 import functools
 import pathlib
 import re
@@ -20,7 +18,7 @@ PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'ADDING_A_STRATEGY.md'
 
 @pytest.fixture
 def build(monkeypatch):
-  """The page's strategy, entered in the table as the page says."""
+  """The strategy from docs/ADDING_A_STRATEGY.md, registered as it says."""
   code, line, *_ = re.findall(r'```python\n(.*?)```', PAGE.read_text(), re.S)
   assert len(code.splitlines()) < 40
   module = types.ModuleType('max_squares')

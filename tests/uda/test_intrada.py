@@ -1,5 +1,3 @@
-"""Ranking and splitting the target, IntraDA's way."""
-
 import pytest
 
 from pointsup_jax.uda import intrada

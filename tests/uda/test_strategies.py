@@ -1,4 +1,4 @@
-"""What each method minimises, against NumPy in float64."""
+"""Each method's loss against float64 NumPy."""
 
 import functools
 
@@ -38,7 +38,7 @@ def bce(logits, label):
 
 
 def judge(head, maps):
-  """An opponent that weighs the classes, another way for each head."""
+  """An opponent with other class weights for each head."""
   weights = np.arange(CLASSES, dtype=np.float32) - 1.5
   return (maps * weights).sum(-1, keepdims=True) * {'aux': 1, 'main': -2}[head]
 
@@ -84,7 +84,7 @@ def test_source_only_adds_nothing():
 def test_every_phase_of_every_method_has_a_strategy():
   for name in uda.names():
     phases = uda.phases(name)
-    assert phases[-1].name == ''  # uda/ itself holds what stage 2 reads
+    assert phases[-1].name == ''  # stage 2 reads uda/ itself
     assert not phases[0].within_target
     assert len({phase.name for phase in phases}) == len(phases)
     for phase in phases:

@@ -1,5 +1,3 @@
-"""Pictures of points show the pixel and hide nothing of it."""
-
 import numpy as np
 import pytest
 

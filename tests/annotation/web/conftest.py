@@ -1,5 +1,3 @@
-"""A store, the site that serves it, and a browser that has come in."""
-
 import pages
 import pytest
 

@@ -1,4 +1,4 @@
-"""A store with a few points, and a browser that has come in to label them."""
+"""A small store, its site and a client that has signed in."""
 
 import contextlib
 import itertools
@@ -20,7 +20,7 @@ URL = f'http://127.0.0.1:{PORT}'
 
 
 class Images:
-  """Small images, twice as large as the size at which points count."""
+  """Images at twice the size of the points' coordinates."""
 
   def __init__(self, count: int = 2) -> None:
     self.names = tuple(f'town/{i:03}' for i in range(count))
@@ -32,7 +32,7 @@ class Images:
 
 
 def fill(path, images=2, per_image=6):
-  """Makes a store: images of 16 x 32 pixels with points in their patches."""
+  """Makes a store of 16 x 32 images with points."""
   with store_lib.Store(path) as store:
     for i, name in enumerate(Images(images).names):
       requests = []
@@ -48,7 +48,6 @@ def fill(path, images=2, per_image=6):
 
 @contextlib.contextmanager
 def open_site(path, overlap=0.0, images=2):
-  """The site of a store that `fill` made."""
   thread = store_thread.StoreThread(path, len(NAMES), overlap)
   with contextlib.closing(thread):
     yield site.Site(
@@ -64,7 +63,7 @@ def open_site(path, overlap=0.0, images=2):
 
 
 class Page:
-  """What app.js does, without the drawing."""
+  """Makes the requests that app.js makes."""
 
   def __init__(self, site, name='ana', window='w1'):
     self.client = testclient.TestClient(
@@ -82,13 +81,11 @@ class Page:
     return self.client.post(f'/api/{route}', json=body)
 
   def points(self, want=3):
-    """Ids of what is handed out."""
     reply = self.post('points', window=self.window, want=want)
     assert reply.status_code == 200, reply.text
     return [point['id'] for point in reply.json()['points']]
 
   def body(self, point, /, **fields):
-    """An answer as the page would send it."""
     return {
       'point': point,
       'answer': 'label',

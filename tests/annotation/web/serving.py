@@ -1,4 +1,4 @@
-"""Serves the points of `pages` in a process of its own: FOLDER PORT IMAGES."""
+"""Serves the points of `pages` in its own process: FOLDER PORT IMAGES."""
 
 import pathlib
 import sys

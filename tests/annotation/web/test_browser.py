@@ -1,4 +1,4 @@
-"""The page in a real browser, by key presses alone, through every mishap."""
+"""The page in a real browser, mostly by key presses."""
 
 import os
 import pathlib
@@ -21,7 +21,7 @@ from selenium.webdriver.common import by, keys  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-# Notes when a key goes down and when the next point is on the screen.
+# Times each key press until the next point is shown.
 STOPWATCH = """
   window.times = [];
   let pressed = 0;
@@ -41,7 +41,7 @@ def browser(tmp_path):
 
 
 class Server:
-  """The server in a process of its own, always on the same port."""
+  """The server in its own process, always on the same port."""
 
   def __init__(self, folder):
     self.folder = folder
@@ -50,7 +50,7 @@ class Server:
     pages.fill(folder / 'annotations.sqlite', IMAGES, per_image=10)
 
   def start(self):
-    """Starts it and returns its link."""
+    """Starts the server and returns its link."""
     here = pathlib.Path(__file__).parent
     arguments = (self.folder, self.port, IMAGES)
     self.process = subprocess.Popen(
@@ -69,12 +69,11 @@ class Server:
     self.process.wait()
 
   def said(self):
-    """All answers that stand, in order."""
     with store_lib.Store(self.folder / 'annotations.sqlite') as store:
       return store.answers_by_person()
 
   def answers(self):
-    """(point, label) of all that stands, in order; None: unsure."""
+    """(point, label) of all current answers, in order; None: unsure."""
     return [(x.request, x.label) for x in self.said()]
 
 
@@ -87,7 +86,6 @@ def server(tmp_path):
 
 
 def wait(condition, seconds=20):
-  """Waits until something is true, and gives it back."""
   end = time.monotonic() + seconds
   while not (found := condition()):
     assert time.monotonic() < end, 'nothing happened'
@@ -109,7 +107,7 @@ def text(browser, element):
 
 def come_in(browser, link, name='ana'):
   browser.get(link)
-  # The link's own page goes on to the one that asks for a name.
+  # The link's page redirects to the one that asks for a name.
   asks = "return document.getElementById('name-sheet')?.open"
   wait(lambda: browser.execute_script(asks))
   press(browser, name + keys.Keys.ENTER)
@@ -118,7 +116,6 @@ def come_in(browser, link, name='ana'):
 
 @pytest.fixture
 def page(browser, server):
-  """The browser, once it has come in."""
   come_in(browser, server.start())
   return browser
 
@@ -139,7 +136,6 @@ def test_answers_survive_undo_reload_and_a_killed_server(page, server, capsys):
   wait(lambda: text(page, 'count') == '20 of 30')
   assert server.answers() == expected
 
-  # Undo brings the point back, and the next answer replaces the old one.
   press(page, keys.Keys.BACKSPACE)
   wait(lambda: shown(page) == expected[-1][0])
   wait(lambda: text(page, 'count') == '19 of 30')
@@ -151,7 +147,7 @@ def test_answers_survive_undo_reload_and_a_killed_server(page, server, capsys):
   wait(lambda: shown(page) not in (None, *(x for x, _ in expected)))
   assert server.answers() == expected
 
-  # Nobody is there: answers wait, the page says so, and nothing is counted.
+  # Without a server answers wait, the page says so and nothing is counted.
   server.kill()
   expected += [(label(page, '1'), 0), (label(page, '3'), 2)]
   wait(lambda: '2 answers wait' in text(page, 'notice'))
@@ -217,7 +213,7 @@ def test_search_confirm_and_skip_by_keys_alone(page, server):
   press(page, 'sk' + keys.Keys.ENTER)
   wait(lambda: shown(page) != first)
   second = shown(page)
-  press(page, keys.Keys.ENTER)  # the guess is hidden: it means nothing
+  press(page, keys.Keys.ENTER)  # has no meaning: the guess is hidden
   assert text(page, 'hint') == ''
   press(page, 'm')
   wait(lambda: 'The model says car' in text(page, 'hint'))
@@ -233,7 +229,7 @@ def test_the_help_sheet_opens_and_closes_by_keys(page, server):
   press(page, '?')
   sheet = page.find_element(by.By.ID, 'help-sheet')
   wait(sheet.is_displayed)
-  press(page, '1')  # it is no answer now
+  press(page, '1')  # no answer at this moment
   press(page, keys.Keys.ENTER)
   wait(lambda: not sheet.is_displayed())
   assert shown(page) == first
@@ -314,7 +310,7 @@ def test_disputes_are_settled_on_the_page(browser, server):
   wait(lambda: shown(browser) == disputed)
   assert 'ben says road, eva says sky' in text(browser, 'hint')
   press(browser, '1')
-  wait(lambda: shown(browser) == first)  # back to what is open
+  wait(lambda: shown(browser) == first)  # back to the open point
   wait(lambda: server.answers()[-1] == (disputed, 0))
   assert server.said()[-1].mode == 'adjudicate'
   label(browser, '2')
@@ -322,7 +318,6 @@ def test_disputes_are_settled_on_the_page(browser, server):
 
 
 def cells(browser):
-  """The plan's table."""
   return browser.execute_script("""
     return [...document.querySelectorAll('#budgets tr')].map((row) =>
       [row.getAttribute('aria-current'),
@@ -352,7 +347,7 @@ def test_the_plan_opens_by_keys_marks_where_one_is_and_fits(
   now = ['now  25%', '8', '1', '2', '27%', 'less than a minute']
   assert table[1][1:] == now
   assert table[4][1:] == ['100%', '30', '3', '9', '100%', '1 min']
-  # Nothing has to be scrolled for, and whoever cannot see is told the title.
+  # The sheet fits without scrolling and has the focus for screen readers.
   fits = """
     const [sheet] = arguments;
     const box = sheet.getBoundingClientRect();
@@ -364,7 +359,7 @@ def test_the_plan_opens_by_keys_marks_where_one_is_and_fits(
   assert sheet.accessible_name == 'Plan'
 
   point = shown(browser)
-  press(browser, '2')  # it is no answer now
+  press(browser, '2')  # no answer at this moment
   press(browser, keys.Keys.ESCAPE)
   wait(lambda: not sheet.is_displayed())
   assert shown(browser) == point
@@ -372,7 +367,7 @@ def test_the_plan_opens_by_keys_marks_where_one_is_and_fits(
   assert label(browser, '3') == point
   wait(lambda: server.answers()[-1] == (point, 2))
 
-  # By mouse; then Space hides the marks rather than opening it again.
+  # After a click, Space hides the marks and does not reopen the sheet.
   button.click()
   wait(sheet.is_displayed)
   press(browser, keys.Keys.ESCAPE)

@@ -1,5 +1,3 @@
-"""Keys of classes."""
-
 import pytest
 
 from pointsup_jax.annotation.web import keys

@@ -1,5 +1,3 @@
-"""What the page's server refuses; and that nothing changes when it does."""
-
 import contextlib
 import json
 import pathlib
@@ -20,7 +18,7 @@ from pointsup_jax.run import config_check
 
 @pytest.fixture
 def unchanged(path):
-  """After the test the store is as it was before."""
+  """Checks that the test left the store unchanged."""
 
   def content():
     with store_lib.Store(path) as store:
@@ -40,12 +38,11 @@ FORM = 'application/x-www-form-urlencoded'
 
 @pytest.fixture
 def point(page):
-  """A point in the page's hands."""
   return page.points()[0]
 
 
 def send(page, route, content, headers=JSON):
-  """The status of the reply to a body of any kind."""
+  """Sends raw content and returns the status."""
   reply = page.client.post(f'/api/{route}', content=content, headers=headers)
   return reply.status_code
 
@@ -65,7 +62,7 @@ def test_the_link_leaves_a_strict_cookie_that_scripts_cannot_read(site):
   assert 'HttpOnly' in cookie
   assert 'samesite=strict' in cookie.lower()
   assert site.access.token not in cookie
-  # It goes on at an address without the token, and is not kept on the way.
+  # The page redirects to an address without the token; nothing is cached.
   assert 'url=/"' in reply.text
   assert site.access.token not in reply.text
   assert reply.headers['referrer-policy'] == 'no-referrer'
@@ -224,7 +221,6 @@ def test_a_body_of_more_than_64_kib_is_refused(page):
 
 @pytest.fixture
 def port(site):
-  """Of the site behind a real socket."""
   listener = socket.create_server(('127.0.0.1', 0))
   server = uvicorn.Server(
     uvicorn.Config(
@@ -281,7 +277,7 @@ def test_the_secret_stays_and_is_the_owners_alone(tmp_path):
   assert access.open_secret(secret).token == first.token
   assert access.open_secret(tmp_path / 'other').token != first.token
   assert len({first.token, first.cookie, first.header}) == 3
-  secret.write_text('')  # a start that was killed
+  secret.write_text('')  # as left by a killed start
   assert access.open_secret(secret).token != first.token
 
 
@@ -303,7 +299,7 @@ def test_with_remote_access_addresses_and_our_names_are_hosts(site):
   client = pages.testclient.TestClient(app, base_url=pages.URL)
   for host, code in (
     ('192.168.1.7:8765', 403),
-    ('my-host', 403),  # let in, but without the key
+    ('my-host', 403),  # allowed host, but no key
     ('evil.com', 400),
     ('192.168.1.7.evil.com', 400),
   ):

@@ -1,5 +1,3 @@
-"""What the page's server hands out, records and says."""
-
 import contextlib
 import io
 import sqlite3
@@ -14,7 +12,6 @@ from pointsup_jax.types import IGNORE
 
 
 def answers(path):
-  """All that was ever recorded."""
   with contextlib.closing(sqlite3.connect(path)) as database:
     return database.execute(
       'SELECT request_id, answer, label, annotator, seconds, active_seconds,'
@@ -189,7 +186,7 @@ def test_disputes_are_told_and_settled(tmp_path):
   (pair,) = found['pairs']
   assert pair['annotators'] == ['ana', 'ben']
   assert (pair['points'], pair['same']) == (6, 5)
-  # By hand: 5/6 the same, by chance 5/6 * 5/6.
+  # By hand: 5/6 agree, 5/6 * 5/6 by chance.
   assert pair['kappa'] == pytest.approx((5 / 6 - 25 / 36) / (1 - 25 / 36))
   with store_lib.Store(path) as store:
     assert store.answered('town/000').labels.tolist() == [1, 0, 0, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""Files of three formats, in which single answers are spoilt."""
+"""Exported files whose single entries the tests damage."""
 
 import copy
 import csv
@@ -10,8 +10,6 @@ import people
 
 
 class LabelStudio:
-  """Regions of annotations of tasks."""
-
   format_name = 'label_studio'
 
   def __init__(self, text):
@@ -47,8 +45,6 @@ class LabelStudio:
 
 
 class Cvat:
-  """Shapes of images."""
-
   format_name = 'cvat'
 
   def __init__(self, text):
@@ -89,8 +85,6 @@ class Cvat:
 
 
 class Csv:
-  """Rows."""
-
   format_name = 'csv'
 
   def __init__(self, text):
@@ -122,12 +116,11 @@ DOCUMENTS = {x.format_name: x for x in (LabelStudio, Cvat, Csv)}
 
 def remove(entry):
   parent, child = entry
-  # Not `remove`: equal ones may stand before it.
+  # Not `remove`, which would delete the first equal element.
   del parent[next(i for i, x in enumerate(parent) if x is child)]
 
 
 def repeat(entry):
-  """Adds a copy at the end, and gives it."""
   parent, child = entry
   parent.append(copy.deepcopy(child))
   return parent, parent[-1]

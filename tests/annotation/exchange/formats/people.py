@@ -1,4 +1,4 @@
-"""Other tools, and people who answer in them."""
+"""Simulates people who answer in other tools."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from pointsup_jax.annotation.exchange.formats.exchanged import ImageFile
 from pointsup_jax.data import classes as classes_lib
 
 CITYSCAPES = words_lib.Words(classes_lib.CITYSCAPES)
-# The formats that can be read, and the name of a file in each.
+# Readable formats and a file name for each.
 FILES = {
   'label_studio': 'a.json',
   'label_studio_points': 'a.json',
@@ -30,7 +30,6 @@ ODD_NAMES = (
 
 
 def request(image, row, col, patch=0, score=0.5, pseudo_label=3, round=1):
-  """A point that somebody is to label."""
   id_ = records.request_id(image, row, col)
   return records.Request(
     id_, image, row, col, patch, score, pseudo_label, round, model_step=9
@@ -38,7 +37,7 @@ def request(image, row, col, patch=0, score=0.5, pseudo_label=3, round=1):
 
 
 def fill(store, size, images, points, seed=0):
-  """Requests at random pixels: `points` of each image."""
+  """Requests `points` random pixels of each image."""
   rng = np.random.default_rng(seed)
   for image in images:
     flat = rng.choice(size[0] * size[1], points, replace=False)
@@ -52,7 +51,7 @@ def fill(store, size, images, points, seed=0):
 def export(
   store, format_name, size, words=CITYSCAPES, shown=None, which='open'
 ):
-  """The text of an export's main file, for images of the size `shown`."""
+  """The text of an export's main file; `shown` is the images' size."""
   order = exporting.prepare(
     store, exporting.select(store, which), size=size, words=words
   )
@@ -73,17 +72,16 @@ def import_file(store, path, format_name, size=(64, 128), **options):
 
 
 def check(store, text, format_name, size, words=CITYSCAPES):
-  """What the import makes of a text."""
   return verifying.check(read(text, format_name), store.requests(), size, words)
 
 
 def answer(text, format_name, said, person='ana'):
-  """A person answers points, by id, and leaves the others as they are."""
+  """Answers the points in `said` (id to word); the others stay as they are."""
   return _PEOPLE[format_name](text, said, person)
 
 
 def _in_label_studio(text, said, person):
-  """The editor copies a prediction into the annotation, ids as they are."""
+  """The editor copies the prediction, with its ids, into an annotation."""
   tasks = json.loads(text)
   for number, task in enumerate(tasks, start=1):
     (prediction,) = task['predictions']
@@ -109,7 +107,7 @@ def _in_label_studio_points(text, said, person):
         'to_name': 'image', 'value': {'choices': [said[id_]]},
       }  # fmt: skip
       task['annotations'] = [_annotation([choice], person)]
-    else:  # skipped, and seen by nobody
+    else:  # skipped, or never opened
       cancelled = _annotation([], person) | {'was_cancelled': True}
       task['annotations'] = [cancelled][: number % 2]
   return json.dumps(tasks)

@@ -1,4 +1,4 @@
-"""Files that are something else, damaged or malicious: one line each."""
+"""Damaged, malicious or wrong files: a one-line error each."""
 
 import json
 
@@ -18,8 +18,6 @@ BOMB = '<!DOCTYPE a [<!ENTITY a "ha">' + ''.join(
 
 @pytest.fixture
 def write(tmp_path):
-  """Writes a file of bytes, of text or of JSON."""
-
   def write(format_name, content):
     if not isinstance(content, str | bytes):
       content = json.dumps(content)

@@ -1,4 +1,4 @@
-"""Each oddity in a file gets its line, and touches no other point."""
+"""Each oddity in a file is reported and affects no other point."""
 
 import json
 
@@ -28,7 +28,6 @@ def said(store):
 
 @pytest.fixture(params=sorted(documents.DOCUMENTS))
 def document(request, store, said):
-  """Everything answered by ana."""
   text = people.export(store, request.param, SIZE)
   text = people.answer(text, request.param, said)
   return documents.DOCUMENTS[request.param](text)
@@ -41,14 +40,12 @@ def check(store, document):
 
 
 def check_holds(store, document, expected):
-  """There are these answers, and there is nothing to say."""
   verdict, got = check(store, document)
   assert got == expected
   assert verdict.faults == verdict.notes == []
 
 
 def check_fault(store, document, expected, *words):
-  """There are these answers, and one line with the words."""
   verdict, got = check(store, document)
   assert got == expected
   (fault,) = verdict.faults
@@ -61,7 +58,6 @@ def without(said, gone):
 
 
 def ids_of(document):
-  """The point of each entry."""
   read = people.read(document.text, document.format_name)
   return [given.point for given in read]
 
@@ -148,7 +144,7 @@ def test_a_moved_point_is_listed_and_counts(store, document, said):
   ids, entries = ids_of(document), document.entries()
   document.move(entries[2][1], 0.4, 128)
   document.move(entries[4][1], 3, 128)
-  # Two points that changed places keep their answers.
+  # Points that swapped places keep their answers.
   document.move(entries[6][1], -0.7, 128)
   verdict, got = check(store, document)
   assert got == said

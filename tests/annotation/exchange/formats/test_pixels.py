@@ -1,5 +1,3 @@
-"""Every pixel of the training size is found again in an image of any size."""
-
 import json
 
 import numpy as np
@@ -7,7 +5,7 @@ import pytest
 
 from pointsup_jax.annotation.exchange.formats import pixels
 
-# Training size and size of what is shown.
+# (training size, shown size)
 LENGTHS = [
   (1024, 2048), (1914, 1914), (1052, 1052), (1280, 1914), (760, 1052),
   (1023, 1023), (769, 769), (1023, 4096), (769, 1537), (480, 360), (1, 7),
@@ -43,5 +41,5 @@ def test_a_point_has_moved_once_it_leaves_its_pixel():
     moved = pixels.moved(position, pixel, size)
     if distance < 0.5:
       assert moved == 0
-    elif distance > 0.53:  # beyond what rounding does
+    elif distance > 0.53:  # more than rounding explains
       assert moved == pytest.approx(distance, abs=1e-6)

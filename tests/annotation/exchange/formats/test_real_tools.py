@@ -1,8 +1,7 @@
-"""Exports, given to the tools' own readers.
+"""Exports read by label-studio-sdk, and by datumaro in place of CVAT.
 
-They need packages that we do not: POINTSUP_LABEL_STUDIO_PYTHON names the Python
-of an environment with label-studio-sdk, POINTSUP_DATUMARO_PYTHON one with
-datumaro, which reads and writes what CVAT does (.ci/run makes both).
+POINTSUP_LABEL_STUDIO_PYTHON and POINTSUP_DATUMARO_PYTHON name the Pythons of
+their environments (.ci/run makes both); without them the tests are skipped.
 """
 
 import json
@@ -48,7 +47,6 @@ print(json.dumps([
 
 
 def outside(python, script, *args):
-  """What a script prints, as JSON."""
   done = subprocess.run(
     [python, '-c', script, *map(str, args)],
     env=os.environ | {'PYTHONUTF8': '1'}, capture_output=True, text=True,
@@ -60,7 +58,6 @@ def outside(python, script, *args):
 
 @pytest.fixture
 def images(tmp_path):
-  """A folder with an image for each name, larger than the training size."""
   for name in NAMES:
     path = tmp_path / 'data' / 'images' / f'{name}.png'
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +67,6 @@ def images(tmp_path):
 
 @pytest.fixture
 def order(store, images):
-  """Points of which some have answers."""
   people.fill(store, SIZE, NAMES, 25)
   for i, request in enumerate(store.requests()):
     if i % 3 == 0:
@@ -84,7 +80,7 @@ def order(store, images):
 
 
 def place(request):
-  """Where a point is in the image that is shown."""
+  """The point's (x, y) in the image at its shown size."""
   return [
     (request.col + 0.5) * SHOWN[1] / SIZE[1],
     (request.row + 0.5) * SHOWN[0] / SIZE[0],
@@ -116,7 +112,6 @@ def test_label_studio_would_find_a_fault(order, tmp_path):
 
 
 def read(images, kind, points, atol):
-  """Each point, with the class and the attributes that datumaro finds."""
   found = outside(DATUMARO, READ, images.parent, kind)
   by_id = {x[3]['point_id']: x for x in found}
   assert len(found) == len(by_id) == len(points)

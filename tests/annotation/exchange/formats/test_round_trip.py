@@ -1,5 +1,3 @@
-"""What goes out and is answered comes back as it was answered."""
-
 import contextlib
 import itertools
 
@@ -24,7 +22,6 @@ ODD_CLASSES = words_lib.Words(
 
 @pytest.fixture
 def open_store(tmp_path):
-  """Opens stores that are closed in the end."""
   numbers = itertools.count()
   with contextlib.ExitStack() as stack:
     yield lambda: stack.enter_context(
@@ -152,7 +149,7 @@ def test_an_import_that_is_repeated_adds_nothing(store, tmp_path):
     path.write_text(people.answer(text, 'label_studio', said))
     done = people.import_file(store, path, 'label_studio')
     assert (done.recorded, done.known) == expected
-  # What was undone since holds no more.
+  # An answer that was undone is imported again.
   store.mark(ids[0], 'undo', 'ana')
   done = people.import_file(store, path, 'label_studio')
   assert (done.recorded, done.known) == (1, 5)

@@ -1,5 +1,3 @@
-"""Words that people see, and the labels that they stand for."""
-
 import numpy as np
 import pytest
 import saying
