@@ -36,7 +36,7 @@ def document(request, store, said):
 def check(store, document):
   verdict = people.check(store, document.text, document.format_name, SIZE)
   word = people.CITYSCAPES.of
-  return verdict, {id_: word(said.label) for id_, said in verdict.accepted}
+  return verdict, {x.request: word(x.label) for x in verdict.accepted}
 
 
 def check_holds(store, document, expected):
