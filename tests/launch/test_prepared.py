@@ -20,6 +20,7 @@ SMALL = (
   '--config.uda.steps=2',
   '--config.adapt.steps=2',
   '--config.acquire.grid=(4,8)',
+  '--config.acquire.k=10',
   '--config.acquire.batch_size=2',
 )
 
