@@ -38,6 +38,7 @@ def test_the_second_run_in_a_workdir_is_refused(tmp_path):
     first.wait()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path):
   args = (STREETS, *TINY, f'--workdir={tmp_path / "run"}', '--stage=uda')
   hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]

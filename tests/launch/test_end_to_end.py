@@ -181,6 +181,7 @@ def test_overwrite_starts_anew_and_says_so(tmp_path):
     ('evaluate/source_only-test.json', signal.SIGKILL),
   ],
 )
+@pytest.mark.slow
 def test_a_stopped_run_ends_as_if_nothing_had_happened(
   finished, tmp_path, sign, number
 ):

@@ -11,6 +11,8 @@ from launching import error_line
 
 from pointsup_jax.training import checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 def start(*does: str, folder: object = '') -> list[subprocess.Popen]:
   """Starts one process for each of the tasks."""

@@ -60,6 +60,7 @@ def launch(
   return subprocess.CompletedProcess(args, process.returncode, out, err)
 
 
+@pytest.mark.slow
 def test_killed_and_continued_on_new_machines_and_still_the_same(
   bucket, local, tmp_path
 ):

@@ -35,8 +35,8 @@ def official(root: pathlib.Path) -> None:
 @pytest.mark.parametrize(
   ('config', 'split', 'extra'),
   [
-    ('gta_active', 'val', ()),
-    ('synthia_active', 'val', ()),
+    pytest.param('gta_active', 'val', (), marks=pytest.mark.slow),
+    pytest.param('synthia_active', 'val', (), marks=pytest.mark.slow),
     ('camvid_dusk', 'dusk_test', ('--config.uda.source_only_steps=2',)),
   ],
 )

@@ -117,6 +117,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is(
   assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.slow
 def test_a_study_from_its_start_to_its_end(tmp_path):
   vary = ('--vary=acquire.k=0,2', '--also=acquire.strategy=full')
   args = (*vary, '--seeds=1', '--config.acquire.score=random')
