@@ -216,7 +216,7 @@ def test_a_process_that_is_killed_in_a_step_ends_the_other(tmp_path):
   lost.communicate()
   assert 'Traceback' not in said
   line = launching.error_line(said)
-  assert 'another process was probably lost' in line
+  assert line.startswith('error: process 1 of 2 is gone')
   assert 'start the same command again on all hosts' in line
 
 
