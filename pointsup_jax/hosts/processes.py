@@ -156,11 +156,12 @@ def leave(code: int) -> NoReturn:
   """Exits, the first process last: jax ends those whose service is gone."""
   if not joined and not jax.distributed.is_initialized():
     sys.exit(code)
-  if joined and is_first():
-    watching.wait_until_alone(_PATIENCE)
-  elif joined:
+  if joined:
+    if is_first():
+      watching.wait_until_alone(_PATIENCE)
     with contextlib.suppress(TimeoutError, jax.errors.JaxRuntimeError):
       in_thread(jax.distributed.shutdown).result(_PATIENCE)
+      sys.exit(code)  # which also deletes the copy of a run in a store
   leave_at_once(code)
 
 
