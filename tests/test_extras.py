@@ -9,7 +9,7 @@ from pointsup_jax import errors
 REPOSITORY = pathlib.Path(__file__).parents[1]
 OF_EXTRAS = {
   'starlette', 'uvicorn', 'jinja2', 'matplotlib', 'tensorflow_datasets',
-  'gcsfs', 'tensorboardX',
+  'gcsfs', 'tensorboard',
 }  # fmt: skip
 
 

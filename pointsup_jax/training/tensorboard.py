@@ -1,34 +1,43 @@
-"""TensorBoard events of the metrics, if tensorboardX is installed.
+"""TensorBoard events of the metrics, if TensorBoard is installed.
 
 They are rewritten from metrics.jsonl whenever a phase starts or resumes, so
-steps stay unique and in order, and tensorboardX may be installed later.
+steps stay unique and in order, and TensorBoard may be installed later.
 """
 
 import functools
 import pathlib
-import types
+import time
 from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from pointsup_jax.hosts import processes, progress
 
 _FLUSH_SECONDS = 10
 
 
+class Library(NamedTuple):
+  """What is used of TensorBoard."""
+
+  writer: Any  # EventFileWriter(folder, flush_secs=)
+  event: Any  # event_pb2
+  summary: Any  # summary_pb2
+
+
 class Events:
-  """The event file of one training phase; does nothing without tensorboardX."""
+  """The event file of one training phase; does nothing without TensorBoard."""
 
   def __init__(self, folder: pathlib.Path, records: Iterable[dict]) -> None:
     """Replaces the folder's events with `records` of metrics.jsonl."""
-    self._writer = None
-    tensorboardx = _library()
-    if tensorboardx is None or not processes.is_first():
+    self._writer: Any = None
+    if not processes.is_first() or (library := _library()) is None:
       return
     for old in folder.glob('events.out.tfevents.*'):
       old.unlink()
-    # purge_step: a TensorBoard that has read the old file drops its steps.
-    self._writer = tensorboardx.SummaryWriter(
-      str(folder), purge_step=0, flush_secs=_FLUSH_SECONDS
-    )
+    self._event, self._summary = library.event, library.summary
+    self._writer = library.writer(str(folder), flush_secs=_FLUSH_SECONDS)
+    # A TensorBoard that has read the old file drops its steps.
+    start = self._event.SessionLog(status=self._event.SessionLog.START)
+    self._add(self._event.Event(step=0, session_log=start))
     for record in records:
       self.write(record['step'], record)
 
@@ -36,9 +45,17 @@ class Events:
     """Adds the metrics of a step; a thread writes them to disk."""
     if self._writer is None:
       return
-    for name, value in values.items():
-      if name != 'step':
-        self._writer.add_scalar(name, value, step)
+    found = [
+      self._summary.Summary.Value(tag=name, simple_value=value)
+      for name, value in values.items()
+      if name != 'step'
+    ]
+    summary = self._summary.Summary(value=found)
+    self._add(self._event.Event(step=step, summary=summary))
+
+  def _add(self, event: Any) -> None:
+    event.wall_time = time.time()
+    self._writer.add_event(event)
 
   def close(self) -> None:
     """Closes the file."""
@@ -47,13 +64,14 @@ class Events:
 
 
 @functools.cache
-def _library() -> types.ModuleType | None:
-  """tensorboardX; None, and a note said once, if it is not installed."""
+def _library() -> Library | None:
+  """TensorBoard; None, and a note said once, if it is not installed."""
   try:
-    import tensorboardX
+    from tensorboard.compat.proto import event_pb2, summary_pb2
+    from tensorboard.summary.writer import event_file_writer
   except ImportError:
     progress.say(
-      'note: no events for TensorBoard, which take: pip install tensorboardX'
+      'note: no events for TensorBoard, which take: pip install tensorboard'
     )
     return None
-  return tensorboardX
+  return Library(event_file_writer.EventFileWriter, event_pb2, summary_pb2)

@@ -17,7 +17,7 @@ def _as_in_a_new_process():
 
 
 def events(folder):
-  event_pb2 = pytest.importorskip('tensorboardX.proto.event_pb2')
+  event_pb2 = pytest.importorskip('tensorboard.compat.proto.event_pb2')
   (path,) = folder.glob('events.out.tfevents.*')
   data, found = path.read_bytes(), []
   while data:  # length, its checksum, the event, its checksum
@@ -44,9 +44,9 @@ def write(path, steps, start_step, factor):
 
 
 def test_a_resumed_phase_has_every_step_once_and_the_new_values(tmp_path):
-  pytest.importorskip('tensorboardX')
+  pytest.importorskip('tensorboard')
   path = tmp_path / 'uda' / 'metrics.jsonl'
-  killed = write(path, [10, 20, 30], 0, factor=1.0)
+  write(path, [10, 20, 30], 0, factor=1.0).close()
   write(path, [20, 30, 40], 15, factor=2.0).close()
   found = scalars(path.parent / 'tensorboard')
   losses = [(step, value) for step, name, value in found if name == 'loss']
@@ -55,14 +55,13 @@ def test_a_resumed_phase_has_every_step_once_and_the_new_values(tmp_path):
   # An open TensorBoard discards what it read before.
   all_ = events(path.parent / 'tensorboard')
   assert [x.step for x in all_ if x.session_log.status == 1] == [0]
-  killed.close()
 
 
 def test_it_may_be_installed_after_the_start(tmp_path, monkeypatch):
-  pytest.importorskip('tensorboardX')
+  pytest.importorskip('tensorboard')
   path = tmp_path / 'metrics.jsonl'
   with monkeypatch.context() as without:
-    without.setitem(sys.modules, 'tensorboardX', None)
+    without.setitem(sys.modules, 'tensorboard.compat.proto', None)
     write(path, [10], 0, factor=1.0).close()
   assert not (tmp_path / 'tensorboard').exists()
   importlib.reload(tensorboard)
@@ -74,10 +73,10 @@ def test_it_may_be_installed_after_the_start(tmp_path, monkeypatch):
 def test_without_it_there_is_one_note_and_the_log_is_complete(
   tmp_path, monkeypatch, capsys
 ):
-  monkeypatch.setitem(sys.modules, 'tensorboardX', None)
+  monkeypatch.setitem(sys.modules, 'tensorboard.compat.proto', None)
   for phase in ('uda', 'adapt'):
     path = tmp_path / phase / 'metrics.jsonl'
     write(path, [10], 0, factor=1.0).close()
     assert len(metrics_log.read(path)) == 1
   (note,) = capsys.readouterr().err.splitlines()
-  assert 'pip install tensorboardX' in note
+  assert 'pip install tensorboard' in note
