@@ -66,18 +66,29 @@ class Run:
     self, phase: workdir_lib.Phase, step: int | None = None
   ) -> tuple[int, Variables]:
     """Restores a phase's (step, segmenter variables); by default the newest."""
-    shapes = self.shapes(functools.partial(deeplab.init, self.segmenter()))
+    shapes = self.replicated(_variables(self.segmenter()))
     with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:
       return checkpoints.restore_segmenter(shapes, step)
 
   def shapes(self, init: Callable[[jax.Array], Any]) -> Any:
     """Abstract arrays, replicated on the mesh, of the result of `init(key)`."""
-    made = jax.eval_shape(init, jax.random.key(0))
-    return checkpoint.abstract(made, sharding.replicated(self.mesh))
+    return self.replicated(jax.eval_shape(init, jax.random.key(0)))
+
+  def replicated(self, shapes: Any) -> Any:
+    """Abstract arrays of these shapes, replicated on the mesh."""
+    return checkpoint.abstract(shapes, sharding.replicated(self.mesh))
 
   def seed(self, *purpose: str) -> int:
     """A seed for one purpose, derived from config.seed."""
     return zlib.crc32('/'.join((str(self.config.seed), *purpose)).encode())
+
+
+@functools.cache  # tracing a ResNet-101 takes seconds
+def _variables(segmenter: deeplab.DeepLabV2) -> Any:
+  """The shapes of a network's variables."""
+  return jax.eval_shape(
+    functools.partial(deeplab.init, segmenter), jax.random.key(0)
+  )
 
 
 def open_run(
