@@ -14,7 +14,6 @@ over seeds), curve.png and study.json.
 """
 
 import pathlib
-import signal
 
 from absl import flags
 
@@ -52,7 +51,6 @@ def main() -> None:
     config_check.check(settings_lib.changed(config, setting.fields))
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_SEEDS.value)
-  signal.signal(signal.SIGTERM, signal.default_int_handler)
   runner = runs.Runner(out, _JOBS.value)
   failed = runner.run(settings, seeds, points=not _UDA_ONLY.value)
   whole = [

@@ -18,7 +18,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import processes, watching, wording
+from pointsup_jax.hosts import processes, stopping, watching, wording
 
 CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The experiment, such as configs/streets_active.py.'
@@ -61,6 +61,7 @@ def run_on(main: Callable[[Sequence[str]], None]) -> None:
   def guarded(argv: Sequence[str]) -> None:
     # Libraries also raise what they log; the user should read one line.
     logging.set_verbosity(logging.FATAL)
+    stopping.interrupt()  # unless the command asks for a stop to be requested
     try:
       with explained():
         main(argv[1:])

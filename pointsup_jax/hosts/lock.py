@@ -48,3 +48,17 @@ def held(path: pathlib.Path, doing: str) -> Iterator[bool]:
     )
     file.flush()
     yield is_locked
+
+
+def holder(path: pathlib.Path) -> str | None:
+  """Names who holds a lock; None if nobody does or it cannot be told."""
+  if not path.exists():
+    return None
+  with path.open() as file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+      return f'process {file.read().strip()}'
+    except OSError:
+      pass
+  return None

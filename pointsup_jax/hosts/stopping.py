@@ -1,6 +1,7 @@
-"""Stop requests (Ctrl-C or SIGTERM), which loops check between steps."""
+"""Stop requests (Ctrl-C, SIGTERM or SIGHUP), checked between steps."""
 
 import os
+import select
 import signal
 import threading
 from collections.abc import Callable
@@ -10,28 +11,89 @@ from jax.experimental import multihost_utils
 from pointsup_jax import errors
 from pointsup_jax.hosts import processes
 
+# If set, standard input is a pipe from the command that started this one. It is
+# closed when that command ends, however it ends, and this one then stops.
+PARENT = 'POINTSUP_JAX_STOP_WITH_STDIN'
+
 _requested = threading.Event()
 _looked = 0  # number of checks; equal on all processes
 
 
+def interrupt() -> None:
+  """Makes SIGTERM and SIGHUP interrupt a command at once, as Ctrl-C does."""
+  _handle((signal.SIGTERM, signal.SIGHUP), _interrupt)
+
+
 def install() -> None:
-  """Makes SIGINT and SIGTERM request a stop; a second one interrupts at once.
+  """Makes SIGINT, SIGTERM and SIGHUP request a stop.
+
+  After any of them, SIGINT or SIGTERM interrupts at once. SIGHUP does not:
+  closing a terminal sends two.
 
   Call it before joining: jax then takes over SIGTERM to tell all processes.
   """
   received = threading.Event()
 
-  def handler(number: int, frame: object) -> None:
+  def request(number: int) -> None:
     if received.is_set():
-      raise KeyboardInterrupt
+      if number != signal.SIGHUP:
+        _interrupt(number)
+      return
     received.set()
     if processes.joined:
       os.kill(os.getpid(), signal.SIGTERM)
     else:
       _requested.set()
 
-  for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, handler)
+  _handle((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), request)
+  if PARENT in os.environ:
+    threading.Thread(
+      target=_stop_with_parent, args=[received], daemon=True
+    ).start()
+
+
+def _interrupt(number: int) -> None:
+  raise KeyboardInterrupt
+
+
+def _handle(
+  numbers: tuple[signal.Signals, ...], act: Callable[[int], None]
+) -> None:
+  """Has signals call `act`, the first SIGHUP alone, and none under `nohup`."""
+  hung_up = threading.Event()
+
+  def handler(number: int, frame: object) -> None:
+    if number == signal.SIGHUP:
+      if hung_up.is_set():
+        return
+      hung_up.set()
+      _leave_terminal()
+    act(number)
+
+  for number in numbers:
+    ignored = signal.getsignal(number) == signal.SIG_IGN
+    if number != signal.SIGHUP or not ignored:
+      signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+  """Drops further output if nobody is there to read it: it would be an error.
+
+  A closed terminal also takes the `tee` with it that the output goes to.
+  """
+  for stream in (1, 2):
+    poll = select.poll()
+    poll.register(stream, 0)  # a closed reader is reported unasked
+    if poll.poll(0):
+      with open(os.devnull, 'w') as nowhere:
+        os.dup2(nowhere.fileno(), stream)
+
+
+def _stop_with_parent(received: threading.Event) -> None:
+  while os.read(0, 1):
+    pass
+  if not received.is_set():
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def asked_alone() -> bool:

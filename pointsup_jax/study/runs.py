@@ -13,8 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pointsup_jax.hosts import progress
+from pointsup_jax.hosts import lock, progress, stopping
 from pointsup_jax.run import config_file
+from pointsup_jax.run import workdir as workdir_lib
+
+# Seconds to wait for a run that a killed study left behind: it ends by itself.
+_LEFT_OVER = 300.0
 
 Fields = tuple[tuple[str, str], ...]  # names without 'config.', and values
 
@@ -79,12 +83,17 @@ class Runner:
   """Runs `launch.main` in several parallel processes."""
 
   def __init__(self, out: pathlib.Path, jobs: int) -> None:
-    """Divides the CPU cores among `jobs` processes."""
+    """Divides the CPU cores among `jobs` processes.
+
+    The runs stop when this process ends, even if it is killed.
+    """
     self._out, self._jobs = out, jobs
     cores = sorted(_cores())
     self._shares: queue.Queue[list[int]] = queue.Queue()
     for job in range(jobs):
       self._shares.put(cores[job::jobs] or cores)
+    # The runs' input; nobody writes, and only this process holds the other end.
+    self._pipe = os.pipe()
     self._running: set[subprocess.Popen] = set()
     self._lock = threading.Lock()
     self._stopped = False
@@ -162,6 +171,7 @@ class Runner:
     ]  # fmt: skip
     folder.parent.mkdir(parents=True, exist_ok=True)
     log = folder.parent / f'{folder.name}.log'
+    self._wait_for_orphan(folder)
     cores = self._shares.get()
     began = time.monotonic()
     try:
@@ -172,7 +182,12 @@ class Runner:
             return 'stopped'
           # In a new session, Ctrl-C reaches only this process; see _stop.
           process = subprocess.Popen(
-            words, stdout=file, stderr=file, start_new_session=True
+            words,
+            stdin=self._pipe[0],
+            stdout=file,
+            stderr=file,
+            env=os.environ | {stopping.PARENT: '1'},
+            start_new_session=True,
           )
           self._running.add(process)
           _pin(process.pid, cores)
@@ -187,6 +202,16 @@ class Runner:
       said = [x for x in new.splitlines() if x.startswith('error')]
       return said[-1] if said else f'exit code {code}, see {log}'
     return None
+
+  def _wait_for_orphan(self, folder: pathlib.Path) -> None:
+    """Lets the run of a study that was killed save and end."""
+    path, began = workdir_lib.Workdir(folder).lock, time.monotonic()
+    if who := lock.holder(path):
+      progress.say(f'{folder}: {who} is at work on this run; waits for its end')
+    while lock.holder(path) and not self._stopped:
+      if time.monotonic() - began > _LEFT_OVER:
+        return  # it is somebody else's, and the run will say so
+      time.sleep(0.2)
 
   def _stop(self) -> None:
     with self._lock:
