@@ -8,7 +8,7 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from pointsup_jax import types
-from pointsup_jax.models import resnet
+from pointsup_jax.models import precision, resnet
 
 BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)  # ImageNet's, 0..255
 DILATIONS = (6, 12, 18, 24)
@@ -58,17 +58,43 @@ class Head(nn.Module):
       strict=True,
     )
     kernel = jnp.moveaxis(jnp.stack(kernels), 3, 0).reshape(depth, -1)
-    products = x.reshape(-1, depth) @ kernel.astype(self.dtype)
+    products = _product(x.reshape(-1, depth), kernel.astype(self.dtype))
     products = products.reshape(*x.shape[:-1], -1)  # [B, h, w, 36 * C]
     offsets = list(itertools.product(DILATIONS, (-1, 0, 1), (-1, 0, 1)))
     logits = sum(biases)
     # With slices, each gradient would be a full-size array.
     taps = jnp.split(products, len(offsets), axis=-1)
     for tap, (dilation, row, column) in zip(taps, offsets, strict=True):
-      logits += _shifted(
-        tap.astype(jnp.float32), dilation * row, dilation * column
-      )
+      logits += _shifted(tap, dilation * row, dilation * column)
     return logits
+
+
+@jax.custom_vjp
+def _product(x: jax.Array, kernel: jax.Array) -> jax.Array:
+  """x @ kernel in float32: the taps are not rounded before they are summed.
+
+  Gradients are rounded to x's dtype; jax's own would multiply in float32, which
+  is slow where x is bfloat16.
+  """
+  return jnp.matmul(x, kernel, preferred_element_type=jnp.float32)
+
+
+def _product_forward(
+  x: jax.Array, kernel: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+  return _product(x, kernel), (x, kernel)
+
+
+def _product_backward(
+  factors: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  x, kernel = factors
+  gradient = gradient.astype(x.dtype)
+  with precision.exact(x.dtype):  # it is traced outside the forward pass
+    return gradient @ kernel.T, x.T @ gradient
+
+
+_product.defvjp(_product_forward, _product_backward)
 
 
 def _shifted(x: jax.Array, rows: int, columns: int) -> jax.Array:
@@ -112,8 +138,9 @@ class DeepLabV2(nn.Module):
     Pooling rounds up: h = (H + 1) // 8 + 1. `images` [B, H, W, 3] come from
     `preprocess`; `train` is passed to the batch norms.
     """
-    conv4, conv5 = self.backbone(jnp.asarray(images), train)
-    return types.Outputs(aux=self.aux_head(conv4), main=self.main_head(conv5))
+    with precision.exact(self.dtype):
+      conv4, conv5 = self.backbone(jnp.asarray(images), train)
+      return types.Outputs(aux=self.aux_head(conv4), main=self.main_head(conv5))
 
 
 def init(segmenter: DeepLabV2, key: jax.Array) -> types.Variables:

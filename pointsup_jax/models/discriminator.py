@@ -1,7 +1,11 @@
 """Domain discriminators (D1 and D2 in the paper)."""
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
+from jax.typing import DTypeLike
+
+from pointsup_jax.models import precision
 
 NEGATIVE_SLOPE = 0.2
 
@@ -14,25 +18,31 @@ class Discriminator(nn.Module):
 
   Layers are numbered as in the published Sequential, LeakyReLUs included:
   torch's '4.weight' is `conv4/kernel`. Kernels are initialised as in torch,
-  biases to zero. `width` is the first layer's channels; each layer but the last
-  doubles them.
+  biases to zero.
+
+  Attributes:
+    width: the first layer's channels; each layer but the last doubles them.
+    products: 'float32', or 'bfloat16' to let accelerators multiply its float32
+      numbers as they do by default.
   """
 
   width: int = 64
+  products: DTypeLike = jnp.float32
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
     """Maps [B, H, W, C] to domain logits [B, H // 32, W // 32, 1]."""
     w = self.width
-    for i, features in enumerate((w, 2 * w, 4 * w, 8 * w, 1)):
-      if i:
-        x = nn.leaky_relu(x, NEGATIVE_SLOPE)
-      x = nn.Conv(
-        features,
-        (4, 4),
-        strides=2,
-        padding=1,
-        kernel_init=torch_uniform,
-        name=f'conv{2 * i}',
-      )(x)
+    with precision.exact(self.products):
+      for i, features in enumerate((w, 2 * w, 4 * w, 8 * w, 1)):
+        if i:
+          x = nn.leaky_relu(x, NEGATIVE_SLOPE)
+        x = nn.Conv(
+          features,
+          (4, 4),
+          strides=2,
+          padding=1,
+          kernel_init=torch_uniform,
+          name=f'conv{2 * i}',
+        )(x)
     return x

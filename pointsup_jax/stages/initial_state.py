@@ -21,7 +21,9 @@ def build_learner(run: run_lib.Run) -> learner_lib.Learner:
   )
   return learner_lib.Learner(
     segmenter=run.segmenter(),
-    discriminator=discriminator.Discriminator(width=model.discriminator_width),
+    discriminator=discriminator.Discriminator(
+      width=model.discriminator_width, products=model.dtype
+    ),
     num_classes=run.classes.num_classes,
     target_statistics=model.bn_statistics == 'target',
     segmenter_tx=optimizers.segmenter(
