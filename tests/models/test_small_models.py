@@ -62,6 +62,27 @@ def test_batch_norm_by_its_formula(mode, axes):
   np.testing.assert_allclose(stats['var'], 0.9 + 0.1 * var, rtol=1e-4)
 
 
+@pytest.mark.parametrize('axes', [(1, 2), (0, 1, 2)])
+@pytest.mark.parametrize('ratio', [0, 30, 100, 1000, 3000])
+def test_the_variance_is_exact_however_large_the_mean_is(axes, ratio):
+  rng = np.random.default_rng(1)
+  x = np.float32(rng.normal(size=(2, 33, 65, 8)) + ratio)
+  x[..., :4, 0] += ratio  # a black border, say
+  mean, var = jax.jit(norm._moments, static_argnums=1)(x, axes)
+  exact = np.float64(x)
+  np.testing.assert_allclose(
+    mean, exact.mean(axes, keepdims=True), rtol=1e-6, atol=1e-6
+  )
+  np.testing.assert_allclose(var, exact.var(axes, keepdims=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize('value', [0.0, 0.1, 12345.678])
+def test_a_constant_channel_has_no_variance(value):
+  x = np.full((2, 33, 65, 1), value, np.float32)
+  _, var = norm._moments(x, (1, 2))
+  assert 0 <= var.min() <= var.max() < (1e-6 * value) ** 2 + 1e-30
+
+
 def test_preprocess_is_bgr_minus_the_mean():
   rgb = np.array([[[[10, 20, 30]]]], np.uint8)
   expected = np.array([30, 20, 10]) - np.array(deeplab.BGR_MEAN)
