@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import processes, stopping, watching
+from pointsup_jax.hosts import devices, processes, stopping, watching
 
 # Seconds for all processes to join: a scheduler may start hosts minutes apart.
 PATIENCE = 300.0
@@ -51,7 +51,8 @@ def start(value: str, silence: float) -> None:
   try:
     _wait(processes.in_thread(join))
     processes.joined = True
-    processes.wait('all')  # connects the devices
+    _connect_devices()
+    processes.wait('all')
   except (RuntimeError, ValueError, OSError) as error:
     reason = str(error).partition('\n')[0] or (
       f'not all processes have joined within {PATIENCE:.0f} s'
@@ -62,6 +63,14 @@ def start(value: str, silence: float) -> None:
     ) from error
   watching.start(silence)
   stopping.joined()
+
+
+def _connect_devices() -> None:
+  try:
+    processes.in_thread(devices.connect).result()
+  except errors.UserError:
+    processes.joined = False  # nothing goes through the devices
+    raise
 
 
 def _wait(joining: concurrent.futures.Future[None]) -> None:

@@ -5,7 +5,7 @@ import pathlib
 from absl import flags
 
 from pointsup_jax import command, errors
-from pointsup_jax.hosts import object_store, progress
+from pointsup_jax.hosts import devices, object_store, progress
 from pointsup_jax.prediction import loaded_model as model_lib
 
 _WORKDIR = flags.DEFINE_string(
@@ -44,6 +44,7 @@ def load() -> tuple[model_lib.Loaded, tuple[int, int]]:
   if command.CONFIG.value is not None:
     raise errors.UsageError('--config: the workdir has its own; leave it out')
   size = _size()
+  devices.connect()
   model = model_lib.load(_given(_WORKDIR), _MODEL.value, _STEP.value)
   height, width = size or model.size
   unfinished = '' if model.finished else ', whose training has not finished'

@@ -2,11 +2,8 @@
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import json
-import pathlib
 import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +21,7 @@ from pointsup_jax.hosts import (
   progress,
 )
 from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import provenance
 from pointsup_jax.run import workdir as workdir_lib
 
 # Of config.json; incremented when fields are added, removed or redefined.
@@ -60,9 +58,6 @@ _DECIDES: dict[str, str | None] = {
   # Only affects runs that would otherwise fail.
   'train.on_nan': None,
 }
-_PACKAGES = (
-  'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy',
-)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -99,16 +94,19 @@ def claim(
   workdir: workdir_lib.Workdir,
   config: ml_collections.ConfigDict,
   classes: classes_lib.ClassSet,
+  devices: str = '',
 ) -> None:
-  """Writes config.json after checking the config with `require_same`."""
+  """Writes config.json after checking the config with `require_same`.
+
+  For `devices` see `provenance.describe`.
+  """
   fields = require_same(workdir, config, classes)
   json_files.write(
     workdir.config,
     {
       'version': VERSION,
       'config': fields,
-      'versions': {x: importlib.metadata.version(x) for x in _PACKAGES},
-      'git': _revision(),
+      **provenance.describe(workdir, devices),
     },
   )
 
@@ -281,22 +279,6 @@ def decides(field: str) -> str | None:
 def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
   stage = decides(field)
   return stage is not None and workdir.started(stage)
-
-
-def _revision() -> str | None:
-  """The checkout's commit, with a + if modified; None outside git."""
-  try:
-    done = subprocess.run(
-      ['git', 'describe', '--always', '--dirty=+', '--abbrev=40'],
-      cwd=pathlib.Path(__file__).parent,
-      capture_output=True,
-      text=True,
-      timeout=10,
-      check=True,
-    )
-  except (OSError, subprocess.SubprocessError):
-    return None
-  return done.stdout.strip()
 
 
 def reopen(workdir: workdir_lib.Workdir) -> run_lib.Run:

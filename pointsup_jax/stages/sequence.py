@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import ml_collections
 
 from pointsup_jax import command, errors
-from pointsup_jax.hosts import processes, progress, stopping
+from pointsup_jax.hosts import devices, processes, progress, stopping
 from pointsup_jax.run import config_check, config_file, history, waiting
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import dry_run as dry_run_lib
@@ -54,6 +54,7 @@ def run_stages(
   if dry_run:
     dry_run_lib.show(run, list(in_order(stage, workdir)))
     return
+  used = devices.connect()
   config_check.check_devices(config)
   if overwrite or not processes.by_first(
     functools.partial(workdir.started, 'uda'), 'whether the run has started'
@@ -63,7 +64,7 @@ def run_stages(
   def claim() -> None:
     if overwrite:
       config_file.clear(workdir, discard_answers=discard_answers)
-    config_file.claim(workdir, config, run.classes)
+    config_file.claim(workdir, config, run.classes, used)
 
   with contextlib.ExitStack() as held:
     held.enter_context(config_file.locked(workdir))
