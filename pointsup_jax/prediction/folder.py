@@ -16,7 +16,7 @@ from PIL import Image
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import contact_sheet, image_files
-from pointsup_jax.hosts import json_files, progress
+from pointsup_jax.hosts import atomic_files, json_files, progress
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction
 
@@ -45,7 +45,7 @@ class Folder:
     made_by = root / 'model.json'
     if made_by.exists():
       _require_same(root, json_files.read(made_by), about)
-    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+    elif root.exists() and (not root.is_dir() or _others(root)):
       raise errors.UsageError(
         f'--out: {root} is not empty and holds no predictions; choose another'
       )
@@ -127,7 +127,7 @@ class Folder:
 
 def clear(root: pathlib.Path) -> None:
   """Deletes a folder's predictions; UsageError if it holds anything else."""
-  if not root.exists() or not any(root.iterdir()):
+  if not root.exists() or not _others(root):
     return
   if not (root / 'model.json').exists():
     raise errors.UsageError(
@@ -140,6 +140,12 @@ def clear(root: pathlib.Path) -> None:
   # model.json goes last, so that an interrupted deletion can be repeated.
   for name in _FILES:
     (root / name).unlink(missing_ok=True)
+
+
+def _others(root: pathlib.Path) -> list[pathlib.Path]:
+  """What a folder holds besides the rest of an interrupted start."""
+  rest = atomic_files.part_of(root / 'model.json')
+  return [path for path in root.iterdir() if path != rest]
 
 
 def _require_same(root: pathlib.Path, known: Any, about: dict) -> None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import export
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import atomic_files, json_files
+from pointsup_jax.hosts import atomic_files, json_files, progress
 from pointsup_jax.models import pretrained, weight_files
 from pointsup_jax.prediction import image_program
 from pointsup_jax.prediction import loaded_model as model_lib
@@ -20,11 +20,20 @@ PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
 
 
 def require_free(out: pathlib.Path, *, overwrite: bool) -> None:
-  """Raises UsageError if `out` holds an exported model, unless overwriting."""
-  there = [name for name in FILES if (out / name).exists()]
-  if there and not overwrite:
-    raise errors.UsageError(
-      f'--out: {out} has a {there[0]} already; choose another, or --overwrite'
+  """Raises UsageError if `out` holds an exported model, unless overwriting.
+
+  model.json is written last: without it an export was stopped, and goes on.
+  """
+  *others, last = FILES
+  if (out / last).exists():
+    if not overwrite:
+      raise errors.UsageError(
+        f'--out: {out} has a {last} already; choose another, or --overwrite'
+      )
+  elif there := [name for name in others if (out / name).exists()]:
+    progress.say(
+      f'{out} has no {last}: an export was stopped there; writes '
+      f'{" and ".join(there)} again'
     )
 
 
@@ -36,6 +45,8 @@ def write(
   `size` is the network's input (height, width).
   """
   out.mkdir(parents=True, exist_ok=True)
+  # It must not describe a mixture of two models.
+  (out / 'model.json').unlink(missing_ok=True)
   weights = pretrained.to_torch(jax.device_get(model.variables))
   weight_files.write(out / 'weights.safetensors', weights)
   atomic_files.write(out / 'model.stablehlo', serialize(model, size))
