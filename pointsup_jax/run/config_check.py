@@ -13,6 +13,7 @@ from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.data import domains, sources
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.training import sharding
+from pointsup_jax.uda import intrada
 
 _CHOICES = {
   **{f'data.{name}.dataset': sources.NAMES for name in domains.NAMES},
@@ -201,7 +202,7 @@ def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
   evaluation = run.source('evaluation', labelled=True, full_labels=True)
   check_budget(run.config.acquire, len(target))
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
-    easy = int(len(target) * run.config.uda.easy_share)
+    easy = intrada.easy_count(len(target), run.config.uda.easy_share)
     if not 0 < easy < len(target):
       raise errors.UsageError(
         f'uda.easy_share={run.config.uda.easy_share} of {len(target)} target '

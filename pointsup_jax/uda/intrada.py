@@ -4,6 +4,7 @@ After AdvEnt, the most confident target images, with their predictions as
 labels, become the source from which AdvEnt adapts to the other target images.
 """
 
+import math
 from collections.abc import Mapping
 
 from pointsup_jax.uda import strategy
@@ -28,6 +29,12 @@ def hardness(
   return mean_entropy * (share + 0.5)
 
 
+def easy_count(images: int, easy_share: float) -> int:
+  """The whole images in a share, rounded down; 29 of 100 for 0.29."""
+  # A float below its decimal must not cost an image.
+  return math.floor(round(images * easy_share, 6))
+
+
 def easy_and_hard(
   hardness: Mapping[str, float], easy_share: float
 ) -> tuple[list[str], list[str]]:
@@ -37,5 +44,5 @@ def easy_and_hard(
   whole images.
   """
   ranked = sorted(hardness, key=lambda name: (hardness[name], name))
-  count = int(len(ranked) * easy_share)
+  count = easy_count(len(ranked), easy_share)
   return ranked[:count], ranked[count:]

@@ -10,6 +10,12 @@ def test_the_surest_images_are_easy_and_lambda_is_rounded_down():
   assert hard == ['e', 'c']
 
 
+def test_a_share_in_decimals_is_not_a_float_below_it():
+  assert intrada.easy_count(100, 0.29) == 29
+  assert intrada.easy_count(2975, 0.67) == 1993
+  assert intrada.easy_count(10, 0.19) == 1
+
+
 def test_ties_go_by_name_and_not_by_order():
   one, two = {'b': 0.1, 'a': 0.1, 'c': 0.1}, {'c': 0.1, 'a': 0.1, 'b': 0.1}
   assert intrada.easy_and_hard(one, 0.5) == intrada.easy_and_hard(two, 0.5)
