@@ -5,6 +5,7 @@ import os
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.hosts import progress
 from pointsup_jax.models import deeplab
 from pointsup_jax.run import config_file, context, trained_models
 from pointsup_jax.run import workdir as workdir_lib
@@ -57,10 +58,13 @@ def load(
     for model in reversed(trained_models.all_of(opened.workdir))
     if trained_models.is_trained(model.phase)
   }
+  lost = trained_models.lost(opened.workdir, opened.config)
   if not there or (phase is not None and phase not in there):
+    known = f'it has those of {", ".join(there)}' if there else ''
+    gone = '; '.join(lost.values() if phase is None else [lost.get(phase, '')])
     raise errors.UsageError(
       f'{folder} has no model of {phase or "any phase"}; '
-      + (f'it has those of {", ".join(there)}' if there else 'train one first')
+      + ('; '.join(filter(None, [known, gone])) or 'train one first')
     )
   chosen = phase or next(iter(there))
   kept = checkpoint.steps_in(there[chosen].checkpoints)
@@ -69,20 +73,14 @@ def load(
       f'{folder} has no checkpoint of {chosen} at step {step}; it has those at '
       f'{", ".join(map(str, kept))}'
     )
+  for line in lost.values():
+    progress.say(f'note: {line}')
   step, variables = opened.trained(there[chosen], step)
   return Loaded(
     opened,
     chosen,
-    _is_finished(opened.workdir, there[chosen]),
+    trained_models.is_finished(opened.workdir, there[chosen]),
     step,
     opened.segmenter(),
     variables,
   )
-
-
-def _is_finished(
-  workdir: workdir_lib.Workdir, phase: workdir_lib.Phase
-) -> bool:
-  if phase == workdir.source_only:  # the next phase starts when it ends
-    return workdir.uda.checkpoints.is_dir()
-  return (phase.root / 'DONE').exists()

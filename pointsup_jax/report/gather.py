@@ -34,6 +34,7 @@ def gather(run: run_lib.Run) -> contents_lib.Contents:
     for model, known in _evaluated(run)
     if _outdated(model, known)
   ]
+  missing += trained_models.lost(run.workdir, run.config).values()
   if not found:
     missing.append('Scores: nothing has been evaluated (--stage=evaluate).')
   elif len(found) == 1:

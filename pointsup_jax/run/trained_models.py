@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import ml_collections
+
 from pointsup_jax.hosts import processes
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint
@@ -17,7 +19,45 @@ class Model(NamedTuple):
 
 def is_trained(phase: workdir_lib.Phase) -> bool:
   """Whether a phase has a checkpoint; an empty folder does not count."""
-  return checkpoint.newest_step(phase.checkpoints) is not None
+  return newest_step(phase) is not None
+
+
+def newest_step(phase: workdir_lib.Phase) -> int | None:
+  """The step of a phase's newest checkpoint, None if there is none."""
+  return checkpoint.newest_step(phase.checkpoints)
+
+
+def is_finished(workdir: workdir_lib.Workdir, phase: workdir_lib.Phase) -> bool:
+  """Whether a phase has been trained to its end."""
+  if phase == workdir.source_only:  # the next phase starts when it ends
+    return workdir.uda.checkpoints.is_dir() or workdir.done('uda').exists()
+  return (phase.root / 'DONE').exists()
+
+
+def lost(
+  workdir: workdir_lib.Workdir, config: ml_collections.ConfigDict
+) -> dict[str, str]:
+  """The finished models whose last checkpoint is gone, with what to do.
+
+  Other models, or older steps, would take their place unnoticed.
+  """
+  steps = {
+    'source_only': config.uda.source_only_steps,
+    'uda': config.uda.steps,
+  }
+  found = {}
+  for name, _, phase in all_of(workdir):
+    wanted, newest = steps.get(name, config.adapt.steps), newest_step(phase)
+    if (newest or 0) < wanted and is_finished(workdir, phase):
+      stage = workdir.uda if name == 'source_only' else phase
+      left = f' (step {newest} is left)' if newest else ''
+      found[name] = (
+        f'{name} was trained to step {wanted}, but its checkpoint is gone from '
+        f'{phase.checkpoints}{left}; restore it, or delete '
+        f'{workdir.kept(stage.root / "DONE")} and run --stage=all to train it '
+        'again'
+      )
+  return found
 
 
 def all_of(workdir: workdir_lib.Workdir) -> list[Model]:

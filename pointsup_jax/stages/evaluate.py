@@ -31,16 +31,17 @@ def score(run: run_lib.Run) -> None:
     model for model in trained_models.all_of(run.workdir) if steps[model.name]
   ]
   if not trained:
+    lost = '; '.join(trained_models.lost(run.workdir, run.config).values())
     raise errors.UsageError(
-      f'--stage=evaluate: no model has been trained in {run.workdir}; run '
-      '--stage=uda or --stage=all'
+      f'--stage=evaluate: there is no model in {run.workdir}; '
+      + (lost or 'run --stage=uda or --stage=all')
     )
   count = counter(run)
   scored = {model.column: [scores_of(run, model, count)] for model in trained}
   columns = {
     name: np.array(last['iou'], float) for name, [last] in scored.items()
   }
-  print(
+  show(
     screen_table.iou_table(
       columns, run.classes.names, run.classes.subset_indices
     )
@@ -56,6 +57,12 @@ def score(run: run_lib.Run) -> None:
     show_steps(run, scored)
 
 
+def show(table: str) -> None:
+  """Prints a table, on one host of all."""
+  if processes.is_first():
+    print(table)
+
+
 def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
   """Prints and writes the mIoU over steps of each model.
 
@@ -65,7 +72,7 @@ def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
     name: [(scores['step'], scores['miou']) for scores in known]
     for name, known in scored.items()
   }
-  print(f'\n{screen_table.steps_table(steps)}')
+  show(f'\n{screen_table.steps_table(steps)}')
   if processes.is_first():
     path = run.workdir.evaluated_steps(run.config.data.evaluation.split)
     atomic_files.write(path, paper_tables.checkpoints_csv(steps).encode())

@@ -9,7 +9,13 @@ import ml_collections
 
 from pointsup_jax import command, errors
 from pointsup_jax.hosts import devices, processes, progress, stopping
-from pointsup_jax.run import config_check, config_file, history, waiting
+from pointsup_jax.run import (
+  config_check,
+  config_file,
+  history,
+  trained_models,
+  waiting,
+)
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import dry_run as dry_run_lib
 from pointsup_jax.run import workdir as workdir_lib
@@ -72,6 +78,8 @@ def run_stages(
     workdir.share('the workdir')
     held.enter_context(pushed(workdir))
     progress.say(f'workdir {workdir}')
+    for line in trained_models.lost(workdir, config).values():
+      progress.say(f'note: {line}')
     # A mirror's local copy, with any traceback file, is deleted at exit.
     with command.explained(None if workdir.mirror else workdir.tracebacks):
       for name, at in in_order(stage, workdir):

@@ -235,7 +235,7 @@ class Checkpoints:
 
     A failed read is not damage: the disk may be away for a while.
     """
-    reason = 'nothing was saved'
+    reason = 'there is none'
     for step in sorted(self._manager.all_steps(), reverse=True):
       damage = self._known_damage(step, tuple(items))
       if damage is None:
@@ -246,8 +246,8 @@ class Checkpoints:
         f'{damage}'
       )
     raise errors.UserError(
-      f'no checkpoint in {self._directory} can be used ({reason}); delete that '
-      'folder to train the phase anew'
+      f'no checkpoint in {self._directory} can be used ({reason}); restore '
+      'one, or delete that folder and the DONE beside it, to train it again'
     )
 
   def _known_damage(self, step: int, items: tuple[str, ...]) -> str | None:
