@@ -80,6 +80,7 @@ def main() -> None:
   found: dict[str, object] = {'device': jax.devices()[0].device_kind}
 
   torch.manual_seed(0)
+  torch.backends.cudnn.allow_tf32 = False  # float32 is float32, as ours
   theirs = torch_step.Segmenter(
     full_size.CLASSES, options.blocks, options.width
   )

@@ -49,6 +49,8 @@ def show(
   todo = [stage for stage, here in runs if not _is_done(here, stage)]
   images = find_images(run, todo)
   print(f'{run.workdir}: a dry run, nothing is written')
+  for line in trained_models.lost(run.workdir, run.config).values():
+    print(f'note: {line}')
   for name, found in images.items():
     print(f'{name}: {_of_domain(run.config.data, name, len(found))}')
   describe = {

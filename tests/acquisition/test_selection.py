@@ -38,6 +38,15 @@ def draw(seed, ids, size, shape, n):
   return np.asarray(draw_points(np.uint32(seed), ids, size, *shape, n))
 
 
+def test_the_points_of_a_run_outlive_an_upgrade_of_jax():
+  """Stage 3 draws them again, maybe months after people answered them."""
+  points = draw(
+    7, selection.image_ids(['aachen', 'munich']), (8, 16), (2, 2), 3
+  )
+  assert points[0, 0].tolist() == [[0, 6], [2, 1], [3, 1]]
+  assert points[1, 3].tolist() == [[4, 14], [5, 14], [6, 13]]
+
+
 def test_an_image_is_known_by_the_checksum_of_its_name():
   assert IDS.dtype == np.uint32
   assert [int(i) for i in IDS] == [zlib.crc32(n.encode()) for n in NAMES]

@@ -7,7 +7,13 @@ from configs import streets_active
 from pointsup_jax.hosts import devices
 from pointsup_jax.prediction import loaded_model
 from pointsup_jax.report import gather
-from pointsup_jax.run import config_file, context, trained_models, workdir
+from pointsup_jax.run import (
+  config_file,
+  context,
+  dry_run,
+  trained_models,
+  workdir,
+)
 from pointsup_jax.stages import evaluate, sequence
 
 
@@ -79,6 +85,12 @@ def test_a_run_and_its_report_tell_it(run, monkeypatch, capsys):
   sequence.run_stages(run.config, run.workdir.at(1), 'all')
   assert f'note: {lost(run)["adapt"]}\n' in capsys.readouterr().err
   assert lost(run)['adapt'] in gather.gather(run).missing
+
+
+def test_a_dry_run_tells_it(run, capsys):
+  lose(run, 'uda')
+  dry_run.show(run, [('report', run.workdir)])
+  assert f'note: {lost(run)["uda"]}\n' in capsys.readouterr().out
 
 
 def test_evaluation_without_a_model_tells_it(run):
