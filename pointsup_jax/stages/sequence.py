@@ -72,6 +72,7 @@ def run_stages(
       config_file.clear(workdir, discard_answers=discard_answers)
     config_file.claim(workdir, config, run.classes, used)
 
+  stopping.check()  # before it takes the lock from who comes after it
   with contextlib.ExitStack() as held:
     held.enter_context(config_file.locked(workdir))
     processes.by_first(claim, 'the workdir')
