@@ -100,7 +100,8 @@ def explained(file: pathlib.Path | None = None) -> Iterator[None]:
         f'{error}; fix that and run the same command again{where}'
       ) from error
     if not where:
-      traceback.print_exc()
+      said = wording.printable(traceback.format_exc(), keep='\n')
+      print(said, file=sys.stderr)
     raise errors.UserError(
       f'{type(error).__name__}: {str(error).partition(chr(10))[0]}{where}'
     ) from error
@@ -208,5 +209,6 @@ def fail(error: errors.UserError | errors.LostProcess) -> NoReturn:
   line = str(error)
   if isinstance(error, errors.LostProcess):
     line = error.line(watching.gone())
-  sys.stderr.write(f'error: {line}\n')  # at once: other threads write there
+  # At once: other threads write there.
+  sys.stderr.write(f'error: {wording.printable(line)}\n')
   processes.leave(error.exit_code)

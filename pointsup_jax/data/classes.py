@@ -132,16 +132,17 @@ def load(path: pathlib.Path | str) -> ClassSet:
   try:
     text = pathlib.Path(path).read_text(encoding='utf-8-sig')
     table = json.loads(text)
-    return _class_set(table)
+    return of_table(table)
   except OSError as error:
     raise errors.UserError(
       f'{path} cannot be read: {error.strerror}; data.classes must be '
       f'{" or ".join(map(repr, NAMED))}, or name a classes.json'
     ) from error
-  except json.JSONDecodeError as error:
-    raise errors.UserError(f'{path} is not JSON: {error}') from error
   except (errors.UserError, UnicodeDecodeError) as error:
     raise errors.UserError(f'{path}: {error}') from error
+  # Besides JSON's own error: numbers of thousands of digits, deep nesting.
+  except (ValueError, RecursionError) as error:
+    raise errors.UserError(f'{path} is not JSON: {error}') from error
 
 
 def distinct_palette(num_colors: int) -> tuple[Color, ...]:
@@ -158,7 +159,8 @@ def _voc_color(index: int) -> Color:
   return red, green, blue
 
 
-def _class_set(table: Any) -> ClassSet:
+def of_table(table: Any) -> ClassSet:
+  """Makes a class set of what `load` reads; UserError if it is malformed."""
   if not isinstance(table, dict):
     raise errors.UserError('must hold an object with the key "classes"')
   unknown = set(table) - {'classes', 'ignore_id', 'palette'}
@@ -181,6 +183,11 @@ def _names(names: Any) -> tuple[str, ...]:
     isinstance(name, str) and name.strip() for name in names
   ):
     raise errors.UserError('"classes" must be a list of names')
+  for name in names:
+    if not name.isprintable():
+      raise errors.UserError(
+        f'"classes" has {name!r}; names must be of printable characters'
+      )
   if not 2 <= len(names) <= MAX_CLASSES:
     raise errors.UserError(
       f'"classes" has {len(names)} names; there must be 2 to {MAX_CLASSES}'

@@ -110,7 +110,10 @@ def read_first_of_16_bits(root: pathlib.Path, path: str) -> np.ndarray:
 
   Pillow would keep the upper 8 bits of each channel, which are zero.
   """
-  pixels = cv2.imread(str(root / path), cv2.IMREAD_UNCHANGED)
+  try:
+    pixels = cv2.imread(str(root / path), cv2.IMREAD_UNCHANGED)
+  except cv2.error as error:  # more pixels than OpenCV takes
+    raise _unreadable(root, path, error) from error
   if pixels is None:
     raise _unreadable(root, path, ValueError('OpenCV cannot decode it'))
   if pixels.dtype != np.uint16 or pixels.ndim != 3:

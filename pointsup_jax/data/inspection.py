@@ -51,7 +51,7 @@ def tell(lines: Iterable[Line]) -> list[str]:
     if line.wrong:
       wrong.append(line.text)
     else:
-      print(line.text, flush=True)
+      progress.show(line.text)
   return wrong
 
 
@@ -73,12 +73,12 @@ def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> None:
   wrong += tell(overlaps(summaries))
   if rows:
     contact_sheet.draw(sheet, rows, classes)
-    print(f'examples: {sheet}')
+    progress.show(f'examples: {sheet}')
   if wrong:
     raise errors.UserError(
       f'{len(wrong)} problems, training would be wrong: {"; ".join(wrong)}'
     )
-  print('all right')
+  progress.show('all right')
 
 
 def find(

@@ -6,7 +6,7 @@ import shutil
 import zipfile
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import progress
+from pointsup_jax.hosts import progress, wording
 
 # Data set -> its archives and the folders in them.
 _GTA5 = tuple(
@@ -63,7 +63,12 @@ def _extract(archive: pathlib.Path, part: pathlib.Path) -> None:
         path = part / member.filename
         if not path.is_file() or path.stat().st_size != member.file_size:
           packed.extract(member, part)
-  except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+  # Whatever is in the file decides what zipfile and its decompressors raise.
+  except Exception as error:
+    # A full disk has a number; damaged bzip2 data have none.
+    if isinstance(error, OSError) and error.errno is not None:
+      raise
     raise errors.UserError(
-      f'{archive} is no archive or damaged: {error}; get it again'
+      f'{archive} is no archive or damaged: {wording.first_line(error)}; get '
+      'it again'
     ) from error

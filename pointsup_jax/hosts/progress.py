@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import tqdm
 
-from pointsup_jax.hosts import processes
+from pointsup_jax.hosts import processes, wording
 
 _SECONDS_BETWEEN_LINES = 20.0
 
@@ -16,8 +16,13 @@ T = TypeVar('T')
 def say(message: str) -> None:
   """Prints a line to stderr, from the first process only."""
   if processes.is_first():
-    tqdm.tqdm.write(message, file=sys.stderr)
+    tqdm.tqdm.write(wording.printable(message), file=sys.stderr)
     sys.stderr.flush()
+
+
+def show(text: str) -> None:
+  """Prints a command's result, of any number of lines, to stdout."""
+  print(wording.printable(text, keep='\n'), flush=True)
 
 
 class Progress:
@@ -26,7 +31,7 @@ class Progress:
   def __init__(self, title: str, total: int, *, start: int, unit: str) -> None:
     self._title = title
     self._bar = tqdm.tqdm(
-      desc=title,
+      desc=wording.printable(title),
       total=total,
       initial=start,
       unit=unit,
@@ -45,7 +50,7 @@ class Progress:
   def update(self, done: int, info: str = '') -> None:
     """Sets the count to `done`, which includes units before `start`."""
     if info:
-      self._bar.set_postfix_str(info, refresh=False)
+      self._bar.set_postfix_str(wording.printable(info), refresh=False)
     self._bar.update(done - self._bar.n)
 
   def note(self, text: str) -> None:

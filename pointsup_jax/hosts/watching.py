@@ -12,6 +12,7 @@ import jax
 from jax.experimental import multihost_utils
 
 from pointsup_jax import errors
+from pointsup_jax.hosts import wording
 
 _EVERY = 1.0  # seconds between two looks
 # Seconds for this process to fail by itself after another one has.
@@ -71,5 +72,5 @@ def _watch() -> None:
       _changed.notify_all()
     if not _leaving.wait(_PATIENCE):
       line = errors.LostProcess().line(_names())
-      print(f'error: {line}', file=sys.stderr, flush=True)
+      print(f'error: {wording.printable(line)}', file=sys.stderr, flush=True)
       os._exit(errors.LostProcess.exit_code)

@@ -1,4 +1,4 @@
-"""Formats durations, long lists and library errors for messages."""
+"""Formats durations, lists, library errors and foreign text for messages."""
 
 from collections.abc import Sequence
 
@@ -22,3 +22,24 @@ def few(items: Sequence[str]) -> str:
 def first_line(error: BaseException) -> str:
   """The first line of an error's message, or its type's name if empty."""
   return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def described(error: BaseException) -> str:
+  """`first_line`, with the type's name where the message says too little."""
+  line = first_line(error)
+  bare = isinstance(error, LookupError | RecursionError)
+  return f'{type(error).__name__}: {line}' if bare else line
+
+
+def printable(text: str, *, keep: str = '') -> str:
+  """Escapes control and other unprintable characters, but those of `keep`.
+
+  Names come from files, and would otherwise move the cursor, clear the screen
+  or begin a line of their own.
+  """
+  if text.isprintable():
+    return text
+  return ''.join(
+    x if x.isprintable() or x in keep else x.encode('unicode_escape').decode()
+    for x in text
+  )

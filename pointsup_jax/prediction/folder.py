@@ -8,7 +8,7 @@ images.jsonl     one line per finished image
 
 import pathlib
 import shutil
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from PIL import Image
@@ -22,6 +22,14 @@ from pointsup_jax.prediction.segmenting import Prediction
 
 _TREES = ('labels', 'overlays', 'entropy')
 _FILES = ('images.jsonl', 'classes.json', 'legend.png', 'model.json')
+
+
+class _Finished(TypedDict):
+  """What is read of a line of images.jsonl."""
+
+  name: str
+  image: str
+  state: list[int]  # see `_state`
 
 
 class Folder:
@@ -59,7 +67,7 @@ class Folder:
       },
     )
     Image.fromarray(contact_sheet.legend(classes)).save(root / 'legend.png')
-    lines = json_files.read_lines(self._log)
+    lines = json_files.read_lines(self._log, json_files.shaped(_Finished))
     # Later lines replace earlier ones.
     self._finished = {line['name']: line for line in lines}
 

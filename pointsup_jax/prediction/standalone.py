@@ -14,6 +14,7 @@ from pointsup_jax.hosts import atomic_files, json_files, progress
 from pointsup_jax.models import pretrained, weight_files
 from pointsup_jax.prediction import image_program
 from pointsup_jax.prediction import loaded_model as model_lib
+from pointsup_jax.run import scores_on_disk
 
 FILES = ('model.stablehlo', 'weights.safetensors', 'model.json')
 PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
@@ -109,9 +110,10 @@ def scores(model: model_lib.Loaded) -> list[dict[str, Any]]:
   """The evaluation results of the model at its step."""
   found = []
   folder = model.run.workdir.stage('evaluate')
+  parse = scores_on_disk.of_classes(model.classes)
   for path in sorted(folder.glob(f'{model.phase}-*.json')):
-    known = json_files.read(path)
-    if known.get('step') == model.step:
+    known = json_files.read(path, parse)
+    if known['step'] == model.step:
       fields = ('dataset', 'split', 'size', 'images', 'miou')
       found.append({field: known.get(field) for field in fields})
   return found

@@ -2,6 +2,7 @@
 
 import collections
 import json
+from typing import TypedDict
 
 import numpy as np
 
@@ -19,9 +20,16 @@ from pointsup_jax.report import (
 )
 from pointsup_jax.report import contents as contents_lib
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import history, trained_models, waiting
+from pointsup_jax.run import history, scores_on_disk, trained_models, waiting
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint, metrics_log
+
+
+class _Origin(TypedDict):
+  """What the report reads of config.json."""
+
+  git: str | None
+  versions: dict[str, str]
 
 
 def gather(run: run_lib.Run) -> contents_lib.Contents:
@@ -71,10 +79,10 @@ def scored(
 def _evaluated(
   run: run_lib.Run,
 ) -> list[tuple[trained_models.Model, comparison.Scores]]:
-  found = []
+  found, parse = [], scores_on_disk.of_classes(run.classes)
   for model in trained_models.all_of(run.workdir):
     path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
-    known = json_files.read_derived(path)
+    known = json_files.read_derived(path, parse)
     if known is not None:
       found.append((model, comparison.from_json(model.column, known)))
   return found
@@ -82,12 +90,13 @@ def _evaluated(
 
 def _checkpoints(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
   split = run.config.data.evaluation.split
+  parse = scores_on_disk.of_classes(run.classes)
   found: dict[str, kept_checkpoints.Steps] = {}
   for model, last in scored(run):
     earlier = []
     for step in checkpoint.steps_in(model.phase.checkpoints):
       path = run.workdir.evaluation(model.name, split, step)
-      known = json_files.read_derived(path)
+      known = json_files.read_derived(path, parse)
       if known is not None and step < last.step:
         earlier.append((step, known['miou']))
     if earlier:
@@ -144,7 +153,7 @@ def _labelling(run: run_lib.Run) -> contents_lib.PointLabels | None:
 
 
 def _provenance(run: run_lib.Run) -> contents_lib.Provenance:
-  known = json_files.read(run.workdir.config)
+  known = json_files.read(run.workdir.config, json_files.shaped(_Origin))
   sessions = [x for x in history.read(run.workdir) if x.stage != 'report']
   seconds: dict[str, list[float]] = collections.defaultdict(list)
   for session in sessions:

@@ -5,9 +5,10 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 import ml_collections
+import msgspec
 
 from pointsup_jax import command, errors
 from pointsup_jax.annotation import database, oracle, schema
@@ -19,9 +20,10 @@ from pointsup_jax.hosts import (
   lock,
   processes,
   progress,
+  wording,
 )
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import provenance
+from pointsup_jax.run import provenance, recorded_fields
 from pointsup_jax.run import workdir as workdir_lib
 
 # Of config.json; incremented when fields are added, removed or redefined.
@@ -58,6 +60,13 @@ _DECIDES: dict[str, str | None] = {
   # Only affects runs that would otherwise fail.
   'train.on_nan': None,
 }
+
+
+class _Recorded(TypedDict):
+  """What is read of config.json."""
+
+  version: Any
+  config: dict[str, Any]
 
 
 @contextlib.contextmanager
@@ -171,9 +180,10 @@ def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
   """
   kept = workdir.kept(workdir.config)
   try:
-    known = json.loads(workdir.config.read_text())
-    version, fields = known['version'], dict(known['config'])
-  except (ValueError, KeyError, TypeError) as error:
+    found = json.loads(workdir.config.read_bytes())
+    known = msgspec.convert(found, _Recorded)
+    version, fields = known['version'], known['config']
+  except (ValueError, RecursionError) as error:
     raise errors.UsageError(
       f"{kept} is damaged or not a run's config ({error}); choose "
       'another --workdir'
@@ -292,39 +302,12 @@ def reopen(workdir: workdir_lib.Workdir) -> run_lib.Run:
     )
   fields = recorded(workdir)
   try:
-    rounds = fields['acquire.rounds']
-    return run_lib.Run(
-      config=_nested(fields),
-      workdir=dataclasses.replace(workdir, rounds=rounds, round=rounds),
-      classes=_classes(fields),
-    )
-  except (ValueError, KeyError, TypeError, AttributeError) as error:
+    config, classes = recorded_fields.read(fields)
+  except (errors.UserError, ValueError, LookupError, TypeError) as error:
     raise errors.UsageError(
       f"{workdir.kept(workdir.config)} is damaged or not a run's config "
-      f'({error})'
+      f'({wording.described(error)})'
     ) from error
-
-
-def _nested(fields: dict[str, Any]) -> ml_collections.ConfigDict:
-  config = ml_collections.ConfigDict()
-  for name, value in fields.items():
-    *path, leaf = name.split('.')
-    node = config
-    for part in path:
-      if part not in node:
-        node[part] = ml_collections.ConfigDict()
-      node = node[part]
-    node[leaf] = tuple(value) if isinstance(value, list) else value
-  return config
-
-
-def _classes(fields: dict[str, Any]) -> classes_lib.ClassSet:
-  names = tuple(fields['classes'])
-  named = classes_lib.NAMED.get(fields['data.classes'])
-  if named is not None and named.names == names:
-    return named
-  return classes_lib.ClassSet(
-    names=names,
-    palette=tuple((red, green, blue) for red, green, blue in fields['palette']),
-    ignore_id=fields['ignore_id'],
-  )
+  rounds = config.acquire.rounds
+  at_end = dataclasses.replace(workdir, rounds=rounds, round=rounds)
+  return run_lib.Run(config=config, workdir=at_end, classes=classes)

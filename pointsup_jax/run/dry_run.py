@@ -12,7 +12,7 @@ from pointsup_jax.annotation import planning, schema
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import sources
-from pointsup_jax.hosts import wording
+from pointsup_jax.hosts import progress, wording
 from pointsup_jax.run import (
   config_check,
   config_file,
@@ -48,11 +48,11 @@ def show(
   waiting.require_before(runs[0][1], runs[0][0])
   todo = [stage for stage, here in runs if not _is_done(here, stage)]
   images = find_images(run, todo)
-  print(f'{run.workdir}: a dry run, nothing is written')
+  progress.show(f'{run.workdir}: a dry run, nothing is written')
   for line in trained_models.lost(run.workdir, run.config).values():
-    print(f'note: {line}')
+    progress.show(f'note: {line}')
   for name, found in images.items():
-    print(f'{name}: {_of_domain(run.config.data, name, len(found))}')
+    progress.show(f'{name}: {_of_domain(run.config.data, name, len(found))}')
   describe = {
     'uda': _uda,
     'acquire': _acquire,
@@ -62,18 +62,18 @@ def show(
   }
   for stage, here in runs:
     if stage == 'report':
-      print('report: written anew')
+      progress.show('report: written anew')
       continue
     at, title = here.workdir, stage
     if at.rounds > 1 and stage in workdir_lib.REPEATED:
       title = f'{stage}, round {at.round}'
     if _is_done(here, stage):
-      print(f'{title}: done')
+      progress.show(f'{title}: done')
     else:
       state = 'goes on' if at.begun(stage) else 'to do'
-      print(f'{title}: {state}, reads {" and ".join(_READS[stage])}')
+      progress.show(f'{title}: {state}, reads {" and ".join(_READS[stage])}')
     for line in describe[stage](here, images):
-      print(f'  {line}')
+      progress.show(f'  {line}')
 
 
 def find_images(run: run_lib.Run, stages: Sequence[str]) -> Images:

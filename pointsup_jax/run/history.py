@@ -1,22 +1,23 @@
 """history.jsonl: which command ran which stage, when and for how long."""
 
 import contextlib
+import dataclasses
 import datetime
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pointsup_jax import command
 from pointsup_jax.hosts import json_files, processes
 from pointsup_jax.run import workdir as workdir_lib
 
 
-class Session(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Session:
   """One command's run of a stage, finished or not."""
 
   stage: str
   began: str  # ISO 8601, UTC
-  seconds: float
+  seconds: json_files.Number
   outcome: str  # 'done', or the name of the exception
   command: str
 
@@ -35,7 +36,7 @@ def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
       command=command.given(),
     )
     if processes.is_first():
-      json_files.append(workdir.history, session._asdict())
+      json_files.append(workdir.history, dataclasses.asdict(session))
 
   try:
     yield
@@ -47,5 +48,8 @@ def recorded(workdir: workdir_lib.Workdir, stage: str) -> Iterator[None]:
 
 
 def read(workdir: workdir_lib.Workdir) -> list[Session]:
-  """Reads all sessions, oldest first; none if there is no file."""
-  return [Session(**line) for line in json_files.read_lines(workdir.history)]
+  """Reads all sessions, oldest first; none if there is no file.
+
+  Raises errors.UserError if a line is damaged.
+  """
+  return json_files.read_lines(workdir.history, json_files.shaped(Session))

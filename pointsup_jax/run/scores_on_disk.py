@@ -1,9 +1,42 @@
 """Reads scores of earlier evaluations, if they still apply."""
 
 import json
+from typing import Any, TypeAlias, TypedDict
 
+import msgspec
+
+from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import json_files
 from pointsup_jax.run import context as run_lib
+
+_Share: TypeAlias = json_files.Number | None  # in [0, 1]
+
+
+class _Scores(TypedDict):
+  """What all readers of the file rely on."""
+
+  step: json_files.Count
+  images: json_files.Count
+  miou: _Share
+  miou_subsets: dict[str, _Share]
+  iou: list[_Share]
+  confusion: list[list[json_files.Count]]  # rows = truth
+  image_miou: dict[str, _Share]
+
+
+def of_classes(classes: classes_lib.ClassSet) -> json_files.Parse:
+  """Makes the `parse` of evaluate/*.json, which returns it as it is."""
+
+  def checked(found: dict[str, Any]) -> dict[str, Any]:
+    msgspec.convert(found, _Scores)
+    rows = (found['iou'], found['confusion'], *found['confusion'])
+    if any(len(row) != classes.num_classes for row in rows):
+      raise ValueError(f'it is not of {classes.num_classes} classes')
+    if found['miou_subsets'].keys() != classes.subsets.keys():
+      raise ValueError('it has the means of other subsets')
+    return found
+
+  return checked
 
 
 def known(
@@ -12,7 +45,8 @@ def known(
   """The saved scores of a model at a step; None if absent or outdated."""
   split = run.config.data.evaluation.split
   known = json_files.read_derived(
-    run.workdir.evaluation(name, split, None if is_last else step)
+    run.workdir.evaluation(name, split, None if is_last else step),
+    of_classes(run.classes),
   )
   if known is None:
     return None

@@ -2,10 +2,11 @@
 
 import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 
 from pointsup_jax import errors
@@ -37,7 +38,7 @@ def split(
   raises errors.UserError if a saved one is of other images.
   """
   path = run.workdir.split
-  known = functools.partial(json_files.read_derived, path)
+  known = functools.partial(json_files.read_derived, path, _checked)
   parts = processes.by_first(known, 'easy and hard images')
   if parts is None:
     found = rank(run, target, model)
@@ -63,6 +64,19 @@ def split(
     return example._replace(labels=image_files.read_labels(path))
 
   return sources.Mapped(easy, label), hard
+
+
+class _Parts(TypedDict):
+  easy: list[str]
+  hard: list[str]
+
+
+def _checked(found: dict[str, Any]) -> dict[str, Any]:
+  msgspec.convert(found, _Parts)
+  names = [*found['easy'], *found['hard']]
+  if len(set(names)) < len(names):
+    raise ValueError('an image is listed twice')
+  return found
 
 
 def rank(

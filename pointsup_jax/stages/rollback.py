@@ -9,6 +9,7 @@ that a killed run skips the same ones.
 
 import functools
 import pathlib
+from typing import TypedDict
 
 from etils import epath
 
@@ -17,6 +18,10 @@ from pointsup_jax.hosts import json_files, processes, progress
 from pointsup_jax.training import loop
 
 LIMIT = 3  # most consecutive skips; beyond that the model itself is broken
+
+
+class _Skipped(TypedDict):
+  steps: list[json_files.Count]
 
 
 class Rollback:
@@ -69,9 +74,10 @@ def _read(path: pathlib.Path, kept: object) -> list[int]:
   if not path.exists():
     return []
   try:
-    return [int(step) for step in json_files.read(path)['steps']]
-  except (ValueError, KeyError, TypeError) as error:
+    known: _Skipped = json_files.read(path, json_files.shaped(_Skipped))
+  except errors.UserError as error:
     raise errors.UserError(
-      f'{kept} is damaged ({error}); it names the steps to be left out: '
-      'repair it, or delete it to find them anew'
+      f'{kept} names the steps to be left out, which are found anew without '
+      f'it: {error}'
     ) from error
+  return known['steps']

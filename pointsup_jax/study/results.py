@@ -48,5 +48,5 @@ def write(
     with errors.needs('report', 'the curve'):
       from pointsup_jax.study import curve
     (out / 'curve.png').write_bytes(curve.draw(table, seeds))
-  print(text)
+  progress.show(text)
   progress.say(f'study: {", ".join(files)} and more in {out}')

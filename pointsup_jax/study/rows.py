@@ -8,8 +8,10 @@ import ml_collections
 
 from pointsup_jax import command
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.data import domains
 from pointsup_jax.hosts import json_files
 from pointsup_jax.report import comparison as scores_lib
+from pointsup_jax.run import scores_on_disk
 from pointsup_jax.run import trained_models as models_lib
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.study import runs as runs
@@ -40,13 +42,15 @@ class Scored(NamedTuple):
 
 
 def scored(
-  row: study_lib.Row, folders: Sequence[pathlib.Path], model: str, split: str
+  study: Study, row: study_lib.Row, folders: Sequence[pathlib.Path], model: str
 ) -> Scored:
   """Reads a model's scores from one workdir per seed, and fills row.miou."""
-  paths = [workdir_lib.Workdir(x).evaluation(model, split) for x in folders]
-  seeds = [
-    scores_lib.from_json(row.title, json_files.read(path)) for path in paths
-  ]
+  parse = scores_on_disk.of_classes(domains.classes_of(study.config.data))
+  seeds = []
+  for folder in folders:
+    path = workdir_lib.Workdir(folder).evaluation(model, study.split)
+    known = json_files.read(path, parse)
+    seeds.append(scores_lib.from_json(row.title, known))
   miou = tuple(100 * scores.means['mIoU'] for scores in seeds)
   return Scored(row._replace(miou=miou), seeds)
 
@@ -66,7 +70,7 @@ def levels(study: Study) -> list[Scored]:
       if models_lib.is_trained(phase):
         row = study_lib.Row(level(column, which), None, 0, 0, ())
         of_column.setdefault(column, []).append(
-          scored(row, folders, name, study.split)
+          scored(study, row, folders, name)
         )
   found = []
   for column, mine in of_column.items():
@@ -92,7 +96,7 @@ def with_points(study: Study) -> list[Scored]:
       (),
       over=level(UDA, titles[setting.stage_1]),
     )
-    found.append(scored(row, folders, 'adapt', study.split))
+    found.append(scored(study, row, folders, 'adapt'))
   return found
 
 

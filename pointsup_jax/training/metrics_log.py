@@ -2,6 +2,9 @@
 
 import json
 import pathlib
+from typing import Any, TypedDict
+
+import msgspec
 
 from pointsup_jax.hosts import json_files, processes
 from pointsup_jax.training import tensorboard
@@ -41,5 +44,18 @@ class MetricsLog:
 
 
 def read(path: pathlib.Path) -> list[dict]:
-  """All complete records of a log; none if there is no file."""
-  return json_files.read_lines(path)
+  """All complete records of a log; none if there is no file.
+
+  Raises errors.UserError if a record has no step or holds more than numbers.
+  """
+  return json_files.read_lines(path, _record)
+
+
+class _Step(TypedDict):
+  step: json_files.Count
+
+
+def _record(found: dict[str, Any]) -> dict[str, Any]:
+  msgspec.convert(found, _Step)
+  msgspec.convert(found, dict[str, json_files.Number])
+  return found
