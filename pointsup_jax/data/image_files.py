@@ -136,9 +136,15 @@ def write_labels(path: pathlib.Path, labels: Array) -> None:
   Image.fromarray(np.asarray(labels)).save(path)
 
 
-def read_labels(path: pathlib.Path) -> np.ndarray:
-  """Reads a file of `write_labels`: [H, W] uint8."""
-  return np.asarray(decode(path.parent, path.name))
+def read_labels(path: pathlib.Path, size: tuple[int, ...]) -> np.ndarray:
+  """Reads a file of `write_labels`, whose (H, W) is known: [H, W] uint8."""
+  image = decode(path.parent, path.name)
+  if image.mode != 'L' or image.size[::-1] != tuple(size):
+    raise errors.UserError(
+      f'{path} is an image of {image.height}x{image.width}, mode {image.mode}; '
+      f'labels of {size[0]}x{size[1]} were written there: restore the file'
+    )
+  return np.asarray(image)
 
 
 def _unreadable(

@@ -16,7 +16,7 @@ from PIL import Image
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import contact_sheet, image_files
-from pointsup_jax.hosts import atomic_files, json_files, progress
+from pointsup_jax.hosts import atomic_files, json_files, paths, progress
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction
 
@@ -124,12 +124,8 @@ class Folder:
 
   def _made(self, tree: str, name: str) -> pathlib.Path:
     """Like `_path`; creates the folder and refuses links out of the root."""
-    path = self._path(tree, name)
+    path = paths.inside(self.root, f'{tree}/{name}.png')
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.resolve().is_relative_to(self.root.resolve()):
-      raise errors.UserError(
-        f'{path} leads out of {self.root}; remove the link'
-      )
     return path
 
 

@@ -99,7 +99,7 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
     )
     path = run.workdir.pseudo_label(example.name)
     if path.exists():
-      labels = image_files.read_labels(path)
+      labels = image_files.read_labels(path, example.image.shape[:2])
       tiles['pseudo label'] = image_strips.Tile(labels=labels)
   of_points = [model.phase for model in trained_models.with_points(run.workdir)]
   trained = [x for x in of_points if trained_models.is_trained(x)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pointsup_jax.hosts import csv_text
 from pointsup_jax.report import click_statistics as clicks_lib
 from pointsup_jax.report import comparison as scores_lib
 from pointsup_jax.report import kept_checkpoints, table_formats
@@ -11,7 +12,7 @@ from pointsup_jax.report import kept_checkpoints, table_formats
 
 def iou_csv(scores: Sequence[scores_lib.Scores], names: Sequence[str]) -> str:
   """IoU in percent with two decimals; empty where NaN."""
-  return table_formats.comma_separated(
+  return csv_text.write(
     ['method', *names, *scores[0].means],
     [
       [model.column, *(_number(x, 2, '') for x in _values(model))]
@@ -45,7 +46,7 @@ def iou_latex(scores: Sequence[scores_lib.Scores], names: Sequence[str]) -> str:
 
 def confusion_csv(matrix: np.ndarray, names: Sequence[str]) -> str:
   """The confusion matrix in pixels; rows = truth."""
-  return table_formats.comma_separated(
+  return csv_text.write(
     ['true class', *names],
     [[name, *row] for name, row in zip(names, matrix, strict=True)],
   )
@@ -53,7 +54,7 @@ def confusion_csv(matrix: np.ndarray, names: Sequence[str]) -> str:
 
 def clicks_csv(clicks: clicks_lib.Clicks, names: Sequence[str]) -> str:
   """Points by the model's guess (rows) and by answer (columns)."""
-  return table_formats.comma_separated(
+  return csv_text.write(
     ['guessed class', 'asked', *names, 'none of the classes'],
     [
       [name, asked, *answers]
@@ -66,7 +67,7 @@ def clicks_csv(clicks: clicks_lib.Clicks, names: Sequence[str]) -> str:
 
 def checkpoints_csv(models: Mapping[str, kept_checkpoints.Steps]) -> str:
   """mIoU in percent, one row per checkpoint, in order of steps."""
-  return table_formats.comma_separated(
+  return csv_text.write(
     ['model', 'step', 'mIoU'],
     [
       [name, step, '' if miou is None else f'{100 * miou:.4f}']

@@ -1,7 +1,5 @@
-"""Formats tables as CSV, Markdown, LaTeX or aligned text."""
+"""Formats tables as Markdown, LaTeX or aligned text."""
 
-import csv
-import io
 from collections.abc import Sequence
 
 _LATEX = {
@@ -22,15 +20,6 @@ _WIDTH = 80
 _NAME_WIDTH = 24
 _GAP = 2
 _NUMBER_WIDTH = 6  # '+100.0'
-
-
-def comma_separated(
-  header: Sequence[str], rows: Sequence[Sequence[object]]
-) -> str:
-  """Formats a table as CSV."""
-  file = io.StringIO()
-  csv.writer(file, lineterminator='\n').writerows([header, *rows])
-  return file.getvalue()
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -7,7 +7,7 @@ import pathlib
 from etils import epath
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import object_store, processes
+from pointsup_jax.hosts import object_store, paths, processes
 
 # The stages repeated in every round of acquisition.
 REPEATED = ('acquire', 'annotate', 'adapt')
@@ -167,7 +167,7 @@ class Workdir:
 
   def easy_label(self, image: str) -> pathlib.Path:
     """The pseudo label of an easy image for stage 1, train ids."""
-    return self.root / 'uda' / 'pseudo_labels' / f'{image}.png'
+    return paths.inside(self.root / 'uda' / 'pseudo_labels', f'{image}.png')
 
   @property
   def adapt(self) -> Phase:
@@ -188,7 +188,8 @@ class Workdir:
 
   def pseudo_label(self, image: str) -> pathlib.Path:
     """Stage 1's prediction for an image, train ids, at the training size."""
-    return self.root / 'acquire' / 'pseudo_labels' / f'{image}.png'
+    folder = self.root / 'acquire' / 'pseudo_labels'
+    return paths.inside(folder, f'{image}.png')
 
   @property
   def annotations(self) -> pathlib.Path:
@@ -218,7 +219,8 @@ class Workdir:
 
   def prediction(self, stage: str, split: str, image: str) -> pathlib.Path:
     """The prediction for an evaluation image, in the label files' ids."""
-    return self.root / 'evaluate' / f'{stage}-{split}' / f'{image}.png'
+    folder = self.root / 'evaluate' / f'{stage}-{split}'
+    return paths.inside(folder, f'{image}.png')
 
   @property
   def report(self) -> pathlib.Path:

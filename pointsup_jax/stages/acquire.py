@@ -202,7 +202,8 @@ def record(
   if run.workdir.round == 1:
     image_files.write_labels(path, found.pseudo_labels)
   else:
-    found = found._replace(pseudo_labels=image_files.read_labels(path))
+    kept = image_files.read_labels(path, found.pseudo_labels.shape)
+    found = found._replace(pseudo_labels=kept)
   requests = [
     request
     for patch in found.patches
@@ -253,7 +254,9 @@ def ask_within_budget(
   for i in np.unique(chosen[:, 0]):
     name = source.names[i]
     found = Found(
-      pseudo_labels=image_files.read_labels(run.workdir.pseudo_label(name)),
+      pseudo_labels=image_files.read_labels(
+        run.workdir.pseudo_label(name), run.config.data.target.size
+      ),
       scores=patch_scores[i],
       patches=chosen[chosen[:, 0] == i, 1],
       points=drawn[i],

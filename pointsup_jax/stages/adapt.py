@@ -58,7 +58,9 @@ def point_labelled(run: run_lib.Run, images: sources.Source) -> sources.Source:
   def label(index: int, example: Example) -> Example:
     mine = answers[begin[index] : begin[index + 1]]
     labels, answered = targets.target_labels(
-      image_files.read_labels(run.workdir.pseudo_label(example.name)),
+      image_files.read_labels(
+        run.workdir.pseudo_label(example.name), example.image.shape[:2]
+      ),
       points=points[index],
       asked=np.flatnonzero(asked[index]),
       answers=(mine[:, 1], mine[:, 2], mine[:, 3].astype(np.uint8)),

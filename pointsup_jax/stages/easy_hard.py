@@ -61,7 +61,8 @@ def split(
 
   def label(_: int, example: Example) -> Example:
     path = run.workdir.easy_label(example.name)
-    return example._replace(labels=image_files.read_labels(path))
+    labels = image_files.read_labels(path, example.image.shape[:2])
+    return example._replace(labels=labels)
 
   return sources.Mapped(easy, label), hard
 

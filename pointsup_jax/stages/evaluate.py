@@ -9,7 +9,7 @@ import numpy as np
 from pointsup_jax import errors
 from pointsup_jax.data import image_files, official, sources
 from pointsup_jax.evaluation import confusion, inference
-from pointsup_jax.hosts import atomic_files, json_files, processes
+from pointsup_jax.hosts import atomic_files, json_files, processes, progress
 from pointsup_jax.models import deeplab
 from pointsup_jax.report import paper_tables, screen_table
 from pointsup_jax.run import batches, scores_on_disk, trained_models
@@ -60,7 +60,7 @@ def score(run: run_lib.Run) -> None:
 def show(table: str) -> None:
   """Prints a table, on one host of all."""
   if processes.is_first():
-    print(table)
+    progress.show(table)
 
 
 def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from pointsup_jax.hosts import csv_text
 from pointsup_jax.report import table_formats
 
 
@@ -119,7 +120,7 @@ def _cells(line: Line) -> list[str]:
 
 def comma_separated(table: Sequence[Line], seeds: Sequence[int]) -> str:
   """The table as CSV in full precision."""
-  return table_formats.comma_separated(
+  return csv_text.write(
     [
       'row', 'points', 'seconds', 'miou', 'miou_ci95',
       *(f'miou_seed{seed}' for seed in seeds),
@@ -137,7 +138,7 @@ def comma_separated(table: Sequence[Line], seeds: Sequence[int]) -> str:
 
 def differences(rows: Sequence[Row]) -> str:
   """All pairwise mIoU differences, paired by seed, as CSV."""
-  return table_formats.comma_separated(
+  return csv_text.write(
     ['row', 'over', 'difference', 'ci95'],
     [
       [row.title, over.title, *interval(np.subtract(row.miou, over.miou))]

@@ -9,7 +9,7 @@ from PIL import Image
 from pointsup_jax.annotation.exchange.formats import label_studio_points
 from pointsup_jax.annotation.exchange.formats.exchanged import Export
 from pointsup_jax.data import image_files
-from pointsup_jax.hosts import progress
+from pointsup_jax.hosts import paths, progress
 
 _SIDE = 256  # of a crop, in pixels of the original
 _ZOOM = 3
@@ -22,7 +22,7 @@ def write(export: Export, images: pathlib.Path, folder: pathlib.Path) -> None:
   for name, points in progress.each(by_image.items(), 'crops', len(by_image)):
     image = image_files.read_image(images, export.files[name].path)
     for point in points:
-      path = folder / label_studio_points.crop_path(point)
+      path = paths.inside(folder, label_studio_points.crop_path(point))
       path.parent.mkdir(parents=True, exist_ok=True)
       pixel = (point.request.row, point.request.col)
       Image.fromarray(crop(image, pixel, export.size)).save(path)

@@ -14,7 +14,7 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
   Point,
 )
 from pointsup_jax.data import folders, image_files
-from pointsup_jax.hosts import atomic_files, wording
+from pointsup_jax.hosts import atomic_files, paths, wording
 
 WHICH = ('open', 'answered', 'all')
 # Names of Cityscapes omit this suffix.
@@ -118,7 +118,11 @@ def write(
   """
   chosen = by_name.FORMATS[format_name]
   texts = {
-    path / name if chosen.many else path.with_name(path.name + name): text
+    (
+      paths.inside(path, name)
+      if chosen.many
+      else path.with_name(path.name + name)
+    ): text
     for name, text in chosen.write(export)
   }
   for file in texts:

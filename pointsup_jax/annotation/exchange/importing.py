@@ -1,6 +1,9 @@
 """Imports answers from files into a store."""
 
+import io
 import pathlib
+import zipfile
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pointsup_jax import errors
@@ -9,10 +12,17 @@ from pointsup_jax.annotation.exchange import verifying
 from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import FileAnswer
-from pointsup_jax.hosts import progress
+from pointsup_jax.hosts import progress, wording
 
 _LINE = 400  # maximum length of a line about one answer
-_SUFFIXES = {'.csv': 'csv', '.json': 'label_studio', '.xml': 'cvat'}
+_LISTED = 20  # lines about single answers; more are only counted
+_SUFFIXES = {
+  '.csv': 'csv',
+  '.json': 'label_studio',
+  '.xml': 'cvat',
+  '.zip': 'cvat',  # as CVAT exports it
+}
+_MOST = 2**30  # bytes of a file in a zip
 
 
 class Imported(NamedTuple):
@@ -34,7 +44,7 @@ def find(name: str) -> tuple[pathlib.Path, str]:
   if path.suffix.lower() not in _SUFFIXES:
     raise errors.UsageError(
       f'{path} must end in {", ".join(_SUFFIXES)}: answers as CSV, as Label '
-      "Studio's JSON or as CVAT's XML"
+      "Studio's JSON or as CVAT's XML or zip"
     )
   if not path.is_file():
     raise errors.UsageError(f'there is no file {path} with answers')
@@ -65,11 +75,11 @@ def import_file(
   """
   file_answers = read(path, format_name, annotator)
   verdict = verifying.check(file_answers, store.requests(), size, words)
-  faults = [_printable(line) for line in verdict.faults]
-  for line in verdict.notes:
-    progress.say(f'note: {_printable(line)}')
-  for line in faults:
-    progress.say(f'{"skipped" if skip_faulty else "faulty"}: {line}')
+  faults = [wording.printable(line[:_LINE]) for line in verdict.faults]
+  if not file_answers:
+    progress.say(f'note: {path} holds no answer to any point')
+  _list('note', verdict.notes)
+  _list('skipped' if skip_faulty else 'faulty', faults)
   if faults and not skip_faulty:
     raise errors.UserError(
       f'{path}: {len(faults)} faults among {len(file_answers)} points, the '
@@ -110,7 +120,10 @@ def read(
       f'{", ".join(name for name, x in by_name.FORMATS.items() if x.read)}'
     )
   try:
-    text = path.read_text(encoding='utf-8-sig')
+    content = path.read_bytes()
+    if content.startswith(b'PK'):
+      content = _unzipped(path, format_name)
+    text = io.TextIOWrapper(io.BytesIO(content), 'utf-8-sig').read()
   except OSError as error:
     raise errors.UserError(
       f'{path} cannot be read: {error.strerror}'
@@ -126,6 +139,32 @@ def read(
     raise errors.UserError(f'{path}: {error}') from error
 
 
-def _printable(line: str) -> str:
-  """Truncates a line and replaces unprintable characters."""
-  return ''.join(x if x.isprintable() else '?' for x in line[:_LINE])
+def _unzipped(path: pathlib.Path, format_name: str) -> bytes:
+  """The content of the only file of a format in a zip."""
+  suffix = {'cvat': '.xml', 'csv': '.csv'}.get(format_name, '.json')
+  try:
+    with zipfile.ZipFile(path) as packed:
+      found = [
+        member
+        for member in packed.infolist()
+        if member.filename.endswith(suffix)
+        and not pathlib.PurePosixPath(member.filename).name.startswith('.')
+        and member.file_size <= _MOST
+      ]
+      if len(found) == 1:
+        return packed.read(found[0])
+  # Whatever is in the file decides what zipfile and its decompressors raise.
+  except Exception as error:
+    line = wording.first_line(error)
+    raise errors.UserError(f'{path} is a damaged zip: {line}') from error
+  raise errors.UserError(
+    f'{path} is a zip with {len(found)} {suffix} files of at most 1 GB, where '
+    'there must be one; unpack it and give the file with the answers'
+  )
+
+
+def _list(what: str, lines: Sequence[str]) -> None:
+  for line in lines[:_LISTED]:
+    progress.say(f'{what}: {line[:_LINE]}')
+  if len(lines) > _LISTED:
+    progress.say(f'{what}: and {len(lines) - _LISTED} more')

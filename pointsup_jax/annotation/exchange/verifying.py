@@ -74,23 +74,22 @@ def _of_these_requests(
   size: tuple[int, int],
 ) -> tuple[list[FileAnswer], list[str]]:
   """Drops answers to requests of other stores, with a fault per store."""
-  counts = collections.Counter(entry.digest for entry in file_answers)
-  ours: dict[str | None, bool] = {None: True}  # None: the file does not say
-  faults = []
-  for digest, count in counts.items():
-    if digest is None:
-      continue
-    last = digest.partition('-')[0]
-    ours[digest] = last.isdecimal() and digest == exchanged.digest(
-      requests, size, int(last)
-    )
-    if not ours[digest]:
-      first = next(entry for entry in file_answers if entry.digest == digest)
-      faults.append(
-        f'{first.where} and on: {count} points of the requests {digest}, which '
-        f'are not those of this workdir ({exchanged.digest(requests, size)})'
-      )
-  return [entry for entry in file_answers if ours[entry.digest]], faults
+  rounds = {request.round for request in requests}
+  ours: set[str | None] = {
+    exchanged.digest(requests, size, last) for last in rounds
+  }
+  ours.add(None)  # the file does not say
+  mine = exchanged.digest(requests, size)
+  others: dict[str | None, list[FileAnswer]] = collections.defaultdict(list)
+  for entry in file_answers:
+    if entry.digest not in ours:
+      others[entry.digest].append(entry)
+  faults = [
+    f'{entries[0].where} and on: {len(entries)} points of the requests '
+    f'{digest}, which are not those of this workdir ({mine})'
+    for digest, entries in others.items()
+  ]
+  return [entry for entry in file_answers if entry.digest in ours], faults
 
 
 def _unusable(entry: FileAnswer, asked: dict[str, records.Request]) -> str:

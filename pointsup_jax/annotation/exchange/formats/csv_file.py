@@ -9,6 +9,7 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
   Export,
   FileAnswer,
 )
+from pointsup_jax.hosts import csv_text
 
 # The first two are required, in any order.
 _COLUMNS = ('id', 'label', 'annotator', 'seconds', 'requests')
@@ -18,16 +19,14 @@ _SEPARATORS = (',', ';', '\t')
 
 def write(export: Export) -> Iterator[tuple[str, str]]:
   """Yields a line for each point; the label of open ones is empty."""
-  text = io.StringIO()
-  writer = csv.writer(text, lineterminator='\n')
-  writer.writerow(_COLUMNS)
+  rows = []
   for point in export.points:
     answer = point.answer
     word = export.words.of(answer.label) if answer else ''
     annotator = answer.annotator if answer else ''
     seconds = answer.seconds if answer else None
-    writer.writerow([point.request.id, word, annotator, seconds, export.digest])
-  yield '', text.getvalue()
+    rows.append([point.request.id, word, annotator, seconds, export.digest])
+  yield '', csv_text.write(_COLUMNS, rows)
 
 
 def read(text: str, annotator: str) -> list[FileAnswer]:
@@ -46,10 +45,13 @@ def read(text: str, annotator: str) -> list[FileAnswer]:
         f'has no column {missing[0]!r}; the first line must name the columns: '
         f'{",".join(_COLUMNS[:3])}'
       )
+    twice = [name for name in _COLUMNS if header.count(name) > 1]
+    if twice:
+      raise errors.UserError(f'has the column {twice[0]!r} twice')
     return [
       _file_answer(row, header, reader.line_num, annotator)
       for row in reader
-      if row
+      if any(map(str.strip, row))  # spreadsheets append rows of commas
     ]
   except csv.Error as error:
     raise errors.UserError(f'line {reader.line_num}: {error}') from error
@@ -58,9 +60,9 @@ def read(text: str, annotator: str) -> list[FileAnswer]:
 def _file_answer(
   row: list[str], header: list[str], line: int, annotator: str
 ) -> FileAnswer:
-  cells = dict(zip(header, row, strict=False))
+  cells = dict(zip(header, map(csv_text.plain, row), strict=False))
   fault = ''
-  if len(row) > len(header):
+  if any(map(str.strip, row[len(header) :])):
     fault = f'has {len(row)} cells under {len(header)} columns'
   seconds = None
   try:

@@ -55,11 +55,17 @@ def read(text: str, annotator: str) -> list[FileAnswer]:
     raise errors.UserError(
       f'is not what CVAT writes for images (<{root.tag}>); {_EXPORT}'
     )
+  # CVAT nests neither images nor shapes.
   return [
     _file_answer(shape, image, annotator)
-    for image in root.iter('image')
-    for shape in image.iter('points')
+    for image in root.findall('image')
+    for shape in image
+    if shape.tag == 'points' or _has_point_id(shape)
   ]
+
+
+def _has_point_id(shape: ET.Element) -> bool:
+  return any(x.get('name') == 'point_id' for x in shape.iter('attribute'))
 
 
 def _attributes(words: words.Words, digest: str) -> dict[str, tuple]:
@@ -133,6 +139,8 @@ def _file_answer(
     position = _position(shape, image)
   except ValueError:
     fault = f'has the points {shape.get("points")!r}; there must be one'
+  if shape.tag != 'points':
+    fault = f'is a <{shape.tag}>, no <points>'
   return FileAnswer(
     where=f'image {image.get("name")}',
     point=attributes.get('point_id', ''),

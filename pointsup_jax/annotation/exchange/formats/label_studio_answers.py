@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pointsup_jax import errors
-from pointsup_jax.annotation.exchange.formats import label_studio
+from pointsup_jax.annotation.exchange.formats import exchanged, label_studio
 from pointsup_jax.annotation.exchange.formats.exchanged import FileAnswer
 
+_ANSWERS = ('keypointlabels', 'choices')  # types of results
 _EXPORT = "export the project as 'JSON' (not JSON-MIN, CSV or COCO)"
 
 
@@ -50,7 +51,7 @@ def _answers_of_task(
       result
       for result in annotation['result']
       # The project may have other controls.
-      if _kind(result) in ('keypointlabels', 'choices')
+      if _kind(result) in _ANSWERS or _has_point_id(result)
     ]
     seconds = _number(annotation.get('lead_time'))
     for result in results:
@@ -77,6 +78,12 @@ def _file_answer(
     x, y = _number(value.get('x')), _number(value.get('y'))
     if x is not None and y is not None:
       position = (y / 100, x / 100)
+  fault = f'has {len(chosen)} classes' if len(chosen) > 1 else ''
+  if kind not in _ANSWERS:
+    fault = (
+      f'is of type {kind!r}, not {_ANSWERS[0]!r}: the labelling interface is '
+      'not the exported one'
+    )
   digest = data.get('requests')
   return FileAnswer(
     where=f'{where}, region {result.get("id")}',
@@ -86,8 +93,14 @@ def _file_answer(
     seconds=seconds,
     position=position,
     digest=str(digest) if digest else None,
-    fault=f'has {len(chosen)} classes' if len(chosen) > 1 else '',
+    fault=fault,
   )
+
+
+def _has_point_id(result: dict) -> bool:
+  """Whether it labels one of our points, with whatever tag."""
+  id_ = label_studio.point_id(str(result.get('id')))
+  return _kind(result).endswith('labels') and exchanged.is_point_id(id_)
 
 
 def _kind(result: dict) -> str:

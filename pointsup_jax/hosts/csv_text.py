@@ -1,0 +1,40 @@
+"""Writes CSV that spreadsheets show and never run.
+
+Programs for tables take text that begins with =, +, -, @, a tab or a line break
+for a formula. Such text gets an apostrophe in front, which `plain` takes away.
+Numbers stay as they are.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+
+
+def write(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+  """Formats a table as CSV, separated by commas."""
+  file = io.StringIO()
+  csv.writer(file, lineterminator='\n').writerows(
+    [_safe(cell) if isinstance(cell, str) else cell for cell in row]
+    for row in (header, *rows)
+  )
+  return file.getvalue()
+
+
+def plain(cell: str) -> str:
+  """The text of a cell of `write`; other cells come back as they are."""
+  return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def _safe(text: str) -> str:
+  return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+  try:
+    float(text)
+  except ValueError:
+    return False
+  return text == text.strip()
