@@ -6,8 +6,8 @@ Numbers stay as they are.
 """
 
 import csv
-import io
 import re
+import types
 from collections.abc import Iterable, Sequence
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
@@ -15,12 +15,16 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 def write(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
   """Formats a table as CSV, separated by commas."""
-  file = io.StringIO()
-  csv.writer(file, lineterminator='\n').writerows(
+  lines: list[str] = []
+  # Ends lines with both, so that it quotes cells that hold either.
+  writer = csv.writer(
+    types.SimpleNamespace(write=lines.append), lineterminator='\r\n'
+  )
+  writer.writerows(
     [_safe(cell) if isinstance(cell, str) else cell for cell in row]
     for row in (header, *rows)
   )
-  return file.getvalue()
+  return ''.join(f'{line[:-2]}\n' for line in lines)
 
 
 def plain(cell: str) -> str:

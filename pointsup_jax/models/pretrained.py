@@ -54,11 +54,14 @@ def load(path: str) -> types.Variables:
     {'params': ..., 'batch_stats': ...}; `complete` fits them to a model.
 
   Raises:
-    errors.UserError: the file cannot be read or holds something else.
+    errors.UserError: the file cannot be read, holds something else, or values
+      that no trained network has.
   """
+  tensors = weight_files.read(path)
   try:
-    return from_torch(_published_names(weight_files.read(path)))
-  except _UnknownNamesError as error:
+    _require_usable(tensors)
+    return from_torch(_published_names(tensors))
+  except errors.UserError as error:
     raise errors.UserError(f'{path}: {error}') from error
 
 
@@ -127,7 +130,7 @@ def from_torch(state_dict: Mapping[str, np.ndarray]) -> types.Variables:
       tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
     )
   if unknown:
-    raise _UnknownNamesError(
+    raise errors.UserError(
       f'{len(unknown)} of {len(state_dict)} tensors are none of a DeepLab-v2 '
       f'with two heads: {wording.few(unknown)}; expected names like '
       "'layer1.0.conv1.weight' or 'layer6.conv2d_list.0.bias'"
@@ -166,15 +169,30 @@ def _leaves(module: str) -> tuple[tuple[str, str, str], ...]:
   return _BN_LEAVES if 'bn' in module else _CONV_LEAVES
 
 
-class _UnknownNamesError(errors.UserError):
-  """Names that no DeepLab-v2 has."""
+def _require_usable(tensors: Mapping[str, np.ndarray]) -> None:
+  """Raises errors.UserError for the first tensor that would spoil training."""
+  for name, tensor in tensors.items():
+    with np.errstate(over='ignore'):
+      values = np.asarray(tensor, np.float64)
+    if not (np.abs(values) <= np.finfo(np.float32).max).all():
+      raise errors.UserError(
+        f'{name} has values that are no finite numbers of 32 bits; use another '
+        'weight file'
+      )
+    if name.endswith('running_var') and (values < 0).any():
+      raise errors.UserError(
+        f'{name} has negative variances; use another weight file'
+      )
 
 
 def _published_names(
   tensors: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
   """Renames the tensors of related files to ADVENT's names."""
-  tensors = {k.removeprefix('module.'): v for k, v in tensors.items()}
+  short = {k.removeprefix('module.'): v for k, v in tensors.items()}
+  if len(short) < len(tensors):
+    raise errors.UserError("some tensors are there with and without 'module.'")
+  tensors = short
   if all(name.startswith('Scale.') for name in tensors):
     # The file has one head, 'layer5', which is not our aux head.
     return {
@@ -198,12 +216,17 @@ def _from_torchvision(
   torchvision puts the stride on the 3x3 convolution, we on the first 1x1, so
   the weights are a start for training, not the same function.
   """
-  progress.say('torchvision weights: the stem is adapted to BGR in 0..255')
   tensors = {k: v for k, v in tensors.items() if not k.startswith('fc.')}
-  kernel = tensors['conv1.weight'] / _TORCHVISION_STD[:, None, None]
+  kernel, mean = tensors['conv1.weight'], tensors['bn1.running_mean']
+  if kernel.ndim != 4 or kernel.shape[1] != 3 or mean.shape != kernel.shape[:1]:
+    raise errors.UserError(
+      f'conv1.weight {list(kernel.shape)} and bn1.running_mean '
+      f'{list(mean.shape)} are no first layer of a ResNet for RGB'
+    )
+  progress.say('torchvision weights: the stem is adapted to BGR in 0..255')
+  kernel = kernel / _TORCHVISION_STD[:, None, None]
   offset = np.array(deeplab.BGR_MEAN[::-1]) / 255 - _TORCHVISION_MEAN
   moved = (kernel * offset[:, None, None]).sum(axis=(1, 2, 3))
-  mean = tensors['bn1.running_mean']
   return {
     **tensors,
     'conv1.weight': (kernel[:, ::-1] / 255).astype(np.float32),

@@ -26,7 +26,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
   Raises:
     errors.UserError: the file is missing, damaged, holds something other than
-      tensors, or its package is not installed.
+      tensors of real numbers, or its package is not installed.
   """
   path = pathlib.Path(path)
   if not path.is_file():
@@ -40,6 +40,11 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       tensors = _read_npz(path)
   if not tensors:
     raise errors.UserError(f'{path} holds no tensors')
+  for name, tensor in tensors.items():
+    if tensor.dtype.kind not in 'fiu':
+      raise errors.UserError(
+        f'{path}: {name} holds {tensor.dtype}; weights are real numbers'
+      )
   return tensors
 
 

@@ -32,6 +32,10 @@ class Maps(NamedTuple):
   score: np.ndarray  # [H, W] float32; see `shown_score`
 
 
+class AloneError(Exception):
+  """Only this process failed: it must end, because the others wait for it."""
+
+
 # Predicts images [H, W, 3] with a phase's last checkpoint.
 Predict: TypeAlias = Callable[
   [workdir_lib.Phase, Sequence[np.ndarray]], list[Maps]
@@ -57,8 +61,7 @@ def on_all_processes(run: run_lib.Run) -> Iterator[Predict]:
     try:
       return run_model(phase, [processes.from_first(x, _WHAT) for x in images])
     except OSError as error:
-      # Only this process failed: crash, because the others wait for it.
-      raise RuntimeError(f'{error}, in {phase.checkpoints}') from error
+      raise AloneError(f'{error}, in {phase.checkpoints}') from error
 
   try:
     yield predict

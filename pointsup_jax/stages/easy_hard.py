@@ -38,7 +38,7 @@ def split(
   raises errors.UserError if a saved one is of other images.
   """
   path = run.workdir.split
-  known = functools.partial(json_files.read_derived, path, _checked)
+  known = functools.partial(json_files.read_derived, path, checked)
   parts = processes.by_first(known, 'easy and hard images')
   if parts is None:
     found = rank(run, target, model)
@@ -72,7 +72,8 @@ class _Parts(TypedDict):
   hard: list[str]
 
 
-def _checked(found: dict[str, Any]) -> dict[str, Any]:
+def checked(found: dict[str, Any]) -> dict[str, Any]:
+  """The content of split.json; ValueError if it cannot be that."""
   msgspec.convert(found, _Parts)
   names = [*found['easy'], *found['hard']]
   if len(set(names)) < len(names):

@@ -2,7 +2,7 @@
 
 import datetime
 
-from pointsup_jax import errors
+from pointsup_jax import command, errors
 from pointsup_jax.hosts import atomic_files, processes, progress
 from pointsup_jax.report import contents as contents_lib
 from pointsup_jax.report import gather, paper_tables, predictions
@@ -10,19 +10,30 @@ from pointsup_jax.run import context as run_lib
 
 
 def make(run: run_lib.Run) -> None:
-  """Writes the report anew; only --stage=report raises if that fails."""
+  """Writes the report anew; only --stage=report raises if that fails.
+
+  The results that it shows are there without it.
+  """
   if not processes.is_first():
     predictions.help_first_process(run)
     return
+  tracebacks = None if run.workdir.mirror else run.workdir.tracebacks
   try:
-    with predictions.on_all_processes(run) as predict:
+    with (
+      command.explained(tracebacks),
+      predictions.on_all_processes(run) as predict,
+    ):
       write(run, predict)
   except errors.Stopped:
     raise
-  except (errors.UserError, OSError) as error:
-    if run.asked == 'report':
+  except errors.UserError as error:
+    others_wait = isinstance(error.__cause__, predictions.AloneError)
+    if run.asked == 'report' or others_wait:
       raise
-    progress.say(f'note: no report: {error}')
+    progress.say(
+      f'note: no report: {error} (--stage=report makes it anew; the results '
+      'are complete without it)'
+    )
 
 
 def write(run: run_lib.Run, predict: predictions.Predict) -> None:

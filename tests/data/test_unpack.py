@@ -1,7 +1,11 @@
+import errno
 import zipfile
+from unittest import mock
 
+import numpy as np
 import pytest
 import trees
+from saying import message
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes, official, unpack
@@ -62,6 +66,45 @@ def test_a_missing_or_damaged_archive_leaves_no_folder(cityscapes):
   archive.write_bytes(whole)  # the existing folder is used
   unpack.unpack('cityscapes', cityscapes)
   assert len(names('cityscapes', cityscapes, 'train')) == 3
+
+
+def flip(data):
+  """Damages what lies behind the first member's header."""
+  for i in range(100, 140):
+    data[i] ^= 0xFF
+
+
+def encrypt(data):
+  data[data.find(b'PK\x03\x04') + 6] |= 1
+  data[data.find(b'PK\x01\x02') + 8] |= 1
+
+
+def hide_method(data):
+  data[data.find(b'PK\x01\x02') + 10] = 99
+
+
+@pytest.mark.parametrize('method', ['DEFLATED', 'BZIP2', 'LZMA'])
+@pytest.mark.parametrize('spoil', [flip, encrypt, hide_method])
+def test_what_a_broken_download_looks_like(tmp_path, spoil, method):
+  for archive in unpack.ARCHIVES['cityscapes'][0]:
+    path = tmp_path / archive
+    kind = getattr(zipfile, f'ZIP_{method}')
+    with zipfile.ZipFile(path, 'w', kind) as packed:
+      noise = np.random.default_rng(0).bytes(5000)
+      packed.writestr(f'{archive[:6]}/a.png', b'abc' * 5000 + noise)
+  data = bytearray(path.read_bytes())
+  spoil(data)
+  path.write_bytes(data)
+  text = message(lambda: unpack.unpack('cityscapes', tmp_path))
+  assert str(path) in text
+  assert 'get it again' in text
+
+
+def test_a_full_disk_is_not_blamed_on_the_archive(cityscapes, monkeypatch):
+  full = OSError(errno.ENOSPC, 'No space left on device')
+  monkeypatch.setattr(zipfile.ZipFile, 'extract', mock.Mock(side_effect=full))
+  with pytest.raises(OSError, match='No space left'):
+    unpack.unpack('cityscapes', cityscapes)
 
 
 def test_members_with_evil_paths_stay_inside(tmp_path):

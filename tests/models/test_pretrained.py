@@ -179,6 +179,56 @@ def test_tensors_that_do_not_fit_are_named(gone, new, said, tmp_path):
   assert said in text
 
 
+NAME = 'layer1.0.bn1.running_var'
+
+
+@pytest.mark.parametrize(
+  ('tensor', 'said'),
+  [
+    (np.full(4, 1j, np.complex64), 'complex64; weights are real numbers'),
+    (np.array(['x'] * 4), '<U1; weights are real numbers'),
+    (np.zeros(4, [('a', 'f4')]), 'weights are real numbers'),
+    (np.zeros(4, 'V2'), '|V2; weights are real numbers'),
+    (np.ones(4, bool), 'bool; weights are real numbers'),
+    (np.array([1, 2, np.nan, 3]), 'no finite numbers'),
+    (np.array([1, 2, np.inf, 3], np.float16), 'no finite numbers'),
+    (np.array([1, 2, 1e300, 3]), 'no finite numbers'),
+    (np.array([1, 2, -0.5, 3]), 'negative variances'),
+  ],
+)
+@pytest.mark.filterwarnings('error')
+def test_values_that_no_network_has_are_named(tensor, said, tmp_path):
+  path = tmp_path / 'a.npz'
+  np.savez(path, **(tensors() | {NAME: tensor}))
+  text = message(lambda: pretrained.load(path))
+  assert str(path) in text
+  assert NAME in text
+  assert said in text
+
+
+@pytest.mark.parametrize(
+  ('name', 'tensor'),
+  [
+    ('conv1.weight', np.zeros((5, 4, 7, 7))),
+    ('conv1.weight', np.zeros(5)),
+    ('conv1.weight', np.array('x')),
+    ('bn1.running_mean', np.zeros((2, 2))),
+    ('module.conv1.weight', np.zeros((4, 3, 7, 7))),
+  ],
+)
+def test_torchvision_s_names_with_another_stem_are_refused(
+  name, tensor, tmp_path
+):
+  resnet = {
+    'fc.weight': np.zeros((9, 3)),
+    'conv1.weight': np.zeros((4, 3, 7, 7)),
+  }
+  resnet |= {'bn1.running_mean': np.zeros(4), name: tensor}
+  path = tmp_path / 'a.npz'
+  np.savez(path, **resnet)
+  assert str(path) in message(lambda: pretrained.load(path))
+
+
 @pytest.mark.parametrize('name', ['a.pth', 'a.safetensors', 'a.npz'])
 def test_a_file_that_is_cut_off_or_something_else(name, request, tmp_path):
   if name == 'a.pth':

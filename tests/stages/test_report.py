@@ -11,6 +11,7 @@ import browsers
 import launching
 import numpy as np
 import pytest
+import saying
 import scored
 from PIL import Image
 
@@ -19,7 +20,7 @@ from pointsup_jax import errors
 from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.hosts import json_files
-from pointsup_jax.report import gather
+from pointsup_jax.report import gather, predictions
 from pointsup_jax.run import config_file, context, workdir
 from pointsup_jax.stages import report
 
@@ -288,16 +289,64 @@ def test_a_missing_library_is_named(tmp_path, data, library):
 
 
 @pytest.mark.parametrize(
-  'error', [errors.UserError('no matplotlib'), OSError('disk full')]
+  ('error', 'traced'),
+  [
+    (errors.UserError('no matplotlib'), False),
+    (OSError('disk full'), True),
+    (KeyError('confusion'), True),
+    (TypeError('not a number'), True),
+    (RecursionError('too deep'), True),
+  ],
 )
 def test_a_run_that_ends_well_is_not_failed_by_its_report(
-  tmp_path, data, capsys, error
+  tmp_path, data, capsys, error, traced
 ):
   with mock.patch.object(report, 'write', side_effect=error):
+    opened = open_run(tmp_path, data, asked='all')
+    report.make(opened)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('note: no report: ')
+    assert '--stage=report makes it anew' in line
+    assert opened.workdir.tracebacks.exists() == traced
+    assert str(error) in saying.message(
+      lambda: report.make(open_run(tmp_path, data))
+    )
+
+
+def test_a_failure_that_leaves_other_processes_waiting_is_none_to_pass_over(
+  tmp_path, data
+):
+  alone = mock.patch.object(
+    report, 'write', side_effect=predictions.AloneError('no disk')
+  )
+  with alone, pytest.raises(errors.UserError, match='no disk'):
     report.make(open_run(tmp_path, data, asked='all'))
-    assert f'no report: {error}' in capsys.readouterr().err
-    with pytest.raises(type(error)):
-      report.make(open_run(tmp_path, data))
+
+
+@pytest.mark.parametrize(
+  ('file', 'content'),
+  [
+    ('history.jsonl', '{"stage": "uda", "seconds": "x"}\n'),
+    ('uda/metrics.jsonl', '{"loss": 1}\n'),
+    ('config.json', '{"version": 1}'),
+  ],
+)
+def test_a_damaged_file_of_the_run_is_named(tmp_path, data, file, content):
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  path = opened.workdir.root / file
+  path.write_text(content)
+  assert f'{path}' in saying.message(lambda: report.make(opened))
+
+
+def test_damaged_scores_are_told_as_missing(tmp_path, data, capsys):
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  for model in ('source_only', 'uda', 'adapt'):
+    path = opened.workdir.evaluation(model, 'dusk_test')
+    json_files.write(path, {'step': 2})
+  assert 'nothing has been evaluated' in made(opened)
+  assert capsys.readouterr().err.count('is damaged') >= 3
 
 
 def test_a_stop_during_the_report_is_a_stop(tmp_path, data):

@@ -1,7 +1,12 @@
-import numpy as np
-import pytest
+import dataclasses
 
-from pointsup_jax.annotation.exchange import crops
+import numpy as np
+import people
+import pytest
+import saying
+from PIL import Image
+
+from pointsup_jax.annotation.exchange import crops, exporting
 
 
 @pytest.mark.parametrize('pixel', [(0, 0), (63, 127), (0, 127), (30, 40)])
@@ -26,3 +31,32 @@ def test_the_pixel_is_in_the_middle_and_free(pixel, shown):
       image[row, col] if inside else 0,
     )
   assert (picture == 255).all(-1).sum() > 4 * 30  # the cross
+
+
+@pytest.mark.parametrize('name', ['../../precious', '/tmp/precious', 'link/a'])
+@pytest.mark.parametrize('kind', ['crops', 'labelme'])
+def test_no_name_in_a_store_leads_out_of_the_folder(
+  store, tmp_path, name, kind
+):
+  folder, images = tmp_path / 'a/b/out', tmp_path / 'images'
+  for path in (folder, images, tmp_path / 'other'):
+    path.mkdir(parents=True)
+  (folder / 'link').symlink_to(tmp_path / 'other')
+  people.fill(store, (64, 128), [name], 1)
+  order = exporting.prepare(
+    store, exporting.select(store, 'open'), size=(64, 128),
+    words=people.CITYSCAPES,
+  )  # fmt: skip
+  there = sorted(tmp_path.rglob('*'))
+
+  def write():
+    if kind == 'labelme':
+      return exporting.write(order, 'labelme', folder)
+    Image.new('RGB', (128, 64)).save(images / 'a.png')
+    there.append(images / 'a.png')
+    file = exporting.ImageFile('a.png', (64, 128))
+    files = dict.fromkeys(order.files, file)
+    return crops.write(dataclasses.replace(order, files=files), images, folder)
+
+  assert 'leads out of' in saying.message(write)
+  assert sorted(tmp_path.rglob('*')) == sorted(there)

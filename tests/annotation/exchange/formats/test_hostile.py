@@ -1,14 +1,20 @@
 """Damaged, malicious or wrong files: a one-line error each."""
 
+import csv
+import io
 import json
+import zipfile
 
 import people
 import pytest
 import saying
 
 from pointsup_jax import errors
+from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import importing
+from pointsup_jax.annotation.exchange.formats import words as words_lib
+from pointsup_jax.data import classes as classes_lib
 
 BOMB = '<!DOCTYPE a [<!ENTITY a "ha">' + ''.join(
   f'<!ENTITY {b} "&{a};&{a};&{a};&{a};&{a};&{a};&{a};&{a};&{a};&{a};">'
@@ -183,6 +189,134 @@ def test_csv_of_any_spreadsheet_is_read(write, text):
   (given,) = importing.read(write('csv', text), 'csv')
   assert (given.point, given.word) == ('a-r1-c1', 'road')
   assert given.annotator == 'ana'
+
+
+BLANK = 'id,label,annotator\na-r1-c1,road,ana\n,,\n , ,\n\n,,,,\n'
+
+
+def test_rows_of_commas_are_none(write):
+  (given,) = importing.read(write('csv', BLANK), 'csv')
+  assert (given.point, given.fault) == ('a-r1-c1', '')
+
+
+def test_trailing_commas_are_no_cells(write):
+  (given,) = importing.read(write('csv', 'id,label\na-r1-c1,car,,\n'), 'csv')
+  assert (given.word, given.fault) == ('car', '')
+
+
+def test_a_column_that_is_there_twice_is_refused(write):
+  path = write('csv', 'id,label,Label\na-r1-c1,road,car\n')
+  assert_refused(path, 'csv', "the column 'label' twice")
+
+
+def zipped(**files):
+  content = io.BytesIO()
+  with zipfile.ZipFile(content, 'w', zipfile.ZIP_DEFLATED) as packed:
+    for name, text in files.items():
+      packed.writestr(name.replace('__', '.'), text)
+  return content.getvalue()
+
+
+SHAPE = (
+  '<annotations><image name="a" width="9" height="9">'
+  '<{tag} points="1,1"><attribute name="point_id">a-r1-c1</attribute>'
+  '<attribute name="class">road</attribute></{tag}></image></annotations>'
+)
+XML = SHAPE.format(tag='points')
+
+
+def test_a_zip_of_cvat_is_read(write, tmp_path):
+  path = write('cvat', zipped(annotations__xml=XML, images__txt='x'))
+  (given,) = importing.read(path, 'cvat')
+  assert (given.point, given.word) == ('a-r1-c1', 'road')
+  named = path.rename(tmp_path / 'task.zip')
+  assert importing.find(str(named)) == (named, 'cvat')
+
+
+@pytest.mark.parametrize('format_name', people.FILES)
+@pytest.mark.parametrize(
+  ('content', 'word'),
+  [
+    (zipped(a__txt='x'), 'is a zip with 0'),
+    (zipped(**{f'{i}__{x}': '' for i in 'ab' for x in ('xml', 'json', 'csv')}),
+     'is a zip with 2'),
+    (zipped(a__xml=XML, a__json='[]', a__csv='id')[:90], 'damaged zip'),
+    (b'PK\x03\x04', 'damaged zip'),
+  ],
+  ids=['none', 'two', 'cut', 'header'],
+)  # fmt: skip
+def test_other_zips_are_refused_in_one_line(write, format_name, content, word):
+  assert_refused(write(format_name, content), format_name, word)
+
+
+@pytest.mark.parametrize('tag', ['box', 'polygon', 'polyline', 'skeleton'])
+def test_cvat_s_other_shapes_of_a_point_are_faults(write, tag):
+  path = write('cvat', SHAPE.format(tag=tag))
+  assert_refused(path, 'cvat', f'is a <{tag}>')
+
+
+@pytest.mark.parametrize('kind', ['labels', 'rectanglelabels', 'brushlabels'])
+def test_label_studio_s_other_tags_on_a_point_are_faults(write, kind):
+  path = write('label_studio', region(id='a-r1-c1', type=kind))
+  assert_refused(path, 'label_studio', f'is of type {kind!r}')
+
+
+@pytest.mark.parametrize(
+  ('format_name', 'content'),
+  [
+    ('csv', 'id,label\n'),
+    ('csv', 'id,label\n,,\n'),
+    ('cvat', '<annotations/>'),
+    ('cvat', '<annotations><job><image/></job></annotations>'),
+    ('label_studio', task()),
+    ('label_studio', task(result=[{'id': 'a-r1-c1', 'type': 'textarea'}])),
+  ],
+)
+def test_a_file_of_which_nothing_is_used_is_said_so(
+  write, store, capsys, format_name, content
+):
+  path = write(format_name, content)
+  assert people.import_file(store, path, format_name).recorded == 0
+  said = capsys.readouterr().err
+  assert f'{path} holds no answer to any point' in said
+
+
+def test_nested_images_are_read_in_linear_time(write):
+  """Each image that holds all others would count their points again."""
+  many = 3000
+  inner = '<image><points/>' * many + '</image>' * many
+  path = write('cvat', f'<annotations>{inner}</annotations>')
+  assert len(importing.read(path, 'cvat')) == 1
+
+
+@pytest.mark.parametrize('skip_faulty', [False, True])
+def test_faults_are_counted_after_the_first_20(
+  write, store, capsys, skip_faulty
+):
+  lines = ''.join(f'a-r{i}-c1,road\n' for i in range(50))
+  path = write('csv', f'id,label\n{lines}')
+
+  def act():
+    people.import_file(store, path, 'csv', skip_faulty=skip_faulty)
+
+  text = saying.refusal(act)
+  assert ('50 faults among 50 points' in text) != skip_faulty
+  *listed, last = capsys.readouterr().err.splitlines()
+  assert len(listed) == 20
+  assert last == f'{"skipped" if skip_faulty else "faulty"}: and 30 more'
+
+
+@pytest.mark.parametrize('word', ['=1+1', '@a', "'-b", '+c'])
+def test_words_that_look_like_formulas_come_back(store, tmp_path, word):
+  classes = classes_lib.ClassSet((word, 'car'), ((1, 2, 3), (4, 5, 6)))
+  words = words_lib.Words(classes)
+  store.add_image('=a', (64, 128), 0.5, [people.request('=a', 1, 2)])
+  store.record([records.Entry('=a-r1-c2', 'label', 0, '@SUM(A1)', 2.0)])
+  text = people.export(store, 'csv', (64, 128), words, which='all')
+  for row in csv.reader(text.splitlines()):
+    assert not any(cell.startswith(tuple('=+-@')) for cell in row)
+  (given,) = people.read(text, 'csv')
+  assert given[1:4] == ('=a-r1-c2', word, '@SUM(A1)')
 
 
 def test_other_encodings_are_refused_with_advice(write):
