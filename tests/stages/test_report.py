@@ -309,9 +309,7 @@ def test_a_run_that_ends_well_is_not_failed_by_its_report(
     assert str(error) in saying.message(lambda: report.make(again))
 
 
-def test_a_failure_that_leaves_other_processes_waiting_is_none_to_pass_over(
-  tmp_path, data
-):
+def test_a_failure_that_leaves_others_waiting_is_passed_on(tmp_path, data):
   alone = mock.patch.object(
     report, 'write', side_effect=predictions.AloneError('no disk')
   )
