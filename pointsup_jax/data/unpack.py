@@ -1,5 +1,6 @@
 """Unpacks the original archives of data sets."""
 
+import errno
 import os
 import pathlib
 import shutil
@@ -21,6 +22,9 @@ ARCHIVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ('leftImg8bit', 'gtFine'),
   ),
 }
+
+
+_DAMAGED = (None, errno.EINVAL)  # numbers of an OSError
 
 
 def unpack(dataset: str, root: pathlib.Path) -> None:
@@ -65,8 +69,9 @@ def _extract(archive: pathlib.Path, part: pathlib.Path) -> None:
           packed.extract(member, part)
   # Whatever is in the file decides what zipfile and its decompressors raise.
   except Exception as error:
-    # A full disk has a number; damaged bzip2 data have none.
-    if isinstance(error, OSError) and error.errno is not None:
+    # A full disk is none of them. Damaged bzip2 data have no number, and wrong
+    # offsets the one of an invalid argument.
+    if isinstance(error, OSError) and error.errno not in _DAMAGED:
       raise
     raise errors.UserError(
       f'{archive} is no archive or damaged: {wording.first_line(error)}; get '

@@ -83,8 +83,12 @@ def hide_method(data):
   data[data.find(b'PK\x01\x02') + 10] = 99
 
 
+def move(data):
+  data[-5] ^= 1  # where the list of members begins
+
+
 @pytest.mark.parametrize('method', ['DEFLATED', 'BZIP2', 'LZMA'])
-@pytest.mark.parametrize('spoil', [flip, encrypt, hide_method])
+@pytest.mark.parametrize('spoil', [flip, encrypt, hide_method, move])
 def test_what_a_broken_download_looks_like(tmp_path, spoil, method):
   for archive in unpack.ARCHIVES['cityscapes'][0]:
     path = tmp_path / archive
