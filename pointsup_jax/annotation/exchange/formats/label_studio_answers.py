@@ -1,7 +1,6 @@
 """Reads Label Studio's 'JSON' export, of either layout."""
 
 import json
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,6 +53,8 @@ def _answers_of_task(
       if _kind(result) in _ANSWERS or _has_point_id(result)
     ]
     seconds = _number(annotation.get('lead_time'))
+    if seconds is not None and seconds < 0:
+      seconds = None
     for result in results:
       yield _file_answer(
         result,
@@ -121,6 +122,7 @@ def _person(completed_by: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-  if isinstance(value, int | float) and math.isfinite(value):
+  """A number of a size that is one in Label Studio; else None."""
+  if isinstance(value, int | float) and abs(value) < 1e9:
     return float(value)
   return None

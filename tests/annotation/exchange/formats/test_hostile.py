@@ -153,7 +153,9 @@ def test_what_no_tool_writes_is_refused(write, format_name, content, words):
   assert_refused(write(format_name, content), format_name, *words)
 
 
-@pytest.mark.parametrize('lead_time', [None, 'long', float('nan'), [], True])
+@pytest.mark.parametrize(
+  'lead_time', [None, 'long', float('nan'), [], True, -1, 1e999, 10**400]
+)
 @pytest.mark.parametrize('person', [None, 7, 'ana', {'id': 7}, {}, []])
 def test_times_and_people_may_be_anything(write, lead_time, person):
   content = region()
