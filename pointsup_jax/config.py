@@ -155,6 +155,9 @@ def get_config() -> ml_collections.ConfigDict:
   # Allow a host that other machines can reach. There is no encryption: whoever
   # sees the traffic can label. Tunnelling with `ssh -L` does not need this.
   annotate.allow_remote = False
+  # Scheme and host under which a proxy that encrypts serves the page, such as
+  # 'https://points.example.org'; '' without one.
+  annotate.public_url = ''
   # Share of points shown to two annotators, to measure their agreement.
   annotate.overlap = 0.0
 

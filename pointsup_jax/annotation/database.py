@@ -3,7 +3,7 @@
 import contextlib
 import pathlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import lock
@@ -13,10 +13,20 @@ class Database:
   """Of one thread; raises errors.UserError for what the file system does."""
 
   def __init__(
-    self, path: pathlib.Path, connection: sqlite3.Connection
+    self, path: pathlib.Path, connect: Callable[[], sqlite3.Connection]
   ) -> None:
-    """Takes a connection of `schema`; `path` names it in errors."""
-    self._path, self._connection = path, connection
+    """Opens the file at `path`, which errors name, with one of `schema`."""
+    self._path, self._connect = path, connect
+    self._open()
+
+  def _open(self) -> None:
+    self._connection = self._connect()
+    self._files = self._identities()
+    self._version: int | None = None
+    self._kept = 0
+    pragma = self._connection.execute('PRAGMA busy_timeout')
+    (self._patience,) = pragma.fetchone()
+    self._waits = self._patience
 
   def close(self) -> None:
     """Closes the file."""
@@ -31,6 +41,7 @@ class Database:
   def transaction(self) -> Iterator[sqlite3.Connection]:
     """Commits on success, rolls back on failure."""
     with self._reported():
+      self._stay()
       self._connection.execute('BEGIN IMMEDIATE')
       try:
         yield self._connection
@@ -40,28 +51,96 @@ class Database:
           self._connection.execute('ROLLBACK')
         raise
 
+  def changed(self) -> bool:
+    """Whether others have written to the file since this was last called."""
+    ((version,),) = self.query('PRAGMA data_version')
+    before, self._version = self._version, version
+    return version != before
+
+  def checkpoint(self) -> None:
+    """Moves what the log holds into the file; then a plain copy is complete.
+
+    Does nothing if nothing was written since, and waits for nobody.
+    """
+    if self._connection.total_changes != self._kept:
+      ((_, logged, moved),) = self.query('PRAGMA wal_checkpoint(PASSIVE)')
+      if logged == moved:  # else somebody still reads the file as it was
+        self._kept = self._connection.total_changes
+
+  def _identities(self) -> list[tuple[int, int] | None]:
+    """What the names of the file and of its log stand for; None: nothing."""
+    found: list[tuple[int, int] | None] = []
+    for path in (self._path, self._path.with_name(f'{self._path.name}-wal')):
+      try:
+        status = path.stat()
+        found.append((status.st_dev, status.st_ino))
+      except OSError:
+        found.append(None)
+    return found
+
+  def _stay(self) -> None:
+    """Writes nothing into files that have lost their names."""
+    file, log = self._identities()
+    if file != self._files[0]:
+      raise errors.UserError(
+        f'{self._path} was moved, deleted or replaced while it was open; put '
+        'it back: until then nothing is recorded'
+      )
+    if log != self._files[1]:  # deleted, but all of it can still be saved
+      self._connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+      self._connection.close()
+      self._open()
+
+  def _wait(self, milliseconds: int) -> None:
+    """Sets how long the locks of others are waited for."""
+    if milliseconds != self._waits:
+      self._connection.execute(f'PRAGMA busy_timeout = {milliseconds}')
+      self._waits = milliseconds
+
   @contextlib.contextmanager
   def _reported(self) -> Iterator[None]:
     """A full disk, a lock held too long or a damaged file as a user error."""
     try:
       yield
+      self._wait(self._patience)
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
       raise
     except sqlite3.DatabaseError as error:
+      code = getattr(error, 'sqlite_errorcode', 0) & 0xFF
+      if code == sqlite3.SQLITE_BUSY:
+        self._wait(0)  # others need not wait as long for the same lock
+        raise errors.UserError(
+          f'{self._path} is locked by another program; close that'
+        ) from error
       raise errors.UserError(
         f'{self._path} cannot be read or written: {error}; fix that and run '
         'the same command again'
       ) from error
 
 
-def sole_writer(path: pathlib.Path) -> contextlib.AbstractContextManager[bool]:
-  """Prevents other processes from recording answers while the block runs.
+def taking_answers(
+  path: pathlib.Path,
+) -> contextlib.AbstractContextManager[bool]:
+  """Keeps others from deleting the store at `path` while the block runs.
 
-  The served page caches the store and would miss their answers. Locks a .lock
-  file beside the store at `path`, whose folder must exist.
+  Several processes may take answers at a time. Locks a .lock file beside the
+  store, whose folder must exist.
 
   Raises:
-    errors.UserError: another process holds the lock.
+    errors.UserError: a process deletes it.
+  """
+  return lock.held(
+    path.with_suffix('.lock'), 'deletes these points', shared=True
+  )
+
+
+def sole_writer(
+  path: pathlib.Path,
+) -> contextlib.AbstractContextManager[bool]:
+  """Keeps others from taking answers while the block runs.
+
+  Raises:
+    errors.UserError: a process takes them; see `taking_answers`.
   """
   return lock.held(
     path.with_suffix('.lock'),

@@ -18,10 +18,6 @@ from pointsup_jax.annotation import store as store_lib
 LEASE_SECONDS = 600.0
 
 
-class Taken(Exception):
-  """The point has all its answers already; nothing was recorded."""
-
-
 class Answer(NamedTuple):
   """An answer sent by the page."""
 
@@ -30,6 +26,7 @@ class Answer(NamedTuple):
   label: int | None
   seconds: float
   how: records.How
+  time: float | None = None  # when it was given, since 1970; None: now
 
 
 class Workload(NamedTuple):
@@ -47,8 +44,9 @@ def asked_twice(request: str, overlap: float) -> bool:
 class Queue:
   """Hands out the open points of a store and records their answers.
 
-  Caches the store's state, so no other process may answer meanwhile. Use it
-  only in the thread that created it, like the store.
+  Caches the store's state, and reads it anew when another process has written
+  to it. Only one process may hand out points. Use it only in the thread that
+  created it, like the store.
   """
 
   def __init__(
@@ -62,7 +60,15 @@ class Queue:
     `overlap` is the share of points, 0 to 1, that two annotators answer;
     `clock` returns seconds since 1970.
     """
-    self._store, self._clock = store, clock
+    self._store, self._clock, self._overlap = store, clock, overlap
+    self._refresh()
+
+  def _refresh(self) -> None:
+    """Reads the store unless nobody else has written to it since."""
+    if self._store.database.changed():
+      self._read(self._store, self._overlap)
+
+  def _read(self, store: store_lib.Store, overlap: float) -> None:
     self._order = store.ordered()
     self._place = {request.id: i for i, request in enumerate(self._order)}
     self._needed = {
@@ -78,7 +84,7 @@ class Queue:
     for given in store.answers_by_person():
       self._keep(given)
     self._leases: dict[str, dict[str, float]] = {}
-    for lease in store.leases():
+    for lease in store.leases.all():
       mine = self._said.get(lease.request, {}).get(lease.annotator)
       if mine is not None and mine.answer != 'skip':
         continue  # answered since
@@ -100,11 +106,13 @@ class Queue:
 
   def progress(self) -> Workload:
     """Returns the numbers of needed and given answers."""
+    self._refresh()
     return Workload(self._total, self._given)
 
   @property
   def complete(self) -> bool:
     """Whether no more answers are needed."""
+    self._refresh()
     return not self._open and not self._later
 
   def hand_out(self, annotator: str, count: int) -> list[records.Request]:
@@ -112,6 +120,7 @@ class Queue:
 
     Points that the annotator already holds are included.
     """
+    self._refresh()
     now = self._clock()
     found: list[records.Request] = []
     for place in self._waiting():
@@ -126,38 +135,32 @@ class Queue:
   def record(self, annotator: str, answer: Answer) -> bool:
     """Records an answer durably; returns False if it was sent before.
 
+    It is a fact, also if others have answered the point meanwhile: then it
+    stands beside theirs. It keeps its time, if that is possible: not before the
+    point was handed out, not in the future.
+
     Raises:
-      Taken: others have answered the point.
       ValueError: unknown point or label, or nothing to undo.
     """
+    self._refresh()
     request, now = answer.request, self._clock()
-    first = annotator not in self._said.get(request, {})
-    settles = answer.how.mode == 'adjudicate'
-    # An expired lease does not matter while the point still wants an answer.
-    if (
-      first
-      and request in self._place
-      and answer.answer != 'undo'
-      and not settles
-      and not self._wants(request)
-    ):
-      # Sent before, and undone since or answered in another window.
-      if answer.how.key is not None and self._store.has_key(answer.how.key):
-        return False
-      raise Taken(request)
+    rest = (annotator, answer.seconds, answer.how)
+    time = self._given_at(annotator, answer, now)
     if answer.answer == 'label':
       if answer.label is None:
         raise ValueError(f'the label of {request} is missing')
-      new = self._store.answer(
-        request, answer.label, annotator, answer.seconds, answer.how
-      )
+      new = self._store.answer(request, answer.label, *rest, time)
     else:
-      new = self._store.mark(
-        request, answer.answer, annotator, answer.seconds, answer.how
-      )
+      new = self._store.mark(request, answer.answer, *rest, time)
     if new:
       self._follow(request, annotator, now, reopened=answer.answer == 'undo')
     return new
+
+  def _given_at(self, annotator: str, answer: Answer, now: float) -> float:
+    since = self._store.leases.since(answer.request, annotator)
+    if since is None or answer.time is None:
+      return now
+    return min(max(answer.time, since), now)
 
   def history(self, annotator: str, count: int) -> list[records.PersonAnswer]:
     """Returns an annotator's last answers, the latest first."""
@@ -176,6 +179,7 @@ class Queue:
 
   def agreement(self) -> agreement.Agreement:
     """Returns the agreement of annotators on the points they share."""
+    self._refresh()
     return agreement.measure(
       [said for by in self._said.values() for said in by.values()]
     )
@@ -185,6 +189,7 @@ class Queue:
 
     The pace is the annotator's if known, else everybody's, else assumed.
     """
+    self._refresh()
     mine = self._by.get(annotator, {}) if annotator else {}
     pace = (
       planning.pace(mine.values(), annotator)
@@ -215,8 +220,9 @@ class Queue:
     self._by.get(annotator, {}).pop(request, None)
     for given in self._store.answers_by_person(request):
       if given.annotator == annotator:
+        last = next(iter(self.history(annotator, 1)), given)
         self._keep(given)
-        if reopened:  # an older answer stands again: restore the order
+        if last.seq > given.seq:  # an older answer stands: restore the order
           mine = self._by[annotator].items()
           self._by[annotator] = dict(sorted(mine, key=lambda item: item[1].seq))
     self._given += self._count(request)
@@ -226,7 +232,7 @@ class Queue:
       return
     held = self._leases.get(request, {}).pop(annotator, None)
     if held is not None and self._wants(request):  # release it
-      self._store.lease([records.Lease(request, annotator, 0.0)])
+      self._store.leases.keep([records.Lease(request, annotator, 0.0)])
 
   def _keep(self, given: records.PersonAnswer) -> None:
     self._said.setdefault(given.request, {})[given.annotator] = given
@@ -271,7 +277,8 @@ class Queue:
     if mine is not None and mine.answer != 'skip':
       return False
     others = sum(
-      expires > now
+      # A lease that ends later was given before the clock was set back.
+      now < expires <= now + LEASE_SECONDS
       for who, expires in self._leases.get(request, {}).items()
       if who != annotator
     )
@@ -280,11 +287,14 @@ class Queue:
   def _lease(self, requests: Sequence[str], annotator: str, now: float) -> None:
     """Leases points, unless their lease still lasts long enough."""
     soon, expires = now + LEASE_SECONDS / 2, now + LEASE_SECONDS
-    leases = []
-    for request in requests:
-      held = self._leases.setdefault(request, {})
-      if held.get(annotator, 0.0) < soon:
-        held[annotator] = expires
-        leases.append(records.Lease(request, annotator, expires))
+    leases = [
+      records.Lease(request, annotator, expires, since=now)
+      for request in requests
+      if not soon
+      <= self._leases.get(request, {}).get(annotator, 0.0)
+      <= expires
+    ]
     if leases:
-      self._store.lease(leases)
+      self._store.leases.keep(leases)
+    for lease in leases:
+      self._leases.setdefault(lease.request, {})[annotator] = expires

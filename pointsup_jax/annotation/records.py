@@ -1,5 +1,6 @@
 """Records that an annotation store reads and writes."""
 
+import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -75,8 +76,15 @@ class Lease(NamedTuple):
   request: str  # its id
   annotator: str
   expires: float  # seconds since 1970, UTC
+  since: float = 0.0  # when it was first handed out, likewise
 
 
 def request_id(image: str, row: int, col: int) -> str:
   """Returns the stable id of a point."""
   return f'{image}-r{row}-c{col}'
+
+
+def timestamp(seconds: float) -> str:
+  """Returns seconds since 1970 as the store keeps times, to the millisecond."""
+  moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+  return moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')

@@ -1,13 +1,14 @@
 """Tables of the annotation store, and opening its file."""
 
 import contextlib
+import functools
 import pathlib
 import sqlite3
 from collections.abc import Iterator
 
 from pointsup_jax import errors
 
-VERSION = 3
+VERSION = 4
 _TABLES = {'images', 'requests', 'answers'}
 _BUSY_SECONDS = 30.0
 
@@ -65,7 +66,7 @@ _SCHEMA = (
     label INTEGER CHECK (label BETWEEN 0 AND 255),
     annotator TEXT NOT NULL,
     seconds REAL,
-    time TEXT NOT NULL,       -- ISO 8601, UTC
+    time TEXT NOT NULL,       -- when it was given: ISO 8601, UTC
     -- The part of `seconds` in which somebody was at work.
     active_seconds REAL,
     -- Whether the model's guess was hidden ('blind') or confirmed ('confirm'),
@@ -85,36 +86,102 @@ _SCHEMA = (
     request_id TEXT NOT NULL REFERENCES requests (id),
     annotator TEXT NOT NULL,
     expires REAL NOT NULL,    -- seconds since 1970, UTC
+    since REAL NOT NULL,      -- when first handed out, likewise
     PRIMARY KEY (request_id, annotator)
   ) WITHOUT ROWID""",
   f'CREATE VIEW answers_by_person AS {answers_by_person()}',
   # Of the standing answers to a point, the one that holds is not a skip if
-  # possible, then an adjudication if there is one, then the latest.
+  # possible, then an adjudication if there is one, then the latest given on the
+  # page, then the first that was imported: an import overrules nobody.
   f"""CREATE VIEW state AS
     SELECT requests.rowid AS position, requests.*, images.score AS image_score,
       answer, label, annotator, seconds, time
     FROM requests JOIN images USING (image) LEFT JOIN answers ON seq = (
       SELECT seq FROM ({answers_by_person('WHERE request_id = requests.id')})
-      ORDER BY answer = 'skip', mode IS NOT 'adjudicate', seq DESC
+      ORDER BY answer = 'skip', mode IS NOT 'adjudicate', mode IS NULL,
+        CASE WHEN mode IS NULL THEN seq END,
+        CASE WHEN mode != 'adjudicate' THEN time END DESC, seq DESC
       LIMIT 1)""",
   """CREATE VIEW points AS
     SELECT image, row, col, patch, score, pseudo_label, label, annotator, time
     FROM state ORDER BY position""",
 )
 
+# Rows that this program does not write: types and values are checked because
+# whoever forges a file can turn off its constraints.
+_WRONG = {
+  'images': """typeof(image) != 'text' OR typeof(score) != 'real'
+    OR typeof(height) != 'integer' OR typeof(width) != 'integer'""",
+  'requests': """typeof(id) != 'text' OR typeof(score) != 'real'
+    OR typeof(row) != 'integer' OR typeof(col) != 'integer'
+    OR typeof(patch) != 'integer' OR patch < 0
+    OR typeof(pseudo_label) != 'integer' OR pseudo_label NOT BETWEEN 0 AND 255
+    OR typeof(round) != 'integer' OR typeof(model_step) != 'integer'
+    OR image IN (SELECT image FROM requests EXCEPT SELECT image FROM images)
+    OR row < 0 OR col < 0
+    -- Most rows need no look at their own image.
+    OR (row >= (SELECT min(height) FROM images)
+        OR col >= (SELECT min(width) FROM images))
+      AND NOT EXISTS (SELECT 1 FROM images WHERE image = requests.image
+        AND row < height AND col < width)""",
+  'scored': """typeof(round) != 'integer' OR typeof(image) != 'text'
+    OR typeof(patches) != 'blob' OR length(patches) % 4""",
+  'answers': """answer NOT IN ('label', 'unsure', 'skip', 'undo')
+    OR (answer = 'label') != (label IS NOT NULL)
+    OR label IS NOT NULL AND (typeof(label) != 'integer'
+      OR label NOT BETWEEN 0 AND ? - 1 AND label != 255)
+    OR typeof(annotator) != 'text' OR typeof(time) != 'text'
+    OR ifnull(mode, 'blind') NOT IN ('blind', 'confirm', 'adjudicate')
+    OR NOT ifnull(seconds, 0.0) BETWEEN 0 AND 1e9
+    OR NOT ifnull(active_seconds, 0.0) BETWEEN 0 AND 1e9
+    OR NOT EXISTS (SELECT 1 FROM requests WHERE id = request_id)""",
+  'leases': """typeof(request_id) != 'text' OR typeof(annotator) != 'text'
+    OR typeof(expires) != 'real' OR typeof(since) != 'real'""",
+}
 
-def connect(path: pathlib.Path) -> sqlite3.Connection:
+
+def checked(
+  connection: sqlite3.Connection, path: pathlib.Path, num_classes: int
+) -> sqlite3.Connection:
+  """Returns an open store, all of whose rows this program can have written.
+
+  Reads them once, a million answers in 3 s. Labels are below `num_classes`, or
+  255.
+
+  Raises:
+    errors.UserError: for the first other row; the store is closed.
+  """
+  with _closed_on_failure(connection, path):
+    for table, wrong in _WRONG.items():
+      found = connection.execute(
+        f'SELECT * FROM {table} WHERE {wrong} LIMIT 1',
+        (num_classes,) if '?' in wrong else (),
+      ).fetchone()
+      if found:
+        shown = ', '.join(repr(x)[:40] for x in found[:4])
+        raise errors.UserError(
+          f'{path}: its table {table} has the row ({shown}, ...), which this '
+          f'program cannot have written for {num_classes} classes; restore the '
+          'file from a copy'
+        )
+  return connection
+
+
+def connect(
+  path: pathlib.Path, busy_seconds: float = _BUSY_SECONDS
+) -> sqlite3.Connection:
   """Opens a store, or creates an empty one if the file does not exist.
 
   Each statement is its own transaction unless BEGIN is used; commits are
-  durable. The folder of `path` must exist.
+  durable. The folder of `path` must exist. Waits up to `busy_seconds` for the
+  locks of other processes.
 
   Raises:
     errors.UserError: the file cannot be opened or is not a store.
   """
   try:
     connection = sqlite3.connect(
-      path, timeout=_BUSY_SECONDS, isolation_level=None
+      path, timeout=busy_seconds, isolation_level=None
     )
   except sqlite3.OperationalError as error:
     raise _unusable(path, error) from error
@@ -169,6 +236,8 @@ def _create_or_check(
   connection: sqlite3.Connection, path: pathlib.Path
 ) -> None:
   """Creates the tables unless they exist, in one transaction."""
+  # Views and triggers of a foreign file must not run what they like.
+  connection.execute('PRAGMA trusted_schema = OFF')
   if _has_tables(connection, path):
     return
   connection.execute('BEGIN IMMEDIATE')
@@ -201,7 +270,33 @@ def _has_tables(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
       f'{path} has version {version} of the annotation store but this program '
       f'reads version {VERSION}; use the program that wrote it'
     )
+  if others := _objects(connection) ^ _own_objects():
+    raise errors.UserError(
+      f'{path} is not as this program makes it: {min(others)[0][:80]!r} was '
+      'added, changed or removed; restore the file from a copy, or drop what '
+      'you have added'
+    )
   return True
+
+
+def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+  """Tables, indices, views and triggers with their SQL."""
+  return frozenset(
+    connection.execute(
+      "SELECT type || ' ' || name, sql FROM sqlite_master WHERE NOT"
+      # What SQLite adds itself, the latter after ANALYZE.
+      " (type = 'index' AND sql IS NULL OR"
+      " type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4'))"
+    )
+  )
+
+
+@functools.cache
+def _own_objects() -> frozenset[tuple[str, str]]:
+  with contextlib.closing(sqlite3.connect(':memory:')) as connection:
+    for statement in _SCHEMA:
+      connection.execute(statement)
+    return _objects(connection)
 
 
 def _unusable(path: pathlib.Path, error: Exception) -> errors.UserError:

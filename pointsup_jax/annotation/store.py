@@ -2,23 +2,28 @@
 
 Answers are append-only and on disk before a method returns; several processes
 may have the file open. Each annotator's latest answer to a point that was not
-undone stands. Of the standing answers the latest holds, unless one adjudicates
-a dispute. `SELECT * FROM points` shows the answers that hold.
+undone stands. Of the standing answers one holds: an adjudication of a dispute,
+else the latest of the page, else the first imported one, as
+`SELECT * FROM points` shows.
 """
 
-import datetime
 import pathlib
 import sqlite3
+import time as clock
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing
 
-from pointsup_jax.annotation import database, records, schema
+from pointsup_jax.annotation import database, leases, records, schema
 from pointsup_jax.types import IGNORE
 
 _FIELDS = 'id, image, row, col, patch, score, pseudo_label, round, model_step'
 _UNSPECIFIED = records.How()
+_INSERT = (
+  'INSERT INTO answers (request_id, answer, label, annotator, seconds, time,'
+  ' active_seconds, mode, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'
+)
 
 
 class Store:
@@ -39,13 +44,17 @@ class Store:
     `schema.connect_to_copy`, to only read.
 
     Raises:
-      errors.UserError: the file cannot be opened or is not a store.
+      errors.UserError: the file cannot be opened or is not one of ours.
     """
     self.path = pathlib.Path(path)
     self._num_classes = num_classes
-    self._database = database.Database(self.path, connect(self.path))
-    self._query = self._database.query
-    self._transaction = self._database.transaction
+    self.database = database.Database(
+      self.path,
+      lambda: schema.checked(connect(self.path), self.path, num_classes),
+    )
+    self._query = self.database.query
+    self._transaction = self.database.transaction
+    self.leases = leases.Leases(self.database)
 
   def __enter__(self) -> 'Store':
     return self
@@ -55,7 +64,7 @@ class Store:
 
   def close(self) -> None:
     """Closes the file."""
-    self._database.close()
+    self.database.close()
 
   def add_image(
     self,
@@ -176,29 +185,6 @@ class Store:
     """Whether an answer with this key was recorded."""
     return bool(self._query('SELECT 1 FROM answers WHERE key = ?', key))
 
-  def leases(self) -> list[records.Lease]:
-    """Returns all leases, expired or not."""
-    rows = self._query('SELECT request_id, annotator, expires FROM leases')
-    return [records.Lease(*row) for row in rows]
-
-  def lease(self, leases: Sequence[records.Lease]) -> None:
-    """Adds or extends leases.
-
-    Unlike answers, does not wait for the disk: if a power cut loses a lease,
-    the point is just handed out again.
-    """
-    self._query('PRAGMA synchronous = NORMAL')
-    try:
-      with self._transaction() as connection:
-        connection.executemany(
-          'INSERT INTO leases VALUES (?, ?, ?)'
-          ' ON CONFLICT (request_id, annotator)'
-          ' DO UPDATE SET expires = excluded.expires',
-          leases,
-        )
-    finally:
-      self._query('PRAGMA synchronous = FULL')
-
   def answered(self, image: str, round: int | None = None) -> records.Answers:
     """Returns the current answers of an image, in the order of its requests.
 
@@ -231,17 +217,19 @@ class Store:
     annotator: str,
     seconds: float | None = None,
     how: records.How = _UNSPECIFIED,
+    time: float | None = None,
   ) -> bool:
     """Records a label: 0..C-1, or 255 for none of the classes.
 
-    It replaces an earlier one. Returns False, recording nothing, if an answer
-    with the key in `how` was recorded before.
+    It replaces an earlier one, unless the same person gave that after `time`
+    (seconds since 1970; None: now). Returns False, recording nothing, if an
+    answer with the key in `how` was recorded before.
 
     Raises:
       ValueError: unknown request or invalid label.
     """
     return self._append(
-      [(request, 'label', int(label), annotator, seconds, how)]
+      [(request, 'label', int(label), annotator, seconds, how)], time
     )
 
   def record(self, entries: Sequence[records.Entry]) -> None:
@@ -290,6 +278,7 @@ class Store:
     annotator: str,
     seconds: float | None = None,
     how: records.How = _UNSPECIFIED,
+    time: float | None = None,
   ) -> bool:
     """Records an answer other than a label; returns as `answer` does.
 
@@ -301,24 +290,36 @@ class Store:
     """
     if answer not in ('unsure', 'skip', 'undo'):
       raise ValueError(f'{answer!r} is not one of unsure, skip, undo')
-    return self._append([(request, answer, None, annotator, seconds, how)])
+    row = (request, answer, None, annotator, seconds, how)
+    return self._append([row], time)
 
-  def _append(self, answers: list[tuple]) -> bool:
+  def _append(self, answers: list[tuple], given: float | None = None) -> bool:
     """Adds rows of request id, answer, label, annotator, seconds and How."""
-    now = datetime.datetime.now(datetime.UTC)
-    time = now.isoformat(timespec='milliseconds').replace('+00:00', 'Z')
+    now = records.timestamp(clock.time())
+    time = now if given is None else min(records.timestamp(given), now)
     with self._transaction() as connection:
       for request, answer, label, annotator, seconds, how in answers:
         if how.key is not None and self.has_key(how.key):
           return False
         self._check(request, answer, label, annotator)
-        connection.execute(
-          'INSERT INTO answers (request_id, answer, label, annotator, seconds,'
-          ' time, active_seconds, mode, key)'
-          ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-          (request, answer, label, annotator, seconds, time, *how),
-        )
+        late = self._answered_between(request, annotator, time, now)
+        if late and answer == 'undo':
+          return False  # what it took back has been replaced since
+        row = (request, answer, label, annotator, seconds, time, *how)
+        connection.execute(_INSERT, row)
+        if late:  # it is kept, and the one given after it stands
+          undo = (request, 'undo', None, annotator, None, now, None, None, None)
+          connection.execute(_INSERT, undo)
     return True
+
+  def _answered_between(self, request: str, annotator: str, *time: str) -> bool:
+    """Whether a person's standing answer is of this time, not of the future.
+
+    Then the clock was set back.
+    """
+    query = schema.answers_by_person('WHERE request_id = ? AND annotator = ?')
+    rows = self._query(f'SELECT time FROM ({query})', request, annotator)
+    return any(time[0] < given <= time[1] for (given,) in rows)
 
   def _check(
     self, request: str, answer: str, label: int | None, annotator: str

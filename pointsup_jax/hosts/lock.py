@@ -13,7 +13,9 @@ from pointsup_jax.hosts import progress
 
 
 @contextlib.contextmanager
-def held(path: pathlib.Path, doing: str) -> Iterator[bool]:
+def held(
+  path: pathlib.Path, doing: str, *, shared: bool = False
+) -> Iterator[bool]:
   """Holds a lock within the block; it also ends with the process.
 
   On NFS it excludes other hosts too, unless mounted with local locks.
@@ -22,6 +24,7 @@ def held(path: pathlib.Path, doing: str) -> Iterator[bool]:
     path: the lock file, which names the holder. It is never deleted: otherwise
       two processes could lock two files of the same name.
     doing: completes 'process 1 ...', the errors.UserError if it is taken.
+    shared: excludes only those who do not share it.
 
   Yields:
     Whether it is locked; False on file systems without locks.
@@ -29,7 +32,8 @@ def held(path: pathlib.Path, doing: str) -> Iterator[bool]:
   is_locked = True
   with path.open('a+') as file:
     try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+      fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
       file.seek(0)
       holder = file.read().strip() or 'of unknown number'

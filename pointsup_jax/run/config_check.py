@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import math
+import re
 from typing import Any
 
 import ml_collections
@@ -59,6 +60,10 @@ _TUPLES = {
   'acquire.grid': (2, 1),
 }
 
+_PUBLIC_URL = re.compile(
+  r'https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?/?', re.IGNORECASE
+)
+
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError for the first invalid field."""
@@ -93,6 +98,7 @@ def check(config: ml_collections.ConfigDict) -> None:
       f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
     )
   check_host(config.annotate.host, config.annotate.allow_remote)
+  check_public_url(config.annotate.public_url)
   rows, cols = config.acquire.grid
   grid.check(
     tuple(config.data.target.size),
@@ -174,6 +180,16 @@ def check_host(host: str, allow_remote: bool) -> None:
       f'annotate.host={host!r} lets other machines in; keep 127.0.0.1 and '
       'reach it with `ssh -L 8765:localhost:8765`, or set '
       'annotate.allow_remote=True'
+    )
+
+
+def check_public_url(url: str) -> None:
+  """Raises errors.UsageError unless it is '' or has a scheme and a host."""
+  # No path, as the page has its own, and no user: browsers drop it.
+  if url and not _PUBLIC_URL.fullmatch(url):
+    raise errors.UsageError(
+      f'annotate.public_url={url!r} must be the scheme and host of the proxy, '
+      "such as 'https://points.example.org' or 'https://example.org:8443'"
     )
 
 

@@ -40,6 +40,7 @@ _DECIDES: dict[str, str | None] = {
   'annotate.host': None,
   'annotate.port': None,
   'annotate.allow_remote': None,
+  'annotate.public_url': None,
   # May change during labelling: only the answers themselves matter.
   'annotate.overlap': None,
   'adapt': 'adapt',

@@ -76,7 +76,7 @@ def read(run: run_lib.Run) -> None:
   path, format_name = importing.find(run.config.annotate.answers)
   annotations = run.workdir.annotations
   with (
-    database.sole_writer(annotations),
+    database.taking_answers(annotations),
     store_lib.Store(annotations, run.classes.num_classes) as store,
   ):
     done = importing.import_file(
@@ -120,5 +120,6 @@ def serve(run: run_lib.Run) -> None:
       port=config.port,
       allow_remote=config.allow_remote,
       overlap=config.overlap,
+      public_url=config.public_url.rstrip('/'),
     ),
   )

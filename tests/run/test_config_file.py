@@ -185,7 +185,7 @@ def test_a_lock_alone_does_not_make_a_folder_somebody_elses(tmp_path):
 def test_a_run_whose_points_are_being_labelled_is_not_deleted(claimed):
   start(claimed, 'annotate')
   ask(claimed)
-  with database.sole_writer(claimed.annotations):
+  with database.taking_answers(claimed.annotations):
     assert 'stop it first' in refused_clear(claimed)
   assert claimed.started('annotate')
   config_file.clear(claimed)

@@ -95,7 +95,7 @@ def receive(
       was recorded.
   """
   with (
-    database.sole_writer(asked.store),
+    database.taking_answers(asked.store),
     store_lib.Store(asked.store, asked.words.classes.num_classes) as store,
   ):
     done = importing.import_file(

@@ -11,6 +11,9 @@ import pathlib
 import re
 import secrets
 
+from pointsup_jax import errors
+from pointsup_jax.hosts import progress
+
 _NAME = re.compile(r'[A-Za-z0-9_.-]{1,40}')
 
 
@@ -53,12 +56,24 @@ class Access:
 
 
 def open_secret(path: pathlib.Path) -> Access:
-  """Reads the secret, or creates it, readable only by its owner."""
+  """Reads the secret, or creates it, readable only by its owner.
+
+  Raises:
+    errors.UserError: it is damaged, or others can read it and this cannot be
+      changed.
+  """
   try:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
   except FileExistsError:
-    secret = path.read_text().strip()
+    try:
+      secret = path.read_bytes().decode('ascii').strip()
+    except UnicodeDecodeError as error:
+      raise errors.UserError(
+        f'{path} is damaged: it holds the key of the page as text; delete it '
+        'and open the new link'
+      ) from error
     if len(secret) >= 32:
+      _close_to_others(path)
       return Access(secret)
     # An earlier start was killed before writing it.
     path.unlink()
@@ -66,6 +81,19 @@ def open_secret(path: pathlib.Path) -> Access:
   with os.fdopen(file, 'w') as stream:
     stream.write(secrets.token_hex(32))
   return Access(path.read_text())
+
+
+def _close_to_others(path: pathlib.Path) -> None:
+  if not path.stat().st_mode & 0o077:
+    return
+  advice = 'delete it to get a new link if somebody may have read it'
+  try:
+    path.chmod(0o600)
+  except OSError as error:
+    raise errors.UserError(
+      f'{path} can be read by others ({error.strerror}); {advice}'
+    ) from error
+  progress.say(f'{path} could be read by others, now only by you; {advice}')
 
 
 def is_name(name: object) -> bool:

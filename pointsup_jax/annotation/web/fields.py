@@ -9,6 +9,7 @@ from pointsup_jax.annotation import records
 _ANSWERS = ('label', 'unsure', 'skip', 'undo')
 _MODES = ('blind', 'confirm', 'adjudicate')
 _MOST_SECONDS = 7 * 24 * 3600.0
+_YEAR_9999 = 253_370_764_800.0  # seconds since 1970
 MOST_POINTS = 50  # handed out at a time
 
 
@@ -43,6 +44,7 @@ def answer(body: dict[str, Any]) -> queue_lib.Answer:
       mode=_one_of(body, 'mode', _MODES),
       key=text(body, 'key', 64),
     ),
+    time=_number(body, 'at', _YEAR_9999) if 'at' in body else None,
   )
 
 

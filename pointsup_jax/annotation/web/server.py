@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import pathlib
 import socket
 import time
@@ -13,10 +14,15 @@ from starlette import types as asgi
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import database
-from pointsup_jax.annotation.web import access, pictures, store_thread
+from pointsup_jax.annotation.web import (
+  access,
+  connections,
+  pictures,
+  store_thread,
+)
 from pointsup_jax.annotation.web import site as site_lib
 from pointsup_jax.data import sources
-from pointsup_jax.hosts import progress, stopping
+from pointsup_jax.hosts import lock, progress, stopping
 
 # Time after the last answer to see that it is done, or to undo it.
 _GRACE_SECONDS = 10.0
@@ -32,12 +38,14 @@ class Options:
     port: to listen on; 0: any free one.
     allow_remote: whether other machines may open the page.
     overlap: share of points that two annotators answer, 0 to 1.
+    public_url: scheme and host under which a proxy serves the page, or ''.
   """
 
   host: str
   port: int
   allow_remote: bool
   overlap: float
+  public_url: str = ''
 
 
 def serve(
@@ -64,7 +72,13 @@ def serve(
   """
   folder.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
-    stack.enter_context(database.sole_writer(path))
+    stack.enter_context(database.taking_answers(path))
+    stack.enter_context(
+      lock.held(
+        folder / 'page.lock',
+        'serves this page; open its link, or stop it first',
+      )
+    )
     thread = store_thread.StoreThread(path, len(names), options.overlap)
     stack.callback(thread.close)
     shown = pictures.Pictures(images)
@@ -80,14 +94,23 @@ def serve(
     port = listener.getsockname()[1]
     entry = access.open_secret(folder / 'secret')
     site = site_lib.Site(
-      thread, entry, shown, sizes, names, palette, grid, port
+      thread,
+      entry,
+      shown,
+      sizes,
+      names,
+      palette,
+      grid,
+      port,
+      options.public_url,
     )
     hosts = {'127.0.0.1', 'localhost', options.host.lower()}
     if options.allow_remote:
       hosts |= {socket.gethostname().lower(), socket.getfqdn().lower()}
     server = _server(site.app(hosts, options.allow_remote))
     name = options.host if options.host != '0.0.0.0' else socket.gethostname()
-    progress.say(f'label points at http://{name}:{port}/?token={entry.token}')
+    url = options.public_url or f'http://{name}:{port}'
+    progress.say(f'label points at {url}/?token={entry.token}')
     progress.say(
       'Ctrl-C stops; whatever was answered is saved, and the link stays valid'
     )
@@ -107,7 +130,8 @@ def _server(app: asgi.ASGIApp) -> _Server:
   return _Server(
     uvicorn.Config(
       app,
-      http='h11',
+      http=connections.limited(),
+      backlog=connections.BACKLOG,
       ws='none',
       lifespan='off',
       access_log=False,
@@ -124,19 +148,52 @@ async def _until_done(
   listener: socket.socket,
   thread: store_thread.StoreThread,
 ) -> None:
+  quiet = connections.Quiet()
+  asyncio.get_running_loop().set_exception_handler(quiet.asyncio_failed)
   serving = asyncio.create_task(server.serve(sockets=[listener]))
+  tending = asyncio.create_task(_stop_when_complete(server, thread))
+  with _logged_to(quiet):
+    while not serving.done():
+      if stopping.requested():
+        server.should_exit = True
+      connections.close_late(server.server_state.connections)
+      if tending.done():
+        tending.result()
+      await asyncio.wait([serving], timeout=_LOOK_EVERY)
+    tending.cancel()
+    await serving
+  if quiet.counted:
+    progress.say(f'the page: {quiet.counted} malformed requests')
+
+
+async def _stop_when_complete(
+  server: uvicorn.Server, thread: store_thread.StoreThread
+) -> None:
   complete_since: float | None = None
-  while not serving.done():
+  while True:
     now = time.monotonic()
-    if not await thread.do(lambda queue: queue.complete):
+    if not await thread.tend():
       complete_since = None
     elif complete_since is None:
       complete_since = now
-    over = complete_since is not None and now > complete_since + _GRACE_SECONDS
-    if over or stopping.requested():
+    elif now > complete_since + _GRACE_SECONDS:
       server.should_exit = True
-    await asyncio.wait([serving], timeout=_LOOK_EVERY)
-  await serving
+    await asyncio.sleep(_LOOK_EVERY)
+
+
+@contextlib.contextmanager
+def _logged_to(quiet: connections.Quiet) -> Iterator[None]:
+  """Sends what the libraries log to `quiet` alone."""
+  loggers = [logging.getLogger(name) for name in ('uvicorn', 'asyncio')]
+  for logger in loggers:
+    logger.addHandler(quiet)
+    logger.propagate = False
+  try:
+    yield
+  finally:
+    for logger in loggers:
+      logger.removeHandler(quiet)
+      logger.propagate = True
 
 
 def _listen(options: Options) -> socket.socket:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import pathlib
+import re
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,7 @@ from pointsup_jax.annotation.web import store_thread as thread_lib
 
 _STATIC = pathlib.Path(__file__).parent / 'static'
 _FILES = {'app.js': 'text/javascript', 'app.css': 'text/css'}
+_NUMBER = re.compile('[0-9]{1,9}')
 _HISTORY = 10
 _DAYS_30 = 30 * 24 * 3600
 # Reloads without the token. Not a redirect: browsers withhold strict cookies
@@ -38,6 +41,7 @@ class Site:
     palette: class colours, RGB.
     grid: rows and columns of patches.
     port: part of the cookies' names.
+    public_url: scheme and host under which a proxy serves the page, or ''.
     windows: annotator -> the only browser window that may answer under that
       name, since two would be handed the same points.
   """
@@ -50,6 +54,7 @@ class Site:
   palette: Sequence[tuple[int, int, int]]
   grid: tuple[int, int]
   port: int
+  public_url: str = ''
   windows: dict[str, str] = dataclasses.field(default_factory=dict)
 
   def app(
@@ -63,7 +68,7 @@ class Site:
       routing.Route('/api/session', self._get(self.session)),
       routing.Route('/api/agreement', self._get(self.agreement)),
       routing.Route('/api/plan', self._get(self.plan)),
-      routing.Route('/image/{number:int}', self._get(self.image)),
+      routing.Route('/image/{number}', self._get(self.image)),
       *(
         routing.Route(
           f'/api/{handler.__name__}', self._post(handler), methods=['POST']
@@ -72,7 +77,10 @@ class Site:
       ),
     ]
     return guard.Guard(
-      applications.Starlette(routes=routes), hosts, any_address
+      applications.Starlette(routes=routes),
+      hosts,
+      any_address,
+      self.public_url,
     )
 
   async def page(self, request: requests.Request) -> responses.Response:
@@ -113,18 +121,21 @@ class Site:
         'header': self.access.header,
         'annotator': self._annotator(request),
         'classes': shown,
+        'time': time.time(),
       }
     )
 
   async def image(self, request: requests.Request) -> responses.Response:
     """Serves an image by number, so that the URL names no file."""
     number = request.path_params['number']
+    if not _NUMBER.fullmatch(number):
+      return _refused(404, 'no such image')
     try:
-      png = await concurrency.run_in_threadpool(self.pictures.png, number)
+      png = await concurrency.run_in_threadpool(self.pictures.png, int(number))
     except KeyError:
       return _refused(404, 'no such image')
-    except errors.UserError as error:
-      return _refused(500, str(error))
+    except (errors.UserError, OSError) as error:
+      return _refused(503, str(error))
     return responses.Response(
       png,
       media_type='image/png',
@@ -187,10 +198,7 @@ class Site:
       queue.record(annotator, answer)
       return self._state(queue, annotator, want)
 
-    try:
-      return await self.store_thread.do(work)
-    except queue_lib.Taken as error:
-      raise _Refused(409, 'taken') from error
+    return await self.store_thread.do(work)
 
   async def disputes(
     self, request: requests.Request, body: dict[str, Any]
@@ -211,13 +219,14 @@ class Site:
   def _state(
     self, queue: queue_lib.Queue, annotator: str, want: int
   ) -> dict[str, Any]:
+    points = [self._point(x) for x in queue.hand_out(annotator, want)]
     history = [
       self._point(queue.request(said.request))
       | {'answer': said.answer, 'label': said.label}
       for said in queue.history(annotator, _HISTORY)
     ]
     return {
-      'points': [self._point(x) for x in queue.hand_out(annotator, want)],
+      'points': points,
       'history': history,
       'progress': queue.progress()._asdict(),
       'complete': queue.complete,
@@ -244,7 +253,10 @@ class Site:
     async def route(request: requests.Request) -> responses.Response:
       if not self._admitted(request):
         return _refused(403, 'no key')
-      return await handler(request)
+      try:
+        return await handler(request)
+      except errors.UserError as error:  # such as a locked store
+        return _refused(503, str(error))
 
     return route
 
@@ -298,6 +310,7 @@ class Site:
       value,
       max_age=_DAYS_30,
       httponly=True,
+      secure=self.public_url.startswith('https:'),
       samesite='strict',
     )
 

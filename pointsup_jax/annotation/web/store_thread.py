@@ -2,12 +2,18 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
+import functools
 import pathlib
 from collections.abc import Callable
 from typing import TypeVar
 
+from pointsup_jax import errors
 from pointsup_jax.annotation import queue as queue_lib
+from pointsup_jax.annotation import schema
 from pointsup_jax.annotation import store as store_lib
+
+_BUSY_SECONDS = 3.0  # for another program's lock; browsers try again
 
 T = TypeVar('T')
 
@@ -19,10 +25,12 @@ class StoreThread:
     self, path: pathlib.Path, num_classes: int, overlap: float
   ) -> None:
     """Opens a store; see `store.Store` and `queue.Queue`."""
+    self._asked = False
     self._thread = concurrent.futures.ThreadPoolExecutor(1)
 
     def open_queue() -> tuple[store_lib.Store, queue_lib.Queue]:
-      store = store_lib.Store(path, num_classes)
+      connect = functools.partial(schema.connect, busy_seconds=_BUSY_SECONDS)
+      store = store_lib.Store(path, num_classes, connect)
       return store, queue_lib.Queue(store, overlap)
 
     try:
@@ -31,8 +39,29 @@ class StoreThread:
       self._thread.shutdown()
       raise
 
+  async def tend(self) -> bool:
+    """Whether no answers are needed.
+
+    Completes the file for plain copies if nobody has asked since the last call.
+    """
+    idle, self._asked = not self._asked, False
+
+    def work(queue: queue_lib.Queue) -> bool:
+      if idle:
+        self._store.database.checkpoint()
+      return queue.complete
+
+    try:
+      return await self._run(work)
+    except errors.UserError:  # such as a locked store, as requests are told
+      return False
+
   async def do(self, work: Callable[[queue_lib.Queue], T]) -> T:
     """Runs `work` on the queue."""
+    self._asked = True
+    return await self._run(work)
+
+  async def _run(self, work: Callable[[queue_lib.Queue], T]) -> T:
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(self._thread, work, self._queue)
 
@@ -41,6 +70,8 @@ class StoreThread:
     return self._thread.submit(self._store.sizes).result()
 
   def close(self) -> None:
-    """Closes the store after pending work."""
+    """Completes the file and closes it after pending work."""
+    with contextlib.suppress(errors.UserError):
+      self._thread.submit(self._store.database.checkpoint).result()
     self._thread.submit(self._store.close).result()
     self._thread.shutdown()
