@@ -17,12 +17,13 @@ class Database:
   ) -> None:
     """Opens the file at `path`, which errors name, with one of `schema`."""
     self._path, self._connect = path, connect
+    self._opened = 0
     self._open()
 
   def _open(self) -> None:
     self._connection = self._connect()
     self._files = self._identities()
-    self._version: int | None = None
+    self._opened += 1
     self._kept = 0
     pragma = self._connection.execute('PRAGMA busy_timeout')
     (self._patience,) = pragma.fetchone()
@@ -46,16 +47,16 @@ class Database:
       try:
         yield self._connection
         self._connection.execute('COMMIT')
+        self._wait(self._patience)
       except BaseException:
         if self._connection.in_transaction:
           self._connection.execute('ROLLBACK')
         raise
 
-  def changed(self) -> bool:
-    """Whether others have written to the file since this was last called."""
+  def version(self) -> tuple[int, int]:
+    """Returns what changes whenever others write to the file."""
     ((version,),) = self.query('PRAGMA data_version')
-    before, self._version = self._version, version
-    return version != before
+    return self._opened, version
 
   def checkpoint(self) -> None:
     """Moves what the log holds into the file; then a plain copy is complete.
@@ -102,7 +103,6 @@ class Database:
     """A full disk, a lock held too long or a damaged file as a user error."""
     try:
       yield
-      self._wait(self._patience)
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
       raise
     except sqlite3.DatabaseError as error:

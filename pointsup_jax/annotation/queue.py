@@ -61,12 +61,15 @@ class Queue:
     `clock` returns seconds since 1970.
     """
     self._store, self._clock, self._overlap = store, clock, overlap
+    self._version: tuple[int, int] | None = None
     self._refresh()
 
   def _refresh(self) -> None:
     """Reads the store unless nobody else has written to it since."""
-    if self._store.database.changed():
+    version = self._store.database.version()
+    if version != self._version:
       self._read(self._store, self._overlap)
+      self._version = version
 
   def _read(self, store: store_lib.Store, overlap: float) -> None:
     self._order = store.ordered()

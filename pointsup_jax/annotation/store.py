@@ -302,7 +302,7 @@ class Store:
         if how.key is not None and self.has_key(how.key):
           return False
         self._check(request, answer, label, annotator)
-        late = self._answered_between(request, annotator, time, now)
+        late = given and self._answered_between(request, annotator, time, now)
         if late and answer == 'undo':
           return False  # what it took back has been replaced since
         row = (request, answer, label, annotator, seconds, time, *how)
@@ -313,9 +313,9 @@ class Store:
     return True
 
   def _answered_between(self, request: str, annotator: str, *time: str) -> bool:
-    """Whether a person's standing answer is of this time, not of the future.
+    """Whether a person's standing answer was given between two times.
 
-    Then the clock was set back.
+    One of the future was given before the clock was set back.
     """
     query = schema.answers_by_person('WHERE request_id = ? AND annotator = ?')
     rows = self._query(f'SELECT time FROM ({query})', request, annotator)

@@ -1,9 +1,11 @@
 import contextlib
+import functools
 import pathlib
 import re
 import sqlite3
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -246,10 +248,11 @@ def test_other_programs_can_read_the_points(three, other):
 
 
 def test_the_latest_answer_holds_in_a_store_opened_twice(three, path):
+  page = records.How(mode='blind')
   with store_lib.Store(path, num_classes=19) as other:
-    other.answer('a-r1-c2', 4, 'ana')
+    other.answer('a-r1-c2', 4, 'ana', how=page)
     assert labels(three) == {(1, 2): 4}
-    three.answer('a-r1-c2', 5, 'ben')
+    three.answer('a-r1-c2', 5, 'ben', how=page)
     assert labels(other) == {(1, 2): 5}
   assert three.counts().answered == 1
 
@@ -349,10 +352,20 @@ def test_a_damaged_file_is_reported_in_one_line(path):
   assert str(path) in saying.message(read)
 
 
+@pytest.mark.parametrize('first', [None, 'blind', 'confirm', 'adjudicate'])
+def test_an_import_overrules_nobody(three, first):
+  three.answer('a-r1-c2', 4, 'ana', how=records.How(mode=first))
+  three.record([records.Entry('a-r1-c2', 'label', 5, 'ben', None)])
+  assert labels(three) == {(1, 2): 4}
+  assert three.counts().answered == 1
+  assert len(three.answers_by_person('a-r1-c2')) == 2
+
+
 def test_an_undo_takes_back_nobody_elses_answer(three):
-  three.answer('a-r1-c2', 4, 'ana')
-  three.answer('a-r1-c2', 5, 'ben')
-  three.answer('a-r1-c2', 6, 'ana')
+  page = records.How(mode='blind')
+  three.answer('a-r1-c2', 4, 'ana', how=page)
+  three.answer('a-r1-c2', 5, 'ben', how=page)
+  three.answer('a-r1-c2', 6, 'ana', how=page)
   three.mark('a-r1-c2', 'undo', 'ben')
   assert labels(three) == {(1, 2): 6}
   with pytest.raises(ValueError, match='ben has no answer to undo'):
@@ -374,7 +387,7 @@ def test_a_settled_dispute_stays_settled(three):
   three.answer('a-r1-c2', 6, 'ben')
   assert labels(three) == {(1, 2): 5}
   three.mark('a-r1-c2', 'undo', 'eva')
-  assert labels(three) == {(1, 2): 6}
+  assert labels(three) == {(1, 2): 4}
 
 
 def test_an_answer_sent_twice_is_recorded_once(three):
@@ -401,16 +414,18 @@ def test_all_that_stands_is_told_the_oldest_first(three):
 
 def test_leases_outlive_the_process_and_can_be_renewed(three, path):
   one, two = (records.Lease('a-r1-c2', who, 100.5) for who in ('ana', 'ben'))
-  three.lease([one, two])
-  three.lease([one._replace(expires=200.5)])
+  three.leases.keep([one, two])
+  three.leases.keep([one._replace(expires=200.5, since=90.5)])
   with store_lib.Store(path) as again:
-    assert set(again.leases()) == {one._replace(expires=200.5), two}
+    assert set(again.leases.all()) == {one._replace(expires=200.5), two}
+    assert again.leases.since('a-r1-c2', 'ana') == one.since
+    assert again.leases.since('a-r1-c3', 'ana') is None
 
 
 def test_answers_wait_for_the_disk_after_leases_did_not(three, path):
   connection = schema.connect(path)
   with store_lib.Store(path, connect=lambda _: connection) as store:
-    store.lease([records.Lease('a-r1-c2', 'ana', 100.5)])
+    store.leases.keep([records.Lease('a-r1-c2', 'ana', 100.5)])
     found = connection.execute('PRAGMA synchronous').fetchone()
   assert found == (2,)  # FULL
 
@@ -421,3 +436,112 @@ def test_answers_to_one_point_are_found_without_reading_all(store, other):
   of_answers = [step for *_, step in plan if ' answers ' in step]
   assert of_answers
   assert all(step.startswith('SEARCH') for step in of_answers), plan
+
+
+ENDLESS = (
+  'CREATE VIEW state AS WITH RECURSIVE x(n) AS'
+  ' (SELECT 1 UNION ALL SELECT n + 1 FROM x) SELECT * FROM x'
+)
+TRIGGER = (
+  'CREATE TRIGGER evil AFTER INSERT ON answers BEGIN'
+  ' INSERT INTO answers SELECT 9, NEW.request_id, NEW.answer, 2, 1, 1, 1; END'
+)
+LABEL = (
+  'INSERT INTO answers (request_id, answer, label, annotator, time) VALUES '
+)
+
+
+@pytest.mark.parametrize(
+  ('statements', 'words'),
+  [
+    (['DROP VIEW points', 'DROP VIEW state', ENDLESS], "'view points'"),
+    (['DROP TRIGGER answers_stay'], "'trigger answers_stay'"),
+    ([TRIGGER], "'trigger evil'"),
+    (['CREATE TABLE sqlitf (x)'], "'table sqlitf'"),
+    ([LABEL + "('a-r1-c2', 'label', 200, 'ana', '')"], '200'),
+    ([LABEL + "('a-r1-c2', 'label', 'road', 'ana', '')"], 'road'),
+    ([LABEL + "('a-r1-c2', 'label', 1.5, 'ana', '')"], '1.5'),
+    ([LABEL + "('a-r1-c2', 'label', 1, x'00', '')"], 'answers'),
+    ([LABEL + "('a-r9-c9', 'label', 1, 'ana', '')"], 'a-r9-c9'),
+    (['UPDATE requests SET row = 8'], 'requests'),
+    (['UPDATE requests SET col = -1'], 'requests'),
+    (["UPDATE requests SET row = 'x'"], 'requests'),
+    (["UPDATE requests SET image = 'b'"], 'requests'),
+    (['UPDATE requests SET pseudo_label = 256'], 'requests'),
+    (["UPDATE scored SET patches = 'x'"], 'scored'),
+    (["UPDATE images SET height = 'x'"], 'images'),
+  ],
+)
+@pytest.mark.parametrize('connect', [schema.connect, schema.connect_to_copy])
+def test_what_we_cannot_have_written_is_refused(
+  path, statements, words, connect
+):
+  with store_lib.Store(path, 3) as store:
+    store.add_image('a', (8, 16), 0.25, [request('a', 1, 2)])
+    store.answer('a-r1-c2', 255, 'ana')
+  constraints = ('ignore_check_constraints = ON', 'foreign_keys = OFF')
+  with contextlib.closing(sqlite3.connect(path)) as other, other:
+    for pragma in constraints:
+      other.execute(f'PRAGMA {pragma}')
+    for statement in statements:
+      other.execute(statement)
+  text = saying.message(lambda: store_lib.Store(path, 3, connect))
+  assert words in text
+  assert str(path) in text
+
+
+def test_the_statistics_of_analyze_are_no_harm(three, other, path):
+  other.execute('ANALYZE')
+  other.commit()
+  store_lib.Store(path).close()
+
+
+def copied(path, to):
+  """Requests answered in a plain copy of the file."""
+  (to / 'copy.sqlite').write_bytes(path.read_bytes())
+  with store_lib.Store(to / 'copy.sqlite') as copy:
+    return copy.counts().answered
+
+
+def test_a_plain_copy_is_complete_after_a_checkpoint(three, path, tmp_path):
+  three.answer('a-r1-c2', 4, 'ana')
+  three.database.checkpoint()
+  assert copied(path, tmp_path) == 1
+
+
+def test_what_is_recorded_after_the_log_was_deleted_is_kept(
+  three, path, tmp_path
+):
+  three.answer('a-r1-c2', 4, 'ana')
+  for end in ('-wal', '-shm'):
+    path.with_name(f'{path.name}{end}').unlink()
+  three.answer('b-r0-c0', 5, 'ana')
+  with store_lib.Store(path) as other:  # sees it, and may be killed here
+    assert other.counts().answered == 2
+  three.database.checkpoint()
+  assert copied(path, tmp_path) == 2
+
+
+def test_nothing_is_recorded_in_a_file_that_was_moved(three, path):
+  moved = path.rename(path.with_name('moved'))
+  text = saying.message(lambda: three.answer('a-r1-c2', 4, 'ana'))
+  assert 'put it back' in text
+  moved.rename(path)
+  assert three.answer('a-r1-c2', 4, 'ana')
+
+
+def test_a_lock_is_waited_for_once_and_named(three, path, other):
+  connect = functools.partial(schema.connect, busy_seconds=0.3)
+  with store_lib.Store(path, connect=connect) as store:
+    other.execute('BEGIN EXCLUSIVE')
+    began = time.monotonic()
+    for _ in range(20):
+      text = saying.message(lambda: store.answer('a-r1-c2', 4, 'ana'))
+      assert 'locked by another program' in text
+    assert 0.2 < time.monotonic() - began < 3
+    other.rollback()
+    assert store.answer('a-r1-c2', 4, 'ana')
+    other.execute('BEGIN EXCLUSIVE')
+    began = time.monotonic()
+    saying.message(lambda: store.answer('a-r1-c2', 4, 'ana'))
+    assert time.monotonic() - began > 0.2

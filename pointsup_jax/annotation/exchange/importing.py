@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pointsup_jax import errors
+from pointsup_jax.annotation import agreement, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import verifying
 from pointsup_jax.annotation.exchange.formats import by_name
@@ -86,17 +87,15 @@ def import_file(
       f'first: {faults[0]}; nothing was recorded; fix them, or record '
       'the others with python -m launch.exchange --skip_faulty'
     )
-  known = {
-    (x.request, x.label, x.annotator)
-    for x in store.answers_by_person()
-    if x.answer != 'skip'
-  }
+  standing = [x for x in store.answers_by_person() if x.answer != 'skip']
+  known = {(x.request, x.label, x.annotator) for x in standing}
   new = [
     x
     for x in verdict.accepted
     if (x.request, x.label, x.annotator) not in known
   ]
   store.record(new)
+  _say_disputes(store, standing, new)
   return Imported(
     recorded=len(new),
     known=len(verdict.accepted) - len(new),
@@ -104,6 +103,25 @@ def import_file(
     moved=len(verdict.notes),
     untouched=verdict.untouched,
   )
+
+
+def _say_disputes(
+  store: store_lib.Store,
+  before: Sequence[records.PersonAnswer],
+  new: Sequence[records.Entry],
+) -> None:
+  """Says how many new answers lie beside those of others, which still hold."""
+  theirs = {(x.request, x.annotator) for x in before}
+  beside = {x.request for x in before} & {
+    x.request for x in new if (x.request, x.annotator) not in theirs
+  }
+  if beside:
+    disputed = agreement.measure(store.answers_by_person()).disputed
+    progress.say(
+      f'{len(beside)} points had answers of others, which still hold; '
+      f'{len(beside.intersection(disputed))} of these are disputed: Agreement '
+      'on the page (--stage=annotate) settles them'
+    )
 
 
 def read(

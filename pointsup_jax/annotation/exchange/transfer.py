@@ -91,8 +91,7 @@ def receive(
   See `importing.import_file` for `format_name`, `annotator`, `skip_faulty`.
 
   Raises:
-    errors.UserError: the page is being served, or answers are faulty; nothing
-      was recorded.
+    errors.UserError: answers are faulty; nothing was recorded.
   """
   with (
     database.taking_answers(asked.store),

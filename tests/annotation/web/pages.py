@@ -47,7 +47,7 @@ def fill(path, images=2, per_image=6):
 
 
 @contextlib.contextmanager
-def open_site(path, overlap=0.0, images=2):
+def open_site(path, overlap=0.0, images=2, public_url=''):
   thread = store_thread.StoreThread(path, len(NAMES), overlap)
   with contextlib.closing(thread):
     yield site.Site(
@@ -59,16 +59,17 @@ def open_site(path, overlap=0.0, images=2):
       palette=PALETTE,
       grid=GRID,
       port=PORT,
+      public_url=public_url,
     )
 
 
 class Page:
   """Makes the requests that app.js makes."""
 
-  def __init__(self, site, name='ana', window='w1'):
+  def __init__(self, site, name='ana', window='w1', url=URL):
     self.client = testclient.TestClient(
       site.app({'127.0.0.1', 'localhost'}),
-      base_url=URL,
+      base_url=url,
       follow_redirects=False,
     )
     self.window = window

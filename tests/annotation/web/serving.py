@@ -1,6 +1,10 @@
-"""Serves the points of `pages` in its own process: FOLDER PORT IMAGES."""
+"""Serves the points of `pages` in its own process: FOLDER PORT IMAGES FILES.
+
+FILES is how many it may open, 0: as many as usual.
+"""
 
 import pathlib
+import resource
 import sys
 
 import pages
@@ -10,7 +14,9 @@ from pointsup_jax.hosts import stopping
 
 
 def main() -> None:
-  folder, port, images = sys.argv[1:]
+  folder, port, images, files = sys.argv[1:]
+  if int(files):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
   stopping.install()
   server._GRACE_SECONDS = 1.0
   server.serve(

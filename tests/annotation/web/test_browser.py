@@ -1,5 +1,6 @@
 """The page in a real browser, mostly by key presses."""
 
+import datetime
 import os
 import pathlib
 import re
@@ -52,7 +53,7 @@ class Server:
   def start(self):
     """Starts the server and returns its link."""
     here = pathlib.Path(__file__).parent
-    arguments = (self.folder, self.port, IMAGES)
+    arguments = (self.folder, self.port, IMAGES, 0)
     self.process = subprocess.Popen(
       [sys.executable, here / 'serving.py', *map(str, arguments)],
       stderr=subprocess.PIPE,
@@ -205,6 +206,57 @@ def test_keys_held_or_pressed_with_control_answer_nothing(page, server):
   time.sleep(0.3)
   assert shown(page) == first
   assert server.answers() == []
+
+
+def test_capslock_answers_no_other_class_and_shift_does(page, server):
+  page.execute_script("session.classes[0].key = 'c'")
+  expected = []
+  for capital, key, shift, label_ in (
+    (False, 'C', False, 0),  # with CapsLock
+    (False, 'C', True, 0),  # no class has a capital
+    (True, 'C', False, 0),
+    (True, 'C', True, 1),
+    (True, 'c', True, 1),  # with CapsLock
+    (True, 'c', False, 0),
+    (True, 'U', False, None),  # a command, with CapsLock
+  ):
+    page.execute_script(f"session.classes[1].key = '{'C' if capital else '2'}'")
+    point = shown(page)
+    page.execute_script(f"""
+      document.body.dispatchEvent(new KeyboardEvent('keydown', {{
+        key: '{key}', shiftKey: {str(shift).lower()}, bubbles: true}}));
+    """)
+    wait(lambda point=point: shown(page) != point)
+    expected.append((point, label_))
+  wait(lambda: len(server.answers()) == len(expected))
+  assert server.answers() == expected
+
+
+def test_answers_given_offline_keep_their_time_and_order(page, server):
+  server.kill()
+  point, before = label(page, '1'), time.time()
+  time.sleep(2)
+  with store_lib.Store(server.folder / 'annotations.sqlite') as store:
+    store.answer(point, 2, 'ana')  # on another device, later
+    server.start()
+    wait(lambda: text(page, 'count') == '1 of 30')
+    wait(lambda: len(store.database.query('SELECT 1 FROM answers')) == 3)
+    rows = store.database.query('SELECT time FROM answers WHERE label = 0')
+  ((given,),) = rows
+  given = datetime.datetime.fromisoformat(given).timestamp()
+  assert abs(given - before) < 1
+  assert server.answers() == [(point, 2)]
+
+
+def test_an_import_is_seen_by_an_open_page(page, server):
+  label(page, '1')
+  current = shown(page)
+  with store_lib.Store(server.folder / 'annotations.sqlite') as store:
+    points = [request.id for request in store.unanswered()]
+    store.answer_many({x: 2 for x in points[:20]}, 'eva')
+  assert label(page, '1') == current  # beside the import's
+  wait(lambda: text(page, 'count') == '21 of 30')
+  wait(lambda: shown(page) == points[20])
 
 
 def test_search_confirm_and_skip_by_keys_alone(page, server):

@@ -1,8 +1,16 @@
 import contextlib
+import http.client
 import json
+import os
 import pathlib
+import re
+import signal
 import socket
+import sqlite3
+import subprocess
+import sys
 import threading
+import time
 
 import pages
 import pytest
@@ -261,13 +269,179 @@ def test_100_megabytes_are_refused_and_not_read(port, chunked):
   assert not reply or reply.startswith(b'HTTP/1.1 413')
 
 
-def test_a_second_server_on_the_same_store_is_refused(tmp_path):
+def test_who_deletes_a_store_is_refused_while_others_take_answers(tmp_path):
+  path = tmp_path / 'annotations.sqlite'
   with (
-    database.sole_writer(tmp_path / 'annotations.sqlite'),
+    database.taking_answers(path),
+    database.taking_answers(path),
     pytest.raises(errors.UserError, match=r'process \d+.*open its link'),
-    database.sole_writer(tmp_path / 'annotations.sqlite'),
+    database.sole_writer(path),
   ):
     pass
+
+
+class Served:
+  """The server in its own process."""
+
+  def __init__(self, path, files=0):
+    arguments = (path.parent, 0, 2, files)
+    here = pathlib.Path(__file__).parent
+    self.process = subprocess.Popen(
+      [
+        sys.executable,
+        '-W',
+        'ignore',
+        here / 'serving.py',
+        *map(str, arguments),
+      ],
+      stderr=subprocess.PIPE,
+      text=True,
+      env={**os.environ, 'PYTHONPATH': str(here.parents[2])},
+    )
+    line = next(x for x in self.process.stderr if 'token=' in x)
+    self.port = int(re.search(r':(\d+)/', line)[1])
+
+  def connect(self, content=b''):
+    connection = socket.create_connection(('127.0.0.1', self.port), timeout=30)
+    connection.sendall(content)
+    return connection
+
+  def get(self, route='/'):
+    connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=30)
+    with contextlib.closing(connection):
+      connection.request('GET', route)
+      return connection.getresponse().status
+
+  def stop(self):
+    """What it printed after its link."""
+    self.process.send_signal(signal.SIGTERM)
+    _, printed = self.process.communicate(timeout=30)
+    assert self.process.returncode == 0
+    return printed.splitlines()
+
+
+@pytest.fixture
+def serve(path):
+  started = []
+
+  def start(files=0):
+    started.append(Served(path, files))
+    return started[-1]
+
+  yield start
+  for served in started:
+    served.process.kill()
+    served.process.communicate()
+
+
+def test_malformed_requests_are_counted_in_one_line(serve):
+  served = serve()
+  upgrade = b'Connection: upgrade\r\nUpgrade: websocket\r\n'
+  for content in (
+    b'nonsense\r\n\r\n',
+    b'\x16\x03\x01\x00',
+    b'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n' + upgrade + b'\r\n',
+    b'GET /image/' + b'9' * 5000 + b' HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+  ):
+    with served.connect(content) as connection:
+      assert connection.recv(100).startswith(b'HTTP/1.1 4')
+  _ctrl_c, last = served.stop()
+  assert 'malformed requests' in last
+
+
+def test_idle_connections_shut_nobody_out_and_end(serve):
+  served = serve(files=64)
+  with contextlib.ExitStack() as stack:
+    idle = [stack.enter_context(served.connect()) for _ in range(100)]
+    for _ in range(5):
+      assert served.get() == 403
+    # Nor do headers and bodies that never end hold a connection.
+    head = b'POST /api/answer HTTP/1.1\r\nHost: 127.0.0.1\r\n'
+    slow = [
+      stack.enter_context(served.connect(head + rest))
+      for rest in (b'', b'Content-Length: 100\r\n\r\n{')
+    ]
+    began = time.monotonic()
+    assert slow[0].recv(100) == b''
+    assert slow[1].recv(100).startswith(b'HTTP/1.1 408')
+    assert idle[-1].recv(100) == b''
+    assert time.monotonic() - began < 20
+  assert len(served.stop()) < 5
+
+
+def test_an_answer_that_is_cut_off_is_not_recorded(page, point, port):
+  body = json.dumps(page.body(point))
+  cookies = '; '.join(f'{k}={v}' for k, v in page.client.cookies.items())
+  head = (
+    'POST /api/answer HTTP/1.1\r\nHost: 127.0.0.1\r\n'
+    f'Content-Type: application/json\r\nCookie: {cookies}\r\n'
+    f'X-Points: {page.client.headers["x-points"]}\r\n'
+  )
+  with socket.create_connection(('127.0.0.1', port), timeout=30) as connection:
+    content = f'{head}Content-Length: {len(body) + 100}\r\n\r\n{body}'
+    connection.sendall(content.encode())
+    connection.shutdown(socket.SHUT_WR)
+    assert connection.recv(100) == b''
+
+
+def test_a_locked_store_is_said_and_nothing_is_lost(path, page, point):
+  body = page.body(point)
+  with contextlib.closing(sqlite3.connect(path)) as other:
+    other.execute('BEGIN EXCLUSIVE')
+    began = time.monotonic()
+    for reply in (page.post('answer', **body), page.client.get('/api/plan')):
+      assert reply.status_code in (200, 503)
+    assert 'locked by another program' in page.post('answer', **body).text
+    assert time.monotonic() - began < 6
+  assert page.post('answer', **body).status_code == 200
+  page.answer(point, answer='undo', label=None)
+
+
+@pytest.mark.parametrize('host', ['points.example.org', '127.0.0.1:8765'])
+def test_behind_a_proxy_its_host_and_origin_are_ours(path, host):
+  url = 'https://points.example.org'
+  with pages.open_site(path, public_url=url) as site:
+    page = pages.Page(site, url=url)
+    link = page.client.get(f'/?token={site.access.token}')
+    assert 'secure' in link.headers['set-cookie'].lower()
+
+    def code(origin, host=host):
+      page.client.headers.update({'host': host, 'origin': origin})
+      return page.post('disputes', want=1).status_code
+
+    assert code(url) == 200
+    assert code('https://evil.example.org') == 403
+    assert code('http://points.example.org') == 403
+    assert code(url, 'evil.example.org') == 400
+
+
+@pytest.mark.parametrize(
+  'url',
+  ['points.example.org', 'ftp://a.b', 'https://', 'https://a.b/c', 'https://a@b',
+   'https://a.b?c', 'https://a.b:port', 'https://a b', 'https://a.b\n'],
+)  # fmt: skip
+def test_a_public_url_is_a_scheme_and_a_host(url):
+  config = config_lib.get_config()
+  config.annotate.public_url = url
+  with pytest.raises(errors.UsageError, match=r'annotate\.public_url'):
+    config_check.check(config)
+  for url in ('', 'https://points.example.org', 'http://10.0.0.1:80/'):
+    config.annotate.public_url = url
+    config_check.check(config)
+
+
+def test_a_secret_that_is_no_text_or_open_to_others_is_said(tmp_path, capsys):
+  secret = tmp_path / 'secret'
+  token = access.open_secret(secret).token
+  secret.chmod(0o644)
+  assert access.open_secret(secret).token == token
+  assert secret.stat().st_mode & 0o777 == 0o600
+  assert 'could be read by others' in capsys.readouterr().err
+  access.open_secret(secret)
+  assert capsys.readouterr().err == ''
+  secret.write_bytes(b'\xff' * 64)
+  with pytest.raises(errors.UserError, match=r'damaged.*delete it'):
+    access.open_secret(secret)
 
 
 def test_the_secret_stays_and_is_the_owners_alone(tmp_path):

@@ -34,6 +34,8 @@ let light = 0;
 let span = 0; // training pixels across the magnifier; 0: not chosen yet
 let marksHidden = false;
 let clock = null; // of the point asked
+let ahead = 0; // seconds that the program's clock is ahead of ours
+let lastTime = 0; // of the last answer
 let historyKey = ''; // of the history on the screen
 const paces = []; // active seconds of the last answers of this window
 
@@ -62,6 +64,7 @@ async function call(path, body) {
 }
 
 async function start() {
+  const asked = Date.now();
   const found = await call('/api/session');
   if (found.code !== 200) {
     if (found.code === 403) return halt('The key is missing: open the link that the program has printed.');
@@ -71,6 +74,7 @@ async function start() {
   }
   notice('');
   session = found;
+  ahead = session.time - (asked + Date.now()) / 2000;
   buildClasses();
   if (session.annotator) begin();
   else $('name-sheet').showModal();
@@ -146,8 +150,6 @@ async function send() {
     if (reply.code === 200) {
       notice('');
       apply(reply);
-    } else if (reply.error === 'taken') {
-      say('Somebody else had answered that point meanwhile; your answer was not needed.');
     } else {
       notice(`An answer was refused: ${reply.error}`);
     }
@@ -209,7 +211,11 @@ function answer(kind, label = null) {
 
 function push(point, kind, label, time, mode) {
   const {said, ...shown} = point;
+  // In order, whatever happens to our clock.
+  lastTime = Math.max(Date.now() / 1000 + ahead, lastTime + 0.001);
   pending.push({
+    at: lastTime, // it may be sent much later
+
     key: crypto.getRandomValues(new Uint32Array(4)).join('-'),
     point: point.id,
     answer: kind,
@@ -771,7 +777,10 @@ function keyDown(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (!session || document.querySelector('dialog[open]')) return;
   if (event.target === $('search')) return;
-  const {key} = event;
+  // Shift makes a capital where classes have those, CapsLock never does.
+  const capital = event.shiftKey && session.classes.some((one) => one.key !== one.key.toLowerCase());
+  const key = event.key.length > 1 ? event.key
+    : capital ? event.key.toUpperCase() : event.key.toLowerCase();
   // A button that was reached with Tab is pressed as everywhere else.
   const onButton = event.target.matches?.('button:focus-visible');
   if (onButton && (key === ' ' || key === 'Enter')) return;
@@ -781,15 +790,13 @@ function keyDown(event) {
     return;
   }
   const index = session.classes.findIndex((one) => one.key && one.key === key);
-  const lower = session.classes.findIndex((one) => one.key && one.key === key.toLowerCase());
-  const command = COMMANDS[key] ?? COMMANDS[key.toLowerCase()];
-  if (index < 0 && lower < 0 && !command) return;
+  const command = COMMANDS[key];
+  if (index < 0 && !command) return;
   event.preventDefault();
   // A key held down is one answer; zooming may go on.
   if (event.repeat && !'+=-'.includes(key)) return;
   if (index >= 0) answer('label', index);
-  else if (command) command();
-  else answer('label', lower);
+  else command();
 }
 
 function keyUp(event) {
