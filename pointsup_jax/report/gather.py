@@ -135,7 +135,9 @@ def _phases(run: run_lib.Run) -> list[loss_curves.Curves]:
 def _labelling(run: run_lib.Run) -> contents_lib.PointLabels | None:
   if not run.workdir.annotations.exists():
     return None
-  with store_lib.Store(run.workdir.annotations) as store:
+  with store_lib.Store(
+    run.workdir.annotations, run.classes.num_classes
+  ) as store:
     requests, current = store.requests(), store.current_answers()
     given, sizes = store.answers_by_person(), store.sizes()
   if not requests:

@@ -66,7 +66,9 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   """The most, median and least uncertain images with points."""
   if not run.workdir.annotations.exists():
     return Strips([], [])
-  with store_lib.Store(run.workdir.annotations) as store:
+  with store_lib.Store(
+    run.workdir.annotations, run.classes.num_classes
+  ) as store:
     chosen = _by_uncertainty(store)
     requests = {title: store.requests(name) for title, name in chosen.items()}
     current = store.current_answers()

@@ -236,5 +236,7 @@ def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
 def _look(run: run_lib.Run) -> store_lib.Store:
   """Opens an in-memory copy of the store, leaving its files untouched."""
   return store_lib.Store(
-    run.workdir.annotations, connect=schema.connect_to_copy
+    run.workdir.annotations,
+    run.classes.num_classes,
+    schema.connect_to_copy,
   )

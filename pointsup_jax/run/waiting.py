@@ -60,7 +60,9 @@ def require_before(run: run_lib.Run, stage: str) -> None:
 def _count(run: run_lib.Run) -> tuple[int, int]:
 
   def count() -> list[int]:
-    with store_lib.Store(run.workdir.annotations) as store:
+    with store_lib.Store(
+      run.workdir.annotations, run.classes.num_classes
+    ) as store:
       needed, given = queue_lib.Queue(
         store, run.config.annotate.overlap
       ).progress()

@@ -87,7 +87,9 @@ def read_answers(
   asked = drawn_points.asked_before(run, None, names, round)
   answers = np.zeros((0, 4), np.int32)
   if processes.is_first():
-    with store_lib.Store(run.workdir.annotations) as store:
+    with store_lib.Store(
+      run.workdir.annotations, run.classes.num_classes
+    ) as store:
       asked = drawn_points.asked_before(run, store, names, round + 1)
       found = []
       for i, name in enumerate(names):

@@ -56,7 +56,7 @@ def send(
     raise errors.UsageError('--crops is for --format=label_studio_points')
   written_only = by_name.FORMATS[format_name].read is None
   which = which or ('answered' if written_only else 'open')
-  with store_lib.Store(asked.store) as store:
+  with store_lib.Store(asked.store, asked.words.classes.num_classes) as store:
     points = exporting.select(store, which, limit)
     if not points:
       raise errors.UserError(
