@@ -61,7 +61,8 @@ _TUPLES = {
 }
 
 _PUBLIC_URL = re.compile(
-  r'https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?/?', re.IGNORECASE
+  r'https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(?!(80|443)/?\Z)[0-9]{1,5})?/?',
+  re.IGNORECASE,
 )
 
 
@@ -188,8 +189,9 @@ def check_public_url(url: str) -> None:
   # No path, as the page has its own, and no user: browsers drop it.
   if url and not _PUBLIC_URL.fullmatch(url):
     raise errors.UsageError(
-      f'annotate.public_url={url!r} must be the scheme and host of the proxy, '
-      "such as 'https://points.example.org' or 'https://example.org:8443'"
+      f'annotate.public_url={url!r} must be the scheme and host of the proxy '
+      "as browsers show them, such as 'https://points.example.org' or "
+      "'https://example.org:8443'"
     )
 
 

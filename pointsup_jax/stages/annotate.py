@@ -120,6 +120,6 @@ def serve(run: run_lib.Run) -> None:
       port=config.port,
       allow_remote=config.allow_remote,
       overlap=config.overlap,
-      public_url=config.public_url.rstrip('/'),
+      public_url=config.public_url.rstrip('/').lower(),
     ),
   )

@@ -76,7 +76,8 @@ class Quiet(logging.Handler):
 
   def emit(self, record: logging.LogRecord) -> None:
     """Takes in a record."""
-    self.counted += 1
+    # uvicorn logs two lines for an upgrade, this one to say what to install.
+    self.counted += 'WebSocket library' not in record.getMessage()
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, Exception):
       line = f'{type(error).__name__}: {error}'.partition('\n')[0][:200]
@@ -86,7 +87,6 @@ class Quiet(logging.Handler):
     self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
   ) -> None:
     """An exception handler for the loop, such as when no file can be opened."""
-    self.counted += 1
     self.say_once(f'the page: {context["message"]}')
 
   def say_once(self, line: str) -> None:

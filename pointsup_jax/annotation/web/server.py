@@ -187,6 +187,7 @@ def _logged_to(quiet: connections.Quiet) -> Iterator[None]:
   loggers = [logging.getLogger(name) for name in ('uvicorn', 'asyncio')]
   for logger in loggers:
     logger.addHandler(quiet)
+    logger.setLevel(logging.WARNING)
     logger.propagate = False
   try:
     yield
