@@ -155,6 +155,28 @@ def test_an_import_that_is_repeated_adds_nothing(store, tmp_path):
   assert (done.recorded, done.known) == (1, 5)
 
 
+@pytest.mark.parametrize('format_name', people.READABLE)
+def test_an_import_says_how_much_it_disputes(
+  store, tmp_path, capsys, format_name
+):
+  people.fill(store, (64, 128), ['a'], 6)
+  ids = [request.id for request in store.requests()]
+  text = people.export(store, format_name, (64, 128))
+  for id_, label in zip(ids, (13, 13, 2, 255), strict=False):
+    store.answer(id_, label, 'eva', how=records.How(mode='blind'))
+  store.mark(ids[4], 'unsure', 'eva')
+  before = store.current_answers()
+  path = tmp_path / people.FILES[format_name]
+  path.write_text(people.answer(text, format_name, dict.fromkeys(ids, 'car')))
+  done = people.import_file(store, path, format_name)
+  assert done.recorded == 6
+  assert store.current_answers() | before == store.current_answers()
+  said = capsys.readouterr().err
+  assert '5 points had answers of others, which still hold; 2 of' in said
+  people.import_file(store, path, format_name)
+  assert 'still hold' not in capsys.readouterr().err
+
+
 def test_time_of_a_task_is_shared_among_its_points(store):
   people.fill(store, (64, 128), ['a'], 5)
   said = {request.id: 'car' for request in store.requests()}
