@@ -73,12 +73,8 @@ def serve(
   folder.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as stack:
     stack.enter_context(database.taking_answers(path))
-    stack.enter_context(
-      lock.held(
-        folder / 'page.lock',
-        'serves this page; open its link, or stop it first',
-      )
-    )
+    doing = 'serves this page; open its link, or stop it first'
+    stack.enter_context(lock.held(folder / 'page.lock', doing))
     thread = store_thread.StoreThread(path, len(names), options.overlap)
     stack.callback(thread.close)
     shown = pictures.Pictures(images)
@@ -104,17 +100,25 @@ def serve(
       port,
       options.public_url,
     )
-    hosts = {'127.0.0.1', 'localhost', options.host.lower()}
-    if options.allow_remote:
-      hosts |= {socket.gethostname().lower(), socket.getfqdn().lower()}
-    server = _server(site.app(hosts, options.allow_remote))
-    name = options.host if options.host != '0.0.0.0' else socket.gethostname()
-    url = options.public_url or f'http://{name}:{port}'
+    server = _server(site.app(_hosts(options), options.allow_remote))
+    url = options.public_url or _own_url(options.host, port)
     progress.say(f'label points at {url}/?token={entry.token}')
     progress.say(
       'Ctrl-C stops; whatever was answered is saved, and the link stays valid'
     )
     asyncio.run(_until_done(server, listener, thread))
+
+
+def _hosts(options: Options) -> set[str]:
+  hosts = {'127.0.0.1', 'localhost', options.host.lower()}
+  if options.allow_remote:
+    hosts |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+  return hosts
+
+
+def _own_url(host: str, port: int) -> str:
+  name = host if host != '0.0.0.0' else socket.gethostname()
+  return f'http://{name}:{port}'
 
 
 class _Server(uvicorn.Server):
