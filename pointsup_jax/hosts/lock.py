@@ -7,6 +7,7 @@ import os
 import pathlib
 import socket
 from collections.abc import Iterator
+from typing import IO
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import progress
@@ -29,11 +30,12 @@ def held(
   Yields:
     Whether it is locked; False on file systems without locks.
   """
-  is_locked = True
+  is_locked = is_first = True
   with path.open('a+') as file:
     try:
       kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
       fcntl.flock(file, kind | fcntl.LOCK_NB)
+      is_first = not shared or not _is_shared(file)
     except BlockingIOError as error:
       file.seek(0)
       holder = file.read().strip() or 'of unknown number'
@@ -44,13 +46,8 @@ def held(
         f'{path} cannot be locked ({error.strerror}): take care that no other '
         'process works there'
       )
-    now = datetime.datetime.now(datetime.UTC)
-    file.truncate(0)
-    file.write(
-      f'{os.getpid()} on {socket.gethostname()}, since '
-      f'{now:%Y-%m-%d %H:%M:%S} UTC,'
-    )
-    file.flush()
+    if is_first:
+      _sign(file)
     yield is_locked
 
 
@@ -66,3 +63,25 @@ def holder(path: pathlib.Path) -> str | None:
     except OSError:
       pass
   return None
+
+
+def _sign(file: IO[str]) -> None:
+  now = datetime.datetime.now(datetime.UTC)
+  file.truncate(0)
+  file.write(
+    f'{os.getpid()} on {socket.gethostname()}, since '
+    f'{now:%Y-%m-%d %H:%M:%S} UTC,'
+  )
+  file.flush()
+
+
+def _is_shared(file: IO[str]) -> bool:
+  """Whether others share our lock: the first of them stays its holder."""
+  try:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    # A failed conversion may have lost it.
+    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return True
+  fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  return False
