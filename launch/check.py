@@ -3,7 +3,7 @@
   python -m launch.check --config=configs/NAME.py [--config.FIELD=VALUE ...]
 
 Also draws a sheet of images with their labels over them. Exit code 1: do not
-train on these data.
+train on these data. Lines that begin with "doubtful" are for you to judge.
 """
 
 import pathlib
@@ -12,6 +12,7 @@ from absl import flags
 
 from pointsup_jax import command
 from pointsup_jax.data import inspection
+from pointsup_jax.run import config_check, context, workdir
 
 _SHEET = flags.DEFINE_string(
   'sheet', None, 'PNG of examples; runs/check-<config name>.png if not given.'
@@ -21,8 +22,16 @@ _SHEET = flags.DEFINE_string(
 def main() -> None:
   """Inspects the data."""
   config = command.config()
+  config_check.check(config)
+  run = context.open_run(config, workdir.Workdir(pathlib.Path()))
+  config_check.check_classes(config, run.classes.names)
   sheet = _SHEET.value or f'runs/check-{command.config_name()}.png'
-  inspection.inspect(config, pathlib.Path(sheet))
+  doubtful = inspection.inspect(config, pathlib.Path(sheet))
+  config_check.open_data(run)
+  if doubtful:
+    print(f'nothing is wrong, {doubtful} lines are doubtful: look at them')
+  else:
+    print('all right')
 
 
 if __name__ == '__main__':

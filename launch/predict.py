@@ -5,7 +5,8 @@
 IMAGES are files, folders (searched recursively) and quoted patterns such as
 'drive/**/*.jpg'. --out gets, at each image's relative path and size:
 
-  labels/    8-bit PNG of class numbers, in the order of classes.json beside it
+  labels/    8-bit PNG of class numbers, in the order of classes.json beside it;
+             --label_ids gives the ids of label files, as benchmarks take them
   overlays/  the image overlaid with the colours of its classes (legend.png)
   entropy/   8-bit grey PNG; 0 is certain, 255 is all classes equally likely
 
@@ -35,6 +36,12 @@ _BATCH_SIZE = flags.DEFINE_integer(
   'Images in a forward pass; config.evaluate.batch_size if not given.',
   lower_bound=1,
 )
+_LABEL_IDS = flags.DEFINE_bool(
+  'label_ids',
+  False,
+  "Write the ids of the target's label files (Cityscapes: 7 for road) to "
+  'labels/, not class numbers.',
+)
 
 
 def main(operands: Sequence[str]) -> None:
@@ -51,7 +58,8 @@ def main(operands: Sequence[str]) -> None:
   views = segmenting.augmented(size) if _TTA.value else segmenting.plain(size)
   if trained.OVERWRITE.value:
     folder.clear(out)
-  made = folder.Folder(out, predicting.about(model, views), model.classes)
+  about = predicting.about(model, views, label_ids=_LABEL_IDS.value)
+  made = folder.Folder(out, about, model.classes)
   left = made.left_to_do(pictures)
   if len(left) < len(pictures):
     progress.say(f'{len(pictures) - len(left)} images: done before')

@@ -35,7 +35,18 @@ def config() -> ml_collections.ConfigDict:
   """Returns the config given by --config, with --config.FIELD overrides."""
   if CONFIG.value is None:
     raise errors.UsageError('--config=configs/NAME.py is needed')
-  return CONFIG.value
+  return without_tildes(CONFIG.value)
+
+
+def without_tildes(
+  config: ml_collections.ConfigDict,
+) -> ml_collections.ConfigDict:
+  """Expands '~' at the start of paths."""
+  for name, value in flatten(config).items():
+    if isinstance(value, str) and value.startswith('~'):
+      path = os.path.expanduser(value)
+      config.update_from_flattened_dict({name: path})
+  return config
 
 
 def config_name() -> str:
@@ -109,6 +120,7 @@ def explained(file: pathlib.Path | None = None) -> Iterator[None]:
 
 def parse_flags(argv: list[str]) -> list[str]:
   """absl's parser, with one-line errors where ml_collections has none."""
+  argv = [argv[0], *map(without_tilde, argv[1:])]
   # absl accepts '--flag value' as well as '--flag=value'.
   values: dict[str, str] = {}
   for arg, after in itertools.zip_longest(argv[1:], argv[2:], fillvalue=''):
@@ -124,6 +136,14 @@ def parse_flags(argv: list[str]) -> list[str]:
   except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
     typo = unknown_field(list(values), flatten(known))
     fail(errors.UsageError(typo or f'--config: {error}'))
+
+
+def without_tilde(arg: str) -> str:
+  """Expands '~' at the start of a flag's value, which shells leave alone."""
+  name, equals, value = arg.partition('=')
+  if not (name.startswith('-') and value.startswith('~')):
+    return arg
+  return f'{name}{equals}{os.path.expanduser(value)}'
 
 
 def load_config(path: str, row: str) -> ml_collections.ConfigDict:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pointsup_jax import errors
+from pointsup_jax.data import folders
 from pointsup_jax.types import IGNORE
 
 MAX_CLASSES = 254
@@ -22,7 +23,8 @@ class ClassSet:
 
   names: tuple[str, ...]
   palette: tuple[Color, ...]  # RGB of each class
-  # The id of ignored pixels in label files, besides 255.
+  # The id of ignored pixels in label files, besides 255. If it is 0, those of
+  # the classes begin at 1.
   ignore_id: int | None = None
   # Named groups of classes with their own mean IoU.
   subsets: Mapping[str, tuple[str, ...]] = dataclasses.field(
@@ -33,6 +35,12 @@ class ClassSet:
   def num_classes(self) -> int:
     """The number of classes, C."""
     return len(self.names)
+
+  @property
+  def file_ids(self) -> range:
+    """The ids of the classes in label files of an image folder."""
+    first = 1 if self.ignore_id == 0 else 0
+    return range(first, first + self.num_classes)
 
   @property
   def ignore_ids(self) -> tuple[int, ...]:
@@ -126,11 +134,12 @@ def lookup_table(
 def load(path: pathlib.Path | str) -> ClassSet:
   """Reads a class set from a JSON file.
 
-  It holds {"classes": [name, ...]}, and optionally "ignore_id": id and
-  "palette": [[r, g, b], ...]. Raises errors.UserError if missing or malformed.
+  It holds {"classes": [name, ...]}, and optionally "ignore_id": id, "first_id":
+  1 if ids begin there and 0 is ignored, and "palette": [[r, g, b], ...]. Raises
+  errors.UserError if missing or malformed.
   """
   try:
-    text = pathlib.Path(path).read_text(encoding='utf-8-sig')
+    text = folders.decode_text(pathlib.Path(path).read_bytes())
     table = json.loads(text)
     return of_table(table)
   except OSError as error:
@@ -163,10 +172,11 @@ def of_table(table: Any) -> ClassSet:
   """Makes a class set of what `load` reads; UserError if it is malformed."""
   if not isinstance(table, dict):
     raise errors.UserError('must hold an object with the key "classes"')
-  unknown = set(table) - {'classes', 'ignore_id', 'palette'}
+  unknown = set(table) - {'classes', 'ignore_id', 'first_id', 'palette'}
   if unknown:
     raise errors.UserError(
-      f'unknown key {min(unknown)!r}; the keys are classes, ignore_id, palette'
+      f'unknown key {min(unknown)!r}; the keys are classes, ignore_id, '
+      'first_id, palette'
     )
   if 'classes' not in table:
     raise errors.UserError('the key "classes" is missing')
@@ -174,7 +184,9 @@ def of_table(table: Any) -> ClassSet:
   return ClassSet(
     names=names,
     palette=_palette(table.get('palette'), len(names)),
-    ignore_id=_ignore_id(table.get('ignore_id'), names),
+    ignore_id=_ignore_id(
+      table.get('ignore_id'), table.get('first_id', 0), names
+    ),
   )
 
 
@@ -192,6 +204,13 @@ def _names(names: Any) -> tuple[str, ...]:
     raise errors.UserError(
       f'"classes" has {len(names)} names; there must be 2 to {MAX_CLASSES}'
     )
+  for name in names:
+    # Other tools' files, terminals and tables cannot keep such names.
+    if name != name.strip() or not name.isprintable():
+      raise errors.UserError(
+        f'"classes" has {name!r}; names must be printable and neither start '
+        'nor end with a space'
+      )
   twice = [name for name in names if names.count(name) > 1]
   if twice:
     raise errors.UserError(
@@ -224,14 +243,30 @@ def _is_color(color: Any) -> bool:
   )
 
 
-def _ignore_id(ignore_id: Any, names: tuple[str, ...]) -> int | None:
+def _ignore_id(
+  ignore_id: Any, first_id: Any, names: tuple[str, ...]
+) -> int | None:
+  if type(first_id) is not int or first_id not in (0, 1):
+    raise errors.UserError(f'"first_id" is {first_id!r}; it must be 0 or 1')
+  if first_id == 1:
+    if ignore_id != 0:
+      raise errors.UserError(
+        f'"first_id" is 1 and "ignore_id" {json.dumps(ignore_id)}; set '
+        '"ignore_id" to 0'
+      )
+    return 0
   if ignore_id is None:
     return None
   if type(ignore_id) is not int or not 0 <= ignore_id <= 255:
     raise errors.UserError(f'"ignore_id" is {ignore_id!r}; it must be 0 to 255')
   if ignore_id < len(names):
+    hint = (
+      '; if "classes" lists the ids from 1 on, add "first_id": 1'
+      if ignore_id == 0
+      else ''
+    )
     raise errors.UserError(
       f'"ignore_id" is {ignore_id}, the id of class {names[ignore_id]!r}; '
-      f'it must be {len(names)} to 255'
+      f'it must be {len(names)} to 255{hint}'
     )
   return ignore_id

@@ -4,13 +4,14 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import transforms
 from pointsup_jax.types import IGNORE, Example
 
 _WIDTH = 320  # pixels of one image
+_HIGHEST = 2 * _WIDTH  # pixels of one image
 _LINE = 16  # pixels of a line of text
 _OPACITY = 0.55  # of the labels
 
@@ -52,11 +53,13 @@ def draw(
 
 
 def _tile(example: Example, palette: np.ndarray) -> np.ndarray:
-  height = round(_WIDTH * example.image.shape[0] / example.image.shape[1])
-  size = (height, _WIDTH)
+  height, width = example.image.shape[:2]
+  scale = min(_WIDTH / width, _HIGHEST / height)
+  size = (max(round(scale * height), 1), max(round(scale * width), 1))
   image = transforms.resize_image(example.image, size)
   labels = transforms.resize_labels(example.labels, size)
   both = np.concatenate([image, overlay(image, labels, palette)])
+  both = _pad(both, None, _WIDTH)
   return _pad(np.concatenate([_text(example.name), both]), None, _WIDTH + 4)
 
 
@@ -77,8 +80,20 @@ def _text(text: str) -> np.ndarray:
   return np.asarray(image)
 
 
+def can_draw(text: str) -> bool:
+  """Whether the font has all letters of a text; it shows others as boxes."""
+  font = ImageFont.load_default()
+  box = bytes(font.getmask('\U0010ffff'))
+  return all(
+    letter.isspace() or bytes(font.getmask(letter)) != box for letter in text
+  )
+
+
 def legend(classes: classes_lib.ClassSet) -> np.ndarray:
-  """Draws the names and colours of the classes: [H, W, 3] uint8, RGB."""
+  """Draws the names and colours of the classes: [H, W, 3] uint8, RGB.
+
+  Classes whose names the font cannot show have their number.
+  """
   columns = 4
   lines = -(-classes.num_classes // columns)
   image = Image.new('RGB', (columns * _WIDTH // 2, lines * _LINE + 8), 'white')
@@ -88,5 +103,6 @@ def legend(classes: classes_lib.ClassSet) -> np.ndarray:
   ):
     x, y = i % columns * _WIDTH // 2 + 4, i // columns * _LINE + 4
     pen.rectangle((x, y, x + 12, y + 12), fill=color, outline='black')
-    pen.text((x + 18, y), name, 'black')
+    shown = name if can_draw(name) else f'class {i}'
+    pen.text((x + 18, y), shown, 'black')
   return np.asarray(image)

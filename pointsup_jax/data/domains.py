@@ -6,7 +6,7 @@ import ml_collections
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import prepared, sources
+from pointsup_jax.data import paired_files, prepared, sources
 from pointsup_jax.hosts import object_store
 
 NAMES = ('source', 'target', 'evaluation')
@@ -90,6 +90,13 @@ def open_for_viewing(
       raise
     data.prepared = build
     return open_domain(data, name, classes=classes, seed=seed, labelled=False)
+
+
+def of_one_size(source: sources.Source) -> bool:
+  """Whether all labels of a source from `open_domain` have the same size."""
+  if isinstance(source, paired_files.PairedFiles | prepared.Prepared):
+    return source.of_one_size()
+  return True  # scenes are rendered
 
 
 def require_local(data: ml_collections.ConfigDict) -> None:

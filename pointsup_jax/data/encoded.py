@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import pathlib
+import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -38,6 +39,12 @@ def decode_image(data: bytes) -> np.ndarray:
 def decode_labels(data: bytes) -> np.ndarray:
   """Decodes labels: [H, W] uint8."""
   return _decode(data, cv2.IMREAD_GRAYSCALE)
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+  """Reads the (height, width) of an image or labels from their PNG header."""
+  width, height = struct.unpack('>II', data[16:24])
+  return height, width
 
 
 def encode_all(

@@ -10,11 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from pointsup_jax import errors
-from pointsup_jax.data import image_files, sources
+from pointsup_jax.data import image_files, paired_files, sources
 from pointsup_jax.data.paired_files import Files, Labelling
 from pointsup_jax.types import IGNORE
 
 Size = tuple[int, int]  # height, width
+# Masks have few colours in large areas; photos have more than that.
+_MASK_COLORS = 64
+_MASK_EVEN = 0.8  # share of pixels that equal their left neighbour
+# Where neighbours are of two classes, labels change from one to the other; if
+# they were compressed with loss or interpolated, ids between them appear.
+_BETWEEN = 0.25
+_FEWEST_STEPS = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +34,13 @@ class Finding:
   label_size: Size | None = None
   ids: np.ndarray | None = None  # [256] pixels of each id in the label file
   constant: bool = False  # whether the image has one colour
+  looks_like_mask: bool = False  # whether the image is evenly coloured areas
+  turned: bool = False  # whether EXIF data turn the image but not the label
+  pages: int = 1  # of the image; the first is read
+  blended: bool = False  # whether ids between those of classes line edges
+  colors: dict[int, bytes] = dataclasses.field(
+    default_factory=dict  # RGB of each id in the label file, of a palette
+  )
   problem: str | None = None  # why a file could not be read
 
 
@@ -35,39 +49,77 @@ def of_pair(
 ) -> Finding:
   """Inspects the files of an example; only the image if `labelling` is None."""
   try:
+    header = image_files.header(root, pair.image)
     image = image_files.read_image(root, pair.image)
-    found = _of_image(name, image)
+    found = dataclasses.replace(_of_image(name, image), pages=header.pages)
     if labelling is None:
       return found
     if not (root / pair.label).is_file():
-      return dataclasses.replace(found, problem=f'there is no {pair.label}')
+      hint = paired_files.hint(root, pair.label)
+      return dataclasses.replace(
+        found, problem=f'there is no {pair.label}{hint}'
+      )
+    label = image_files.header(root, pair.label, label=True)
     ids = labelling.read_ids(root, pair.label)
   except errors.UserError as error:
     return Finding(name, problem=str(error))
+  found = _with_ids(found, ids)
   return dataclasses.replace(
-    found, label_size=ids.shape, ids=np.bincount(ids.ravel(), minlength=256)
+    found,
+    turned=header.turned and not label.turned,
+    colors=_colors(label.palette, np.unique(ids)),
   )
 
 
 def of_example(name: str, source: sources.Source, index: int) -> Finding:
   """Inspects an example of a source without files."""
   example = source[index]
-  return dataclasses.replace(
-    _of_image(name, example.image),
-    label_size=example.labels.shape,
-    ids=np.bincount(example.labels.ravel(), minlength=256),
-  )
+  return _with_ids(_of_image(name, example.image), example.labels)
 
 
 def _of_image(name: str, image: np.ndarray) -> Finding:
+  constant = bool((image == image[:1, :1]).all())
   return Finding(
     name,
     digest=hashlib.blake2b(
       np.ascontiguousarray(image), digest_size=16
     ).digest(),
     size=image.shape[:2],
-    constant=bool((image == image[:1, :1]).all()),
+    constant=constant,
+    looks_like_mask=not constant and _looks_like_mask(image),
   )
+
+
+def _looks_like_mask(image: np.ndarray) -> bool:
+  even = (image[:, 1:] == image[:, :-1]).all(axis=-1)
+  if not even.size or even.mean() < _MASK_EVEN:
+    return False
+  colors = np.unique(image.reshape(-1, 3), axis=0)
+  return len(colors) <= _MASK_COLORS
+
+
+def _with_ids(finding: Finding, ids: np.ndarray) -> Finding:
+  return dataclasses.replace(
+    finding,
+    label_size=ids.shape,
+    ids=np.bincount(ids.ravel(), minlength=256),
+    blended=_is_blended(ids),
+  )
+
+
+def _is_blended(ids: np.ndarray) -> bool:
+  left, middle, right = ids[:, :-2], ids[:, 1:-1], ids[:, 2:]
+  low, high = np.minimum(left, right), np.maximum(left, right)
+  steps = (high - low >= 2).sum()
+  between = ((low < middle) & (middle < high)).sum()
+  return bool(steps >= _FEWEST_STEPS and between > _BETWEEN * steps)
+
+
+def _colors(palette: bytes, ids: np.ndarray) -> dict[int, bytes]:
+  """Colours of a file's ids; without those that several ids have."""
+  colors = {i: palette[3 * i : 3 * i + 3] for i in map(int, ids)}
+  counts = collections.Counter(colors.values())
+  return {i: rgb for i, rgb in colors.items() if rgb and counts[rgb] == 1}
 
 
 def in_parallel(
@@ -95,6 +147,13 @@ class Summary:
   first_with: dict[int, str] = dataclasses.field(default_factory=dict)
   names: dict[bytes, str] = dataclasses.field(default_factory=dict)
   twins: list[str] = dataclasses.field(default_factory=list)
+  masks: list[str] = dataclasses.field(default_factory=list)
+  turned: list[str] = dataclasses.field(default_factory=list)
+  paged: list[str] = dataclasses.field(default_factory=list)
+  blended: list[str] = dataclasses.field(default_factory=list)
+  shapes: dict[str, Size] = dataclasses.field(default_factory=dict)
+  # The first name with each (colour of a palette, id).
+  colors: dict[tuple[bytes, int], str] = dataclasses.field(default_factory=dict)
 
   def add(self, finding: Finding) -> None:
     """Adds the finding of one example."""
@@ -104,8 +163,16 @@ class Summary:
     if finding.size is None or finding.digest is None:
       return
     self.sizes[finding.size] += 1
-    if finding.constant:
-      self.constant.append(finding.name)
+    self.shapes[finding.name] = finding.size
+    for is_so, names in (
+      (finding.constant, self.constant),
+      (finding.looks_like_mask, self.masks),
+      (finding.turned, self.turned),
+      (finding.pages > 1, self.paged),
+      (finding.blended, self.blended),
+    ):
+      if is_so:
+        names.append(finding.name)
     twin = self.names.setdefault(finding.digest, finding.name)
     if twin != finding.name:
       self.twins.append(f'{finding.name} = {twin}')
@@ -118,6 +185,8 @@ class Summary:
     self.ids += finding.ids
     for value in np.flatnonzero(finding.ids):
       self.first_with.setdefault(int(value), finding.name)
+    for index, color in finding.colors.items():
+      self.colors.setdefault((color, index), finding.name)
 
   def class_pixels(self, labelling: Labelling, num_classes: int) -> np.ndarray:
     """Counts the pixels of each class: [C]."""

@@ -1,14 +1,25 @@
 """Finds the image files of a split."""
 
+import codecs
 import collections
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import wording
 
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+_OTHER_SUFFIXES = (
+  '.gif', '.heic', '.heif', '.avif', '.ppm', '.pgm', '.jp2', '.j2k', '.jxl',
+  '.tga', '.exr', '.dng', '.npy', '.svg',
+)  # fmt: skip
+# Where systems and storage servers keep thumbnails, copies and deleted files.
+_NOT_OURS = {
+  '@eaDir', '@Recycle', '@Recently-Snapshot', '#recycle', '#snapshot',
+  '$RECYCLE.BIN', 'System Volume Information', 'lost+found', '__MACOSX',
+}  # fmt: skip
 
 
 def find_images(root: pathlib.Path, split: str) -> dict[str, str]:
@@ -47,18 +58,30 @@ def _splits(root: pathlib.Path) -> list[str]:
 
 def _listed(root: pathlib.Path, listing: pathlib.Path) -> dict[str, str]:
   try:
-    lines = listing.read_text(encoding='utf-8-sig').splitlines()
-  except (OSError, UnicodeDecodeError) as error:
+    lines = decode_text(listing.read_bytes()).splitlines()
+  except OSError as error:
     raise errors.UserError(f'{listing} cannot be read: {error}') from error
-  names = [line.strip() for line in lines if line.strip()]
-  if not names:
+  except UnicodeDecodeError as error:
+    raise errors.UserError(
+      f'{listing} cannot be read: {error}; save it as UTF-8'
+    ) from error
+  listed = [line.strip() for line in lines if line.strip()]
+  if not listed:
     raise errors.UserError(f'{listing} is empty; list one name a line')
+  images = _images_below(root, root / 'images')
+  # Windows writes backslashes; macOS takes letters and their accents apart.
+  forms = {_normal(name): name for name in images}
+  names = [
+    name
+    if name in images
+    else forms.get(_normal(name.replace('\\', '/')), name)
+    for name in listed
+  ]
   twice = [name for name, n in collections.Counter(names).items() if n > 1]
   if twice:
     raise errors.UserError(
       f'{listing} has {len(twice)} names more than once: {wording.few(twice)}'
     )
-  images = _images_below(root, root / 'images')
   missing = [name for name in names if name not in images]
   if missing:
     raise errors.UserError(
@@ -66,6 +89,68 @@ def _listed(root: pathlib.Path, listing: pathlib.Path) -> dict[str, str]:
       f'{wording.few(missing)}; names are paths in images/ without suffix'
     )
   return {name: images[name] for name in names}
+
+
+def decode_text(data: bytes) -> str:
+  """Decodes UTF-8, or UTF-16 with its mark, as PowerShell writes it."""
+  marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+  return data.decode('utf-16' if data.startswith(marks) else 'utf-8-sig')
+
+
+def other_files(root: pathlib.Path, split: str) -> list[str]:
+  """Lists files of a split's folder that look like images and are not read.
+
+  Empty if the split is a list.
+  """
+  folder = root / 'images' / split
+  if (split and (root / 'splits' / f'{split}.txt').is_file()) or (
+    not folder.is_dir()
+  ):
+    return []
+  return [
+    file.relative_to(root).as_posix()
+    for file in images_below(folder, _OTHER_SUFFIXES)
+  ]
+
+
+def find_labels(root: pathlib.Path, names: Iterable[str]) -> dict[str, str]:
+  """Finds the label files of images: name -> path below root, there or not.
+
+  The suffix may have capitals, and accents another Unicode form.
+  """
+  paths = {name: f'labels/{name}.png' for name in names}
+  lost = [name for name, path in paths.items() if not (root / path).is_file()]
+  if lost:
+    found = {
+      _normal(file.relative_to(root / 'labels').with_suffix('').as_posix()): (
+        file.relative_to(root).as_posix()
+      )
+      for file in images_below(root / 'labels', ('.png',))
+    }
+    paths |= {x: found[_normal(x)] for x in lost if _normal(x) in found}
+  return paths
+
+
+def _normal(name: str) -> str:
+  return unicodedata.normalize('NFC', name)
+
+
+def require_names(paths: Iterable[str], root: pathlib.Path) -> None:
+  """Raises errors.UserError for file names that no stage could write down."""
+  # Bytes that are not UTF-8 are surrogates, Cs.
+  wrong = [
+    path
+    for path in paths
+    if any(unicodedata.category(letter) in ('Cc', 'Cs') for letter in path)
+  ]
+  if wrong:
+    shown = [
+      ''.join(x if x.isprintable() else '?' for x in path) for path in wrong
+    ]
+    raise errors.UserError(
+      f'{len(wrong)} file names are not UTF-8 or have control characters: '
+      f'{wording.few(shown)}; rename them, for example with convmv (in {root})'
+    )
 
 
 def _images_below(root: pathlib.Path, folder: pathlib.Path) -> dict[str, str]:
@@ -80,19 +165,20 @@ def _images_below(root: pathlib.Path, folder: pathlib.Path) -> dict[str, str]:
         f'of them (in {root})'
       )
     images[name] = path.as_posix()
+  require_names(images.values(), root)
   return images
 
 
 def images_below(
   folder: pathlib.Path,
-  suffixes: Sequence[str] = IMAGE_SUFFIXES,
+  suffixes: tuple[str, ...] = IMAGE_SUFFIXES,
   leave_out: pathlib.Path | None = None,
 ) -> Iterator[pathlib.Path]:
   """Yields the files in a folder, recursively, that have one of the suffixes.
 
   Links are followed, but each real folder is visited once, so cycles end. Skips
-  hidden files and folders (file managers keep thumbnails there) and the folder
-  `leave_out`. `suffixes` are in lower case.
+  hidden files and folders (file managers keep thumbnails there), those of
+  storage servers, and the folder `leave_out`. `suffixes` are in lower case.
   """
   seen = set()
   # Visit links last, so that images keep their paths without links.
@@ -104,7 +190,9 @@ def images_below(
         folders.clear()
         continue
       seen.add(real)
-      folders[:] = sorted(x for x in folders if not x.startswith('.'))
+      folders[:] = sorted(
+        x for x in folders if not x.startswith('.') and x not in _NOT_OURS
+      )
       below = (os.path.join(parent, x) for x in folders)
       waiting.extend(path for path in below if os.path.islink(path))
       for file in sorted(files):

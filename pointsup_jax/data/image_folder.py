@@ -18,7 +18,7 @@ def open_split(
   *,
   labelled: bool = True,
 ) -> paired_files.PairedFiles:
-  """Opens `images/**.{png,jpg,jpeg}` with `labels/**.png` of the same names.
+  """Opens the images below `images` with `labels/**.png` of the same names.
 
   A name is the path in `images/` without its suffix. Labels are 8-bit class
   ids; palettes are read by index.
@@ -46,21 +46,26 @@ def open_split(
 
 def find(root: pathlib.Path, split: str) -> dict[str, paired_files.Files]:
   """Finds the files of a split by name, whether or not labels exist."""
+  images = folders.find_images(root, split)
+  labels = folders.find_labels(root, images)
   return {
-    name: paired_files.Files(path, f'labels/{name}.png')
-    for name, path in sorted(folders.find_images(root, split).items())
+    name: paired_files.Files(path, labels[name])
+    for name, path in sorted(images.items())
   }
 
 
 def labelling_of(classes: classes_lib.ClassSet) -> paired_files.Labelling:
   """Returns the labelling of train-id files; ids of no class are invalid."""
   table = np.full(256, -1, np.int16)
-  table[: classes.num_classes] = np.arange(classes.num_classes)
+  table[list(classes.file_ids)] = np.arange(classes.num_classes)
   table[list(classes.ignore_ids)] = IGNORE
   ignored = ' or '.join(map(str, classes.ignore_ids))
   cityscapes = classes in classes_lib.NAMED.values()
   hint = '; are these labelIds? Train ids are needed' if cityscapes else ''
   return paired_files.Labelling(
     train_ids=table,
-    valid=f'0 to {classes.num_classes - 1}, and {ignored} for ignore{hint}',
+    valid=(
+      f'{classes.file_ids[0]} to {classes.file_ids[-1]}, and {ignored} for '
+      f'ignore{hint}'
+    ),
   )

@@ -1,8 +1,10 @@
 """Inspects all files that a config reads, and reports problems."""
 
+import dataclasses
 import functools
+import itertools
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import ml_collections
@@ -14,16 +16,21 @@ from pointsup_jax.data import (
   contact_sheet,
   domains,
   findings,
+  folders,
   image_files,
   image_folder,
   official,
+  plausibility,
   sources,
 )
 from pointsup_jax.data.paired_files import Files, Labelling
+from pointsup_jax.data.plausibility import Kind, Line
 from pointsup_jax.hosts import progress, wording
 from pointsup_jax.types import Example
 
 _EXAMPLES = 4  # per domain on the sheet
+_GLANCE = 256  # examples per domain that a run looks at
+_FEW_CLASSES = 40  # of more, only those that occur are listed
 
 
 class Domain(NamedTuple):
@@ -35,50 +42,78 @@ class Domain(NamedTuple):
   labelling: Labelling | None
   source: sources.Source | None
   leaves_out: bool  # mismatched pairs are skipped, not refused
+  others: list[str]  # files that look like images and are not read
 
 
-class Line(NamedTuple):
-  """A line of the summary."""
-
-  text: str
-  wrong: bool = False  # training would be wrong
-
-
-def tell(lines: Iterable[Line]) -> list[str]:
-  """Prints the lines, except the problems, which it returns."""
-  wrong = []
-  for line in lines:
-    if line.wrong:
-      wrong.append(line.text)
-    else:
-      progress.show(line.text)
-  return wrong
-
-
-def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> None:
+def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> int:
   """Prints a summary of a config's data and draws examples.
 
-  Writes `sheet`, a PNG of images with their labels over them. Raises
-  errors.UserError if training on these data would be wrong.
+  Writes `sheet`, a PNG of images with their labels over them. Returns the
+  number of doubtful lines. Raises errors.UserError if training on these data
+  would be wrong.
   """
   domains.require_local(config.data)
   classes = domains.classes_of(config.data)
-  summaries, rows, wrong = {}, [], []
+  found, rows, lines = {}, [], []
   for name in domains.NAMES:
     domain = find(config, name, classes)
-    summaries[name], samples = look(domain, config)
-    wrong += tell(describe(domain, summaries[name], classes))
-    if samples:
-      rows.append((f'{name}: {config.data[name].dataset}', samples))
-  wrong += tell(overlaps(summaries))
+    summary, chosen = look(domain, config)
+    found[name] = domain, summary
+    lines += _told(describe(domain, summary, classes))
+    if chosen:
+      title = f'{name}: {config.data[name].dataset}'
+      rows.append((title, samples(domain, chosen)))
+  lines += _told(across(found, classes))
   if rows:
+    lines += _told(unreadable_names(classes))
     contact_sheet.draw(sheet, rows, classes)
     progress.show(f'examples: {sheet}')
+  _refuse(lines)
+  return sum(line.kind is Kind.DOUBTFUL for line in lines)
+
+
+def _told(lines: Iterable[Line]) -> list[Line]:
+  """Prints the lines, except what is wrong, and returns them."""
+  kept = list(lines)
+  for line in kept:
+    if line.kind is not Kind.WRONG:
+      progress.show(f'{line.kind.value}{line.text}')
+  return kept
+
+
+def _refuse(lines: Sequence[Line]) -> None:
+  wrong = [line.text for line in lines if line.kind is Kind.WRONG]
   if wrong:
     raise errors.UserError(
       f'{len(wrong)} problems, training would be wrong: {"; ".join(wrong)}'
     )
-  progress.show('all right')
+
+
+def glance(
+  config: ml_collections.ConfigDict, classes: classes_lib.ClassSet
+) -> None:
+  """Inspects some files of every domain, as `inspect` does all.
+
+  Prints what is doubtful. Inspects a domain whole where some files make it look
+  wrong, and raises errors.UserError if it is.
+  """
+  found, lines = {}, []
+  for name in domains.NAMES:
+    if not sources.is_on_disk(config.data[name].dataset):
+      continue
+    domain = find(config, name, classes)
+    summary, _ = look(domain, config, at_most=_GLANCE)
+    judged = list(describe(domain, summary, classes))
+    if any(line.kind is Kind.WRONG for line in judged):
+      summary, _ = look(domain, config)
+      judged = list(describe(domain, summary, classes))
+    found[name] = domain, summary
+    lines += judged
+  lines += [*across(found, classes), *unreadable_names(classes)]
+  for line in lines:
+    if line.kind is Kind.DOUBTFUL:
+      progress.say(f'{line.kind.value}{line.text}')
+  _refuse(lines)
 
 
 def find(
@@ -88,28 +123,50 @@ def find(
   domain = config.data[name]
   root = pathlib.Path(config.data.root, domain.root)
   labelled = domains.needs_labels(config, name)
-  source, pairs, leaves_out = None, {}, False
+  source, pairs, leaves_out, others = None, {}, False, []
   labelling = image_folder.labelling_of(classes)
-  if domain.dataset in official.LAYOUTS:
+  if config.data.prepared or not sources.is_on_disk(domain.dataset):
+    source = domains.open_domain(
+      config.data,
+      name,
+      classes=classes,
+      seed=config.seed,
+      labelled=labelled,
+      full_labels=name == 'evaluation',
+    )
+    # Examples have train ids, whatever the files had.
+    labelling = image_folder.labelling_of(
+      dataclasses.replace(classes, ignore_id=None)
+    )
+  elif domain.dataset in official.LAYOUTS:
     layout = official.LAYOUTS[domain.dataset]
     pairs = layout.find(root, domain.split)
     labelling = layout.labelling(classes)
     leaves_out = True
-  elif domain.dataset == 'image_folder':
-    pairs = image_folder.find(root, domain.split)
+    others = official.other_files(domain.dataset, root, domain.split)
   else:
-    source = domains.open_domain(
-      config.data, name, classes=classes, seed=config.seed, labelled=labelled
-    )
+    pairs = image_folder.find(root, domain.split)
+    others = folders.other_files(root, domain.split)
   return Domain(
-    name, root, pairs, labelling if labelled else None, source, leaves_out
+    name,
+    root,
+    pairs,
+    labelling if labelled else None,
+    source,
+    leaves_out,
+    others,
   )
 
 
 def look(
-  domain: Domain, config: ml_collections.ConfigDict
-) -> tuple[findings.Summary, list]:
-  """Reads all examples; returns a summary, and some examples for the sheet."""
+  domain: Domain,
+  config: ml_collections.ConfigDict,
+  at_most: int | None = None,
+) -> tuple[findings.Summary, list[str]]:
+  """Reads all examples, or `at_most` so many, evenly spread.
+
+  Returns a summary, and the names of some examples for the sheet.
+  """
   if domain.source is not None:
     looks = [
       functools.partial(findings.of_example, name, domain.source, i)
@@ -122,6 +179,8 @@ def look(
       )
       for name, pair in domain.pairs.items()
     ]
+  if at_most is not None:
+    looks = looks[:: -(-len(looks) // at_most)]
   summary, good = findings.Summary(), []
   for finding in progress.each(
     findings.in_parallel(looks, config.data.threads),
@@ -131,8 +190,9 @@ def look(
     summary.add(finding)
     if finding.problem is None and finding.label_size in (None, finding.size):
       good.append(finding.name)
-  chosen = good[:: max(1, len(good) // _EXAMPLES)][:_EXAMPLES]
-  return summary, samples(domain, chosen)
+  spread = good[:: max(1, len(good) // _EXAMPLES)]
+  doubtful = [x for x in (*summary.turned, *summary.blended) if x in good]
+  return summary, list(dict.fromkeys([*doubtful[:2], *spread]))[:_EXAMPLES]
 
 
 def samples(domain: Domain, names: Sequence[str]) -> list:
@@ -163,11 +223,13 @@ def describe(
     for (height, width), count in summary.sizes.most_common(4)
   )
   yield Line(f'{name}: {summary.examples} examples, sizes {sizes or "none"}')
+  if name == 'evaluation' and len(summary.sizes) > 1:
+    yield Line('  scored one at a time, as their sizes differ')
   if summary.unreadable:
     yield Line(
       f'{name} has {len(summary.unreadable)} examples with a file that is '
       f'missing or cannot be read: {wording.few(summary.unreadable)}',
-      wrong=True,
+      Kind.WRONG,
     )
   if summary.mismatched:
     text = (
@@ -178,50 +240,101 @@ def describe(
     if domain.leaves_out and not everything:
       yield Line(f'  left out: {text}')
     else:
-      yield Line(f'{name} has {text}', wrong=True)
+      yield Line(f'{name} has {text}', Kind.WRONG)
   if summary.constant:
     yield Line(f'  of one colour: {wording.few(summary.constant)}')
   if summary.twins:
     yield Line(f'  the same image twice: {wording.few(summary.twins)}')
+  if domain.others:
+    yield Line(
+      f'{len(domain.others)} files of {name} are of kinds that are not read: '
+      f'{wording.few(domain.others)}',
+      Kind.DOUBTFUL,
+    )
+  yield from plausibility.of_images(name, summary)
   if domain.labelling is not None:
-    yield from describe_labels(name, domain.labelling, summary, classes.names)
+    yield from describe_labels(name, domain.labelling, summary, classes)
 
 
 def describe_labels(
   name: str,
   labelling: Labelling,
   summary: findings.Summary,
-  class_names: Sequence[str],
+  classes: classes_lib.ClassSet,
 ) -> Iterator[Line]:
   """Describes classes and ids of a domain's labels, and their problems."""
-  pixels = summary.class_pixels(labelling, len(class_names))
-  for class_name, count in zip(class_names, pixels, strict=True):
-    yield Line(f'  {count / max(pixels.sum(), 1):6.2%} {class_name}')
+  pixels = summary.class_pixels(labelling, classes.num_classes)
+  absent = []
+  for class_name, count in zip(classes.names, pixels, strict=True):
+    if not count:
+      absent.append(class_name)
+    if count or classes.num_classes <= _FEW_CLASSES:
+      yield Line(f'  {count / max(pixels.sum(), 1):6.2%} {class_name}')
   yield Line(f'  {summary.ignored_share(labelling):6.2%} of all ignored')
-  absent = [x for x, n in zip(class_names, pixels, strict=True) if not n]
-  if not pixels.any():
-    yield Line(f'{name} has no pixel of any class', wrong=True)
-  elif absent:
-    yield Line(f'  absent: {", ".join(absent)}')
+  if absent and pixels.any():
+    yield Line(f'  absent: {wording.few(absent)}')
   unknown = summary.unknown_ids(labelling)
   if unknown:
     listed = [f'{i} (first in {summary.first_with[i]})' for i in unknown]
+    hint = (
+      '; if 0 is no class, set "ignore_id" to 0 and "first_id" to 1 there'
+      if unknown == [classes.num_classes]
+      else ''
+    )
     yield Line(
       f'{name} has label ids of no class: {wording.few(listed)}; valid are '
-      f'{labelling.valid}',
-      wrong=True,
+      f'{labelling.valid}{hint}',
+      Kind.WRONG,
     )
+  yield from plausibility.of_labels(name, labelling, summary, classes)
 
 
-def overlaps(summaries: dict[str, findings.Summary]) -> Iterator[Line]:
-  """Finds images that two domains share; a problem if one is evaluation."""
-  for one, two in (
-    ('source', 'target'), ('source', 'evaluation'), ('target', 'evaluation'),
-  ):  # fmt: skip
-    shared = summaries[one].names.keys() & summaries[two].names.keys()
-    if shared:
-      names = sorted(summaries[one].names[digest] for digest in shared)
+def across(
+  found: Mapping[str, tuple[Domain, findings.Summary]],
+  classes: classes_lib.ClassSet,
+) -> Iterator[Line]:
+  """Describes what only several domains together show."""
+  for one, two in itertools.combinations(found, 2):
+    names = _shared(found[one], found[two])
+    if names:
       yield Line(
-        f'{one} and {two} share {len(shared)} images: {wording.few(names)}',
-        wrong=two == 'evaluation',
+        f'{one} and {two} share {len(names)} images: {wording.few(names)}',
+        Kind.WRONG if two == 'evaluation' else Kind.PLAIN,
       )
+  yield from plausibility.of_all(
+    {
+      name: domain.labelling
+      for name, (domain, _) in found.items()
+      if domain.labelling is not None and not domain.leaves_out
+    },
+    {name: summary for name, (_, summary) in found.items()},
+    classes.names,
+  )
+
+
+def _shared(
+  one: tuple[Domain, findings.Summary], two: tuple[Domain, findings.Summary]
+) -> list[str]:
+  """Names of images that are the same file, or have the same pixels."""
+  of_pixels = {one[1].names[x] for x in one[1].names.keys() & two[1].names}
+  files = {two[0].root / pair.image for pair in two[0].pairs.values()}
+  return sorted(
+    name
+    for name in {*one[0].pairs, *of_pixels}
+    if name in of_pixels or one[0].root / one[0].pairs[name].image in files
+  )
+
+
+def unreadable_names(classes: classes_lib.ClassSet) -> Iterator[Line]:
+  """Names the classes that pictures show as numbers."""
+  numbered = [
+    f'{number} is {name}'
+    for number, name in enumerate(classes.names)
+    if not contact_sheet.can_draw(name)
+  ]
+  if numbered:
+    yield Line(
+      f'the font has no letters for {len(numbered)} classes, which the sheet '
+      f'and legend.png number: {wording.few(numbered)}',
+      Kind.DOUBTFUL,
+    )

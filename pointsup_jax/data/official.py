@@ -73,6 +73,14 @@ LAYOUTS = {
 }
 
 
+def file_ids(dataset: str, classes: classes_lib.ClassSet) -> np.ndarray:
+  """Returns the id of each class in a data set's label files: [C] uint8."""
+  if dataset in LAYOUTS:
+    ids = [LAYOUTS[dataset].ids[name] for name in classes.names]
+    return np.array(ids, np.uint8)
+  return np.array(classes.file_ids, np.uint8)
+
+
 def open_split(
   dataset: str,
   root: pathlib.Path,
@@ -107,6 +115,20 @@ def open_split(
   return paired_files.PairedFiles(root, kept, labelling, size)
 
 
+def other_files(dataset: str, root: pathlib.Path, split: str) -> list[str]:
+  """Lists images of a split that are not PNGs and therefore not read."""
+  top = {
+    'gta5': root / 'images',
+    'synthia_rand_cityscapes': root / 'RGB',
+    'cityscapes': root / 'leftImg8bit' / split,
+  }[dataset]
+  return [
+    file.relative_to(root).as_posix()
+    for file in folders.images_below(top)
+    if file.suffix.lower() != '.png'
+  ]
+
+
 def _pair_up(
   root: pathlib.Path,
   folder: str,
@@ -130,6 +152,7 @@ def _pair_up(
   ]
   if not images:
     raise errors.UserError(f'{top} has no images {"*/" * (depth - 1)}*{ending}')
+  folders.require_names((f'{folder}/{image}' for image in images), root)
   return {
     image.with_suffix('').as_posix(): Files(f'{folder}/{image}', label(image))
     for image in images

@@ -1,6 +1,7 @@
 """Reads images and their label files, one pair at a time."""
 
 import dataclasses
+import glob
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -57,6 +58,17 @@ class PairedFiles:
   def __len__(self) -> int:
     return len(self.names)
 
+  def of_one_size(self) -> bool:
+    """Whether all labels have the same size; reads headers only."""
+    if self._size is not None:
+      return True
+    # Images stand in for labels, which may be missing and have their sizes.
+    headers = (
+      image_files.header(self._root, pair.image)
+      for pair in self._pairs.values()
+    )
+    return len({header.size for header in headers}) <= 1
+
   def __getitem__(self, index: int) -> Example:
     name = self.names[index]
     pair = self._pairs[name]
@@ -66,7 +78,11 @@ class PairedFiles:
     else:
       labels = self._read_labels(pair.label, self._labelling)
       if labels.shape != image.shape[:2]:
-        refuse(self._root, [_mismatch(pair, image.shape[:2], labels.shape)])
+        turned = image_files.header(self._root, pair.image).turned
+        refuse(
+          self._root,
+          [_mismatch(pair, image.shape[:2], labels.shape, turned=turned)],
+        )
     if self._size is not None:
       image = transforms.resize_image(image, self._size)
       labels = transforms.resize_labels(labels, self._size)
@@ -90,10 +106,10 @@ def mismatches(
   """Finds pairs whose sizes differ by their headers: name -> message."""
   found = {}
   for name, pair in pairs.items():
-    image = image_files.header_size(root, pair.image)
-    label = image_files.header_size(root, pair.label)
-    if image != label:
-      found[name] = _mismatch(pair, image, label)
+    image = image_files.header(root, pair.image)
+    label = image_files.header(root, pair.label, label=True)
+    if image.size != label.size:
+      found[name] = _mismatch(pair, image.size, label.size, turned=image.turned)
   return found
 
 
@@ -116,14 +132,28 @@ def require_labels(root: pathlib.Path, pairs: Mapping[str, Files]) -> None:
   if missing:
     raise errors.UserError(
       f'{root}: {len(missing)} of {len(pairs)} images have no label: '
-      f'no {wording.few(missing)}'
+      f'no {wording.few(missing)}{hint(root, missing[0])}'
     )
 
 
+def hint(root: pathlib.Path, label: str) -> str:
+  """Says what may help where a label file is missing, or ''."""
+  if label.startswith('gtFine/test/'):
+    return '; for the benchmark, see launch.predict --label_ids'
+  stem = (root / label).with_suffix('')
+  found = sorted(stem.parent.glob(f'{glob.escape(stem.name)}.*'))
+  return f'; there is {found[0].name}, but labels are PNGs' if found else ''
+
+
 def _mismatch(
-  pair: Files, image: tuple[int, ...], label: tuple[int, ...]
+  pair: Files,
+  image: tuple[int, ...],
+  label: tuple[int, ...],
+  *,
+  turned: bool,
 ) -> str:
+  hint = ' as its EXIF data turn it' if turned else ''
   return (
     f'{pair.label} is {label[1]}x{label[0]} but {pair.image} is '
-    f'{image[1]}x{image[0]}'
+    f'{image[1]}x{image[0]}{hint}'
   )

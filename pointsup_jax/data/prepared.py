@@ -70,6 +70,11 @@ class Prepared:
       labels = np.full(image.shape[:2], IGNORE, np.uint8)
     return Example(self.names[index], image, labels)
 
+  def of_one_size(self) -> bool:
+    """Whether all labels have the same size."""
+    sizes = (encoded.size_of(record['labels']) for record in self._records)
+    return len(set(sizes)) <= 1
+
 
 def open_build(path: pathlib.Path, *, labelled: bool) -> Prepared:
   """Opens the build in `path`, as given by `folder`.

@@ -43,12 +43,14 @@ class Folder:
   ) -> None:
     """Opens or creates a folder; writes its model.json, classes and legend.
 
-    `about` holds everything that determines the predictions, as JSON.
+    `about` holds everything that determines the predictions, as JSON; its
+    `ids` are those that stand for the classes in labels.
 
     Raises:
       errors.UsageError: it holds other files or another `about`.
     """
     self.root, self._palette = root, np.array(classes.palette, np.uint8)
+    self._ids = np.array(about['ids'], np.uint8)
     self._log = root / 'images.jsonl'
     made_by = root / 'model.json'
     if made_by.exists():
@@ -99,7 +101,7 @@ class Folder:
   ) -> None:
     """Writes the three PNGs of an RGB image [H, W, 3] uint8."""
     image_files.write_labels(
-      self._made('labels', picture.name), prediction.labels
+      self._made('labels', picture.name), self._ids[prediction.labels]
     )
     grey = np.rint(prediction.entropy * 255).astype(np.uint8)
     Image.fromarray(grey).save(self._made('entropy', picture.name))

@@ -10,8 +10,6 @@ from typing import NamedTuple
 from pointsup_jax import errors
 from pointsup_jax.data import folders
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
-
 
 class Picture(NamedTuple):
   """An image file and the name of its predictions."""
@@ -55,11 +53,10 @@ def find(
       if not path.is_dir():
         files.append(path)
         continue
-      images = list(
-        folders.images_below(path, SUFFIXES, leave_out=_absolute(out))
-      )
+      images = list(folders.images_below(path, leave_out=_absolute(out)))
       if not images:
-        problems.append(f'{path} has no images ({", ".join(SUFFIXES)})')
+        suffixes = ', '.join(folders.IMAGE_SUFFIXES)
+        problems.append(f'{path} has no images ({suffixes})')
       named += [(image, path) for image in images]
   if files:
     top = pathlib.Path(os.path.commonpath([path.parent for path in files]))

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pointsup_jax import errors
-from pointsup_jax.data import image_files
-from pointsup_jax.hosts import progress, stopping
+from pointsup_jax.data import image_files, official
+from pointsup_jax.hosts import progress, stopping, wording
 from pointsup_jax.prediction import folder as folder_lib
 from pointsup_jax.prediction import loaded_model as model_lib
 from pointsup_jax.prediction import segmenting
@@ -27,6 +27,7 @@ class Read:
   picture: Picture
   image: np.ndarray  # [H, W, 3] uint8, RGB
   seen: dict[Size, np.ndarray]  # resized for each view size
+  pages: int  # in the file; the image is the first
 
 
 def run(
@@ -55,6 +56,7 @@ def run(
   )
   batch_size = sharding.shared_batch(min(batch_size, len(pictures)))
   problems: list[str] = []
+  paged: list[str] = []
   done = 0
   with (
     concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -66,6 +68,7 @@ def run(
     for batch in _read_ahead(pictures, views, batch_size, pool):
       problems += [read for read in batch if isinstance(read, str)]
       good = [read for read in batch if isinstance(read, Read)]
+      paged += [str(read.picture.path) for read in good if read.pages > 1]
       for read, prediction in _predictions(segmenter, good, batch_size):
         if not np.isfinite(prediction.entropy).all():
           raise errors.UserError(
@@ -76,6 +79,11 @@ def run(
       done += len(batch)
       bar.update(done)
       stopping.check()
+  if paged:
+    progress.say(
+      f'{len(paged)} images have several pages or frames; only the first was '
+      f'predicted: {wording.few(paged)}'
+    )
   return problems
 
 
@@ -103,11 +111,13 @@ def _batched(pictures: Sequence[Picture], size: int) -> Iterator[list[Picture]]:
 
 
 def _read(picture: Picture, views: Sequence[segmenting.View]) -> Read | str:
+  where = (picture.path.parent, picture.path.name)
   try:
-    image = image_files.read_any_image(picture.path.parent, picture.path.name)
+    pages = image_files.header(*where).pages
+    image = image_files.read_image(*where)
   except errors.UserError as error:
     return str(error)
-  return Read(picture, image, segmenting.as_seen(image, views))
+  return Read(picture, image, segmenting.as_seen(image, views), pages)
 
 
 def _predictions(
@@ -159,9 +169,18 @@ class _Writer:
 
 
 def about(
-  model: model_lib.Loaded, views: Sequence[segmenting.View]
+  model: model_lib.Loaded,
+  views: Sequence[segmenting.View],
+  *,
+  label_ids: bool = False,
 ) -> dict[str, object]:
-  """Everything that determines the predictions, for model.json."""
+  """Everything that determines the predictions, for model.json.
+
+  With `label_ids`, labels are as in the target's label files, not train ids.
+  """
+  dataset = model.run.config.data.target.dataset
+  train_ids = np.arange(model.classes.num_classes)
+  ids = official.file_ids(dataset, model.classes) if label_ids else train_ids
   return {
     'workdir': model.run.workdir.address,
     'model': model.phase,
@@ -170,4 +189,5 @@ def about(
       {'size': list(view.size), 'flipped': view.flipped} for view in views
     ],
     'classes': list(model.classes.names),
+    'ids': ids.tolist(),
   }

@@ -11,7 +11,7 @@ import ml_collections
 from pointsup_jax import errors, uda
 from pointsup_jax.acquisition import grid, scores, selection, targets
 from pointsup_jax.annotation.exchange import importing
-from pointsup_jax.data import domains, sources
+from pointsup_jax.data import domains, inspection, sources
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.training import sharding
 from pointsup_jax.uda import intrada
@@ -210,7 +210,18 @@ def require_integers(
 
 
 def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
-  """Opens all domains by name, to raise data errors (UserError) early."""
+  """Opens all domains by name and looks at some of their files.
+
+  Raises errors.UserError for what `launch.check` or a later stage would refuse,
+  and prints what is doubtful.
+  """
+  opened = open_data(run)
+  inspection.glance(run.config, run.classes)
+  return opened
+
+
+def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
+  """Opens all domains by name; raises errors.UserError if they are unfit."""
   if run.config.annotate.answers:
     importing.find(run.config.annotate.answers)
   source = run.source('source', labelled=True)

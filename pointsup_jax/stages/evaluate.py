@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from pointsup_jax import errors
-from pointsup_jax.data import image_files, official, sources
+from pointsup_jax.data import domains, image_files, official, sources
 from pointsup_jax.evaluation import confusion, inference
 from pointsup_jax.hosts import atomic_files, json_files, processes, progress
 from pointsup_jax.models import deeplab
@@ -151,10 +151,12 @@ def confusion_of(
   config = run.config
   native = run.source('evaluation', labelled=True, full_labels=True)
   source = sources.with_images_of(native, tuple(config.data.evaluation.size))
+  # A batch has labels of one size.
+  batch_size = config.evaluate.batch_size if domains.of_one_size(native) else 1
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
   image_miou: dict[str, float] = {}
   for names, batch, valid in batches.every_image(
-    run, source, config.evaluate.batch_size, f'evaluation of {title}'
+    run, source, batch_size, f'evaluation of {title}'
   ):
     matrices, predictions = count(variables, batch)
     for image, matrix in zip(
@@ -201,10 +203,7 @@ def save(
 ) -> None:
   """Writes predictions, mapping train ids to the ids of the label files."""
   evaluation = run.config.data.evaluation
-  ids = np.arange(run.classes.num_classes, dtype=np.uint8)
-  if evaluation.dataset in official.LAYOUTS:
-    of_class = official.LAYOUTS[evaluation.dataset].ids
-    ids = np.array([of_class[name] for name in run.classes.names], np.uint8)
+  ids = official.file_ids(evaluation.dataset, run.classes)
   for name, prediction in zip(names, predictions, strict=False):
     path = run.workdir.prediction(model, evaluation.split, name)
     image_files.write_labels(path, ids[prediction])

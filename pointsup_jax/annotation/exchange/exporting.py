@@ -89,13 +89,16 @@ def find_images(
     candidates = [
       f'{name}{ending}{suffix}'
       for ending in ('', _ENDING)
-      for suffix in (*folders.IMAGE_SUFFIXES, '.PNG', '.JPG', '.JPEG')
+      for suffix in (
+        *folders.IMAGE_SUFFIXES,
+        *map(str.upper, folders.IMAGE_SUFFIXES),
+      )
     ]
     path = next((x for x in candidates if (root / x).is_file()), None)
     if path is None:
       missing.append(name)
     else:
-      found[name] = ImageFile(path, image_files.header_size(root, path))
+      found[name] = ImageFile(path, image_files.header(root, path).size)
   if missing:
     raise errors.UserError(
       f'{root} has no file for {len(missing)} of the images: '
