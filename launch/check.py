@@ -8,6 +8,7 @@ train on these data. Lines that begin with "doubtful" are for you to judge.
 
 import pathlib
 
+import ml_collections
 from absl import flags
 
 from pointsup_jax import command
@@ -21,17 +22,23 @@ _SHEET = flags.DEFINE_string(
 
 def main() -> None:
   """Inspects the data."""
-  config = command.config()
+  sheet = _SHEET.value or f'runs/check-{command.config_name()}.png'
+  print(judge(command.config(), pathlib.Path(sheet)))
+
+
+def judge(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> str:
+  """Inspects the data and returns a verdict.
+
+  Raises errors.UserError for what `launch.main` would refuse.
+  """
   config_check.check(config)
   run = context.open_run(config, workdir.Workdir(pathlib.Path()))
   config_check.check_classes(config, run.classes.names)
-  sheet = _SHEET.value or f'runs/check-{command.config_name()}.png'
-  doubtful = inspection.inspect(config, pathlib.Path(sheet))
+  doubtful = inspection.inspect(config, sheet)
   config_check.open_data(run)
   if doubtful:
-    print(f'nothing is wrong, {doubtful} lines are doubtful: look at them')
-  else:
-    print('all right')
+    return f'nothing is wrong, but {doubtful} lines are doubtful: look at them'
+  return 'all right'
 
 
 if __name__ == '__main__':

@@ -334,7 +334,7 @@ def unreadable_names(classes: classes_lib.ClassSet) -> Iterator[Line]:
   ]
   if numbered:
     yield Line(
-      f'the font has no letters for {len(numbered)} classes, which the sheet '
-      f'and legend.png number: {wording.few(numbered)}',
+      f'the font has no letters for {len(numbered)} classes, which '
+      f'pictures number: {wording.few(numbered)}',
       Kind.DOUBTFUL,
     )

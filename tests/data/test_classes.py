@@ -106,6 +106,11 @@ GREY = [[128, 128, 128]]
     ({'classes': ['a', 'b'], 'ignore_id': 256}, 'must be 0 to 255'),
     ({'classes': ['a', 'b'], 'ignore_id': '11'}, 'must be 0 to 255'),
     ({'classes': ['a', 'b'], 'ignore_id': 1}, "id of class 'b'"),
+    ({'classes': ['a', 'b'], 'ignore_id': 0}, 'add "first_id": 1'),
+    ({'classes': ['a', 'b'], 'first_id': 1}, 'set "ignore_id" to 0'),
+    ({'classes': ['a', 'b'], 'first_id': 2}, 'must be 0 or 1'),
+    ({'classes': ['a', 'A ']}, 'neither start nor end with a space'),
+    ({'classes': ['a', 'b\x1b[2J']}, 'must be printable'),
   ],
 )
 def test_a_malformed_file_is_named_in_one_line(tmp_path, content, expected):
@@ -116,3 +121,13 @@ def test_a_malformed_file_is_named_in_one_line(tmp_path, content, expected):
   message = saying.message(lambda: classes.load(path))
   assert message.startswith(str(path))
   assert expected in message
+
+
+def test_ids_may_begin_at_1_if_0_is_ignored(tmp_path):
+  path = tmp_path / 'classes.json'
+  text = '{"classes": ["a", "b"], "ignore_id": 0, "first_id": 1}'
+  path.write_text(text, encoding='utf-16')
+  loaded = classes.load(path)
+  assert list(loaded.file_ids) == [1, 2]
+  assert loaded.ignore_ids == (0, 255)
+  assert list(classes.CITYSCAPES.file_ids) == list(range(19))

@@ -2,13 +2,14 @@ import os
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from saying import message, refusal
 from trees import save
 
-from pointsup_jax.data import classes, image_folder
+from pointsup_jax.data import classes, image_files, image_folder
 
 CLOCKWISE = Image.Exif()
 CLOCKWISE[0x0112] = 6  # rotated 90 degrees
@@ -311,16 +312,57 @@ def test_a_coloured_label_is_refused(root):
   assert said in refused_image(root)
 
 
-def test_sixteen_bit_files_are_refused(root):
-  for index, name in enumerate(('labels/town/a.png', 'images/town/b.png')):
-    save(root / name, ids().astype(np.uint16))
-    assert f'{name} has mode I;16' in refused_image(root, index)
+def test_labels_of_sixteen_bits_are_refused(root):
+  save(root / 'labels/town/a.png', ids().astype(np.uint16))
+  assert 'labels/town/a.png has mode I;16' in refused_image(root)
 
 
-def test_a_png_turned_by_exif_must_match_its_label_when_read(root):
+@pytest.mark.parametrize('channels', [1, 3, 4])
+@pytest.mark.parametrize('bits', [8, 10, 12, 14, 16])
+def test_of_sixteen_bits_those_in_use_count(root, bits, channels):
+  eight = colours()[..., 0]
+  eight[0, 0] = 255
+  wide = eight.astype(np.uint16) << (bits - 8)
+  path = str(root / 'images/town/a.png')
+  pixels = wide if channels == 1 else np.dstack([wide] * channels)
+  assert cv2.imwrite(path, pixels)
+  image = folder(root, 'town')[0].image
+  np.testing.assert_array_equal(image, np.dstack([eight] * 3))
+
+
+@pytest.mark.parametrize('where', ['before', 'behind'])
+def test_exif_data_of_a_png_count_before_its_pixels(root, where):
+  path = save(root / 'images/town/a.png', colours(), exif=CLOCKWISE)
+  if where == 'behind':
+    whole = path.read_bytes()
+    start = whole.index(b'eXIf') - 4
+    length = 12 + int.from_bytes(whole[start : start + 4])
+    rest, end = whole[:start] + whole[start + length :], whole[-12:]
+    path.write_bytes(rest[:-12] + whole[start : start + length] + end)
+  turned = where == 'before'
+  save(root / 'labels/town/a.png', ids(8, 6) if turned else ids())
+  image = folder(root, 'town')[0].image
+  assert image.shape == ((8, 6, 3) if turned else (6, 8, 3))
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('kind', ['png', 'jpeg', 'tiff', 'webp'])
+def test_headers_turn_as_pixels_do(tmp_path, kind, orientation):
+  exif = Image.Exif()
+  exif[0x0112] = orientation
+  save(tmp_path / 'x', colours(), format=kind, exif=exif)
+  header = image_files.header(tmp_path, 'x')
+  assert header.size == image_files.read_image(tmp_path, 'x').shape[:2]
+  assert header.turned == (orientation != 1)
+
+
+def test_a_png_turned_by_exif_must_match_its_label(root):
   save(root / 'images/town/a.png', colours(), exif=CLOCKWISE)
-  said = 'labels/town/a.png is 8x6 but images/town/a.png is 6x8'
-  assert said in refused_image(root)
+  said = (
+    'labels/town/a.png is 8x6 but images/town/a.png is 6x8 as its EXIF data '
+    'turn it'
+  )
+  assert said in refused(root)
 
 
 @pytest.mark.parametrize('bits', [1, 2, 4, 8])

@@ -65,6 +65,7 @@ def test_a_build_gives_what_the_files_give(files, tmp_path, source, folder):
     direct, built = (opened(config, name, x) for x in ('', tmp_path))
     assert tuple(direct.names) == tuple(built.names)
     assert len(direct) == len(built) >= 3
+    assert domains.of_one_size(built)
     for one, two in zip(direct, built, strict=True):
       if name == 'evaluation':
         assert two.labels.shape == FULL
@@ -84,6 +85,7 @@ def test_encoding_is_lossless():
   both = encoded.encode(image, labels)
   np.testing.assert_array_equal(encoded.decode_image(both.image), image)
   np.testing.assert_array_equal(encoded.decode_labels(both.labels), labels)
+  assert encoded.size_of(both.image) == encoded.size_of(both.labels) == (31, 47)
 
 
 def test_encoding_goes_on_where_it_was_stopped(tmp_path):

@@ -67,9 +67,13 @@ def synthia(root: pathlib.Path, count: int, size: tuple[int, int]):
 
 
 def cityscapes(root: pathlib.Path, split: str, count: int, size):
-  """leftImg8bit/SPLIT/CITY/... and gtFine/SPLIT/CITY/... of labelIds."""
+  """leftImg8bit/SPLIT/CITY/... and gtFine/SPLIT/CITY/... of labelIds.
+
+  Each split has other scenes.
+  """
+  first = 20 * ('train', 'val', 'test').index(split)
   for i in range(count):
-    image, labels = scene('camera', i, size)
+    image, labels = scene('camera', first + i, size)
     city = ('aachen', 'bochum')[i % 2]
     stem = f'{split}/{city}/{city}_{i:06}_000019'
     save(root / f'leftImg8bit/{stem}_leftImg8bit.png', image)

@@ -9,6 +9,7 @@ from launching import assert_refused, launch, succeed
 from PIL import Image
 from saying import message
 
+from pointsup_jax.data import classes, official
 from pointsup_jax.prediction import (
   folder,
   inputs,
@@ -67,7 +68,7 @@ def test_every_kind_of_image_and_what_cannot_be_read(workdir, images, tmp_path):
   grey.save(there / 'grey.png')
   grey16 = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
   grey16.save(there / 'grey16.png')
-  grey16.save(there / 'grey16_.tif')
+  grey16.save(there / 'grey16_.tif', save_all=True, append_images=[grey16])
   image.save(there / 'rgb.png')
   bgr = np.asarray(image)[..., ::-1].astype(np.uint16) * 257
   assert cv2.imwrite(str(there / 'rgb16.png'), bgr)
@@ -92,6 +93,8 @@ def test_every_kind_of_image_and_what_cannot_be_read(workdir, images, tmp_path):
   assert_refused(done, 1, f'{len(bad)} inputs')
   said = [x for x in done.stderr.splitlines() if x.startswith('not predicted')]
   assert len(said) == len(bad)
+  pages = '1 images have several pages or frames; only the first was predicted'
+  assert pages in done.stderr
   for name in bad:
     assert any(name in line for line in said)
   labels = {x.name: using.pixels(x) for x in (out / 'labels').iterdir()}
@@ -176,6 +179,17 @@ def test_nothing_is_written_outside_the_folder(trained, images, tmp_path):
   prediction = segmenting.Prediction(image[..., 0], image[..., 0] / 255)
   assert 'leads out' in message(lambda: made.write(picture, image, prediction))
   assert not list(other.iterdir())
+
+
+def test_labels_may_have_the_ids_of_label_files(tmp_path):
+  kinds = classes.ClassSet(('road', 'car'), classes.distinct_palette(2))
+  ids = official.file_ids('cityscapes', kinds).tolist()
+  made = folder.Folder(tmp_path / 'out', {'ids': ids}, kinds)
+  labels = np.array([[0, 1]], np.uint8)
+  prediction = segmenting.Prediction(labels, np.zeros((1, 2), np.float32))
+  picture = inputs.Picture(tmp_path / 'a.png', 'a')
+  made.write(picture, np.zeros((1, 2, 3), np.uint8), prediction)
+  assert using.pixels(tmp_path / 'out/labels/a.png').tolist() == [[7, 26]]
 
 
 @pytest.mark.parametrize('phase', ['adapt', None])

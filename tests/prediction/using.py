@@ -20,7 +20,10 @@ PALETTE = [[i, 255 - i, 7 * i] for i in range(19)]
 
 
 def train(folder: pathlib.Path) -> pathlib.Path:
-  """Trains stage 1 and saves predictions for folder/data/images (`SIZES`)."""
+  """Trains stage 1 and saves predictions for folder/data/images (`SIZES`).
+
+  Evaluation takes images one by one, because their sizes differ.
+  """
   data = folder / 'data'
   for i, size in enumerate(SIZES):
     image, labels = scenes.render('camera', 'test', i, 0, size)
@@ -37,7 +40,6 @@ def train(folder: pathlib.Path) -> pathlib.Path:
     '--config.data.evaluation.split=',
     f'--config.data.evaluation.size={SIZE}',
     '--config.evaluate.save_predictions',
-    '--config.evaluate.batch_size=1',
     '--config.train.checkpoint_every=5',
     '--config.uda.source_only_steps=2',
     '--config.uda.steps=10',

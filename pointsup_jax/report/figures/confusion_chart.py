@@ -36,7 +36,7 @@ def draw(matrix: np.ndarray, classes: classes_lib.ClassSet) -> bytes:
     ax.set_ylim(count - 0.5, -0.5)
     ax.set_xticks(
       range(count),
-      [style.short(name) for name in classes.names],
+      style.class_labels(classes.names),
       rotation=90,
       fontsize=min(7.0, 300 / count),
     )

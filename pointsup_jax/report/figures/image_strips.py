@@ -192,14 +192,13 @@ def _used(strips: Sequence[Strip]) -> list[int]:
 
 
 def _legend(strips: Sequence[Strip], classes: classes_lib.ClassSet) -> list:
+  names = style.class_labels(classes.names, 18)
   handles: list = [
     patches.Patch(
       facecolor=_color(label, classes),
       edgecolor=style.INK,
       linewidth=0.3,
-      label='not labelled'
-      if label == IGNORE
-      else style.short(classes.names[label], 18),
+      label='not labelled' if label == IGNORE else names[label],
     )
     for label in _used(strips)
   ]

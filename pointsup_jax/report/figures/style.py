@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 import matplotlib
-from matplotlib import axes, figure
+from matplotlib import axes, figure, font_manager
 
 WIDTH = 7.2  # inches, the text width of a page
 DPI = 200
@@ -47,7 +47,7 @@ _STYLE: dict = {
 def look() -> Iterator[None]:
   """Applies the style in its block, whatever the user's settings.
 
-  Suppresses warnings about missing glyphs: the page has the names as text.
+  Suppresses warnings about missing glyphs, which names of images may have.
   """
   with matplotlib.rc_context(), warnings.catch_warnings():
     matplotlib.rcdefaults()
@@ -73,6 +73,18 @@ def short(name: str, length: int = 24) -> str:
   return name if len(name) <= length else name[: length - 1] + '…'
 
 
+def class_labels(names: Sequence[str], length: int = 24) -> list[str]:
+  """Short names of classes; numbers where the font lacks letters of a name."""
+  font = font_manager.get_font(
+    font_manager.findfont(font_manager.FontProperties(family=['sans-serif']))
+  )
+  known = font.get_charmap()
+  return [
+    short(name, length) if all(ord(x) in known for x in name) else f'class {i}'
+    for i, name in enumerate(names)
+  ]
+
+
 def rgb(color: Sequence[int]) -> tuple[float, float, float]:
   """Converts a colour from 0..255 to 0..1."""
   red, green, blue = color
@@ -92,7 +104,7 @@ def name_classes(
   """
   places = range(len(names))
   size = min(7.0, 72 * 0.8 * height / len(names))
-  ax.set_yticks(places, [short(name) for name in names], fontsize=size)
+  ax.set_yticks(places, class_labels(names), fontsize=size)
   ax.tick_params(axis='y', length=0, pad=9)
   ax.scatter(
     [-0.012] * len(names),
