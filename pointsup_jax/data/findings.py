@@ -72,9 +72,13 @@ def of_pair(
 
 
 def of_example(name: str, source: sources.Source, index: int) -> Finding:
-  """Inspects an example of a source without files."""
+  """Inspects an example of a source without files.
+
+  Of a build, labels may be larger than images; they belong together.
+  """
   example = source[index]
-  return _with_ids(_of_image(name, example.image), example.labels)
+  found = _with_ids(_of_image(name, example.image), example.labels)
+  return dataclasses.replace(found, label_size=found.size)
 
 
 def _of_image(name: str, image: np.ndarray) -> Finding:

@@ -22,6 +22,7 @@ from pointsup_jax.data import (
   official,
   plausibility,
   sources,
+  transforms,
 )
 from pointsup_jax.data.paired_files import Files, Labelling
 from pointsup_jax.data.plausibility import Kind, Line
@@ -180,7 +181,7 @@ def look(
       for name, pair in domain.pairs.items()
     ]
   if at_most is not None:
-    looks = looks[:: -(-len(looks) // at_most)]
+    looks = looks[:: max(1, -(-len(looks) // at_most))]
   summary, good = findings.Summary(), []
   for finding in progress.each(
     findings.in_parallel(looks, config.data.threads),
@@ -195,11 +196,15 @@ def look(
   return summary, list(dict.fromkeys([*doubtful[:2], *spread]))[:_EXAMPLES]
 
 
-def samples(domain: Domain, names: Sequence[str]) -> list:
+def samples(domain: Domain, names: Sequence[str]) -> list[Example]:
   """Reads the named examples; unknown label ids become 255."""
   if domain.source is not None:
     index = {name: i for i, name in enumerate(domain.source.names)}
-    return [domain.source[index[name]] for name in names]
+    examples = [domain.source[index[name]] for name in names]
+    return [
+      x._replace(image=transforms.resize_image(x.image, x.labels.shape))
+      for x in examples
+    ]
   found = []
   for name in names:
     pair = domain.pairs[name]
