@@ -13,7 +13,14 @@ from absl import logging
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import domains, encoded, prepared, sources, unpack
+from pointsup_jax.data import (
+  domains,
+  encoded,
+  inspection,
+  prepared,
+  sources,
+  unpack,
+)
 from pointsup_jax.hosts import progress
 
 _SAMPLE = 8  # examples from which size and time are estimated
@@ -48,6 +55,10 @@ def build_all(config: ml_collections.ConfigDict) -> None:
     progress.say('nothing to build: this config reads no files')
   for order in orders:
     unpack.unpack(order.dataset, order.root)
+  files = config.copy_and_resolve_references()
+  files.data.prepared = ''
+  inspection.glance(files, classes)
+  for order in orders:
     if (order.folder / 'dataset_info.json').is_file():
       check_unchanged(order, open_files(order, classes))
       progress.say(f'{order.folder}: built before')
