@@ -178,7 +178,7 @@ def get_config() -> ml_collections.ConfigDict:
   adapt.allow_partial = False
 
   config.evaluate = evaluate = ml_collections.ConfigDict()
-  # Images per forward pass; 1 if their sizes differ.
+  # Images per forward pass; always 1 if the sizes of labels differ.
   evaluate.batch_size = 4
   # Also write each model's predictions into evaluate/<model>-<split>/: PNGs of
   # the labels' size and ids (labelIds for Cityscapes, as its evaluator needs).
