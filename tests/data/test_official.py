@@ -124,6 +124,17 @@ def test_a_damaged_or_foreign_label_of_synthia_is_named(root):
   assert 'not GT/COLOR' in message(lambda: images[0])
 
 
+def test_a_label_of_synthia_that_opencv_refuses_is_named(root, monkeypatch):
+  images = opened(root, SYNTHIA)
+
+  def refuse(*unused):
+    raise cv2.error('too many pixels')
+
+  monkeypatch.setattr(cv2, 'imread', refuse)
+  said = 'GT/LABELS/0000000.png cannot be read'
+  assert said in message(lambda: images[0])
+
+
 @pytest.mark.parametrize('name', SETS)
 def test_sixteen_classes_are_the_nineteen_without_three(root, name):
   images = opened(root, name)
