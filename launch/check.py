@@ -13,6 +13,7 @@ from absl import flags
 
 from pointsup_jax import command
 from pointsup_jax.data import inspection
+from pointsup_jax.hosts import progress
 from pointsup_jax.run import config_check, context, workdir
 
 _SHEET = flags.DEFINE_string(
@@ -32,6 +33,8 @@ def judge(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> str:
   Raises errors.UserError for what `launch.main` would refuse.
   """
   config_check.check(config)
+  for note in config_check.notes(config):
+    progress.show(f'note: {note}')
   run = context.open_run(config, workdir.Workdir(pathlib.Path()))
   config_check.check_classes(config, run.classes.names)
   doubtful = inspection.inspect(config, sheet)

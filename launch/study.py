@@ -48,7 +48,9 @@ def main() -> None:
   object_store.require_local(_OUT.value or '', '--out')
   settings = list(settings_lib.chosen(_VARY.value, _ALSO.value, config))
   for setting in settings:
-    config_check.check(settings_lib.changed(config, setting.fields))
+    changed = settings_lib.changed(config, setting.fields)
+    config_check.check(changed)
+    settings_lib.require_evaluation(changed)
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_SEEDS.value)
   runner = runs.Runner(out, _JOBS.value)

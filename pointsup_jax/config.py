@@ -25,7 +25,8 @@ def get_config() -> ml_collections.ConfigDict:
   data.source = domain('streets_game', 'train', (760, 1280), 24_966)
   # Unlabelled target images; the simulated annotator reads their labels.
   data.target = domain('streets_camera', 'train', (512, 1024), 2_975)
-  # Labelled target images, for evaluation only.
+  # Labelled target images, for evaluation only; dataset='' if there are none,
+  # and adapt.holdout then keeps answers to score on.
   data.evaluation = domain('streets_camera', 'val', (512, 1024), 500)
   # Output folder of `python -m launch.prepare`; '' reads the data sets' own
   # files, which is slower and gives the same.
@@ -176,6 +177,9 @@ def get_config() -> ml_collections.ConfigDict:
   adapt.separate_means = False
   # Start even if points are left to label; those are left out.
   adapt.allow_partial = False
+  # Share of the answers that stage 3 does not learn from and that every model
+  # is scored on: whole patches, of each image alike.
+  adapt.holdout = 0.0
 
   config.evaluate = evaluate = ml_collections.ConfigDict()
   # Images per forward pass; always 1 if the sizes of labels differ.

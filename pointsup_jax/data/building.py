@@ -72,7 +72,7 @@ def orders_of(
   """Lists the builds that a run of this config opens."""
   data = config.data
   orders = []
-  for name in domains.NAMES:
+  for name in domains.used(data):
     domain, full = data[name], name == 'evaluation'
     if not sources.is_on_disk(domain.dataset):
       continue

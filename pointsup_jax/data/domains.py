@@ -1,5 +1,6 @@
 """Opens the images of a domain as the config describes them."""
 
+import os
 import pathlib
 
 import ml_collections
@@ -11,6 +12,34 @@ from pointsup_jax.hosts import object_store
 
 NAMES = ('source', 'target', 'evaluation')
 _VIEWED_WIDTH = 1024  # pixels
+
+
+def has_evaluation(data: ml_collections.ConfigDict) -> bool:
+  """Whether there are evaluation images (`data` is config.data)."""
+  return bool(data.evaluation.dataset)
+
+
+def used(data: ml_collections.ConfigDict) -> tuple[str, ...]:
+  """The names of `NAMES` that a run may open."""
+  return NAMES if has_evaluation(data) else NAMES[:2]
+
+
+def evaluates_source(data: ml_collections.ConfigDict) -> bool:
+  """Whether evaluation images are the source's kind and not the target's.
+
+  The same data set is; folders of images are by their root, then by split.
+  """
+  source, target, evaluation = (data[name] for name in NAMES)
+  places = [
+    (
+      domain.dataset,
+      os.path.normpath(domain.root) if domain.dataset == 'image_folder' else '',
+    )
+    for domain in (source, target, evaluation)
+  ]
+  if len(set(places)) == 1:
+    return evaluation.split == source.split != target.split
+  return places[2] == places[0]
 
 
 def needs_labels(config: ml_collections.ConfigDict, name: str) -> bool:
@@ -100,13 +129,18 @@ def of_one_size(source: sources.Source) -> bool:
 
 
 def require_local(data: ml_collections.ConfigDict) -> None:
-  """Raises errors.UsageError if data are in an object store.
+  """Raises errors.UsageError if a domain is missing or in an object store.
 
   ArrayRecord and OpenCV read files only.
   """
   object_store.require_local(data.root, '--config.data.root')
   object_store.require_local(data.prepared, '--config.data.prepared')
   for name in NAMES:
+    if data[name] is None:
+      raise errors.UsageError(
+        f'data.{name}=None is no domain; to do without evaluation images, set '
+        "data.evaluation.dataset=''"
+      )
     object_store.require_local(data[name].root, f'--config.data.{name}.root')
 
 

@@ -56,7 +56,7 @@ def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> int:
   domains.require_local(config.data)
   classes = domains.classes_of(config.data)
   found, rows, lines = {}, [], []
-  for name in domains.NAMES:
+  for name in domains.used(config.data):
     domain = find(config, name, classes)
     summary, chosen = look(domain, config)
     found[name] = domain, summary
@@ -99,7 +99,7 @@ def glance(
   wrong, and raises errors.UserError if it is.
   """
   found, lines = {}, []
-  for name in domains.NAMES:
+  for name in domains.used(config.data):
     if not sources.is_on_disk(config.data[name].dataset):
       continue
     domain = find(config, name, classes)

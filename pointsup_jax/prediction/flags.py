@@ -25,7 +25,8 @@ _SIZE = flags.DEFINE_list(
   'size',
   None,
   'Height,width in pixels at which the network sees every image; those of '
-  'evaluation (config.data.evaluation.size) if not given.',
+  'evaluation (config.data.evaluation.size) if not given, or else of the '
+  'target.',
 )
 OVERWRITE = flags.DEFINE_bool(
   'overwrite', False, 'Delete the results that --out holds, and start anew.'

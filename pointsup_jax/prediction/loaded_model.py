@@ -5,6 +5,7 @@ import os
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import domains
 from pointsup_jax.hosts import progress
 from pointsup_jax.models import deeplab
 from pointsup_jax.run import config_file, context, trained_models
@@ -31,8 +32,10 @@ class Loaded:
 
   @property
   def size(self) -> tuple[int, int]:
-    """The evaluation size (height, width)."""
-    height, width = self.run.config.data.evaluation.size
+    """The evaluation size (height, width); without one, the target's."""
+    data = self.run.config.data
+    domain = data.evaluation if domains.has_evaluation(data) else data.target
+    height, width = domain.size
     return height, width
 
 

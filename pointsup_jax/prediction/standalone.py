@@ -14,7 +14,7 @@ from pointsup_jax.hosts import atomic_files, json_files, progress
 from pointsup_jax.models import pretrained, weight_files
 from pointsup_jax.prediction import image_program
 from pointsup_jax.prediction import loaded_model as model_lib
-from pointsup_jax.run import scores_on_disk
+from pointsup_jax.run import held_back, scores_on_disk
 
 FILES = ('model.stablehlo', 'weights.safetensors', 'model.json')
 PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
@@ -116,4 +116,12 @@ def scores(model: model_lib.Loaded) -> list[dict[str, Any]]:
     if known['step'] == model.step:
       fields = ('dataset', 'split', 'size', 'images', 'miou')
       found.append({field: known.get(field) for field in fields})
+  path = model.run.workdir.held_back(model.phase)
+  known = json_files.read(path, held_back.parse) if path.exists() else {}
+  if known.get('step') == model.step:
+    about = {x: known.get(x) for x in ('dataset', 'split', 'size', 'images')}
+    points = len(known['points'])
+    found.append(
+      {**about, 'held_back_points': points, 'accuracy': known['accuracy']}
+    )
   return found

@@ -8,6 +8,7 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.report import click_statistics as clicks_lib
 from pointsup_jax.report import comparison as scores_lib
 from pointsup_jax.report import effort as effort_lib
+from pointsup_jax.report import held_back as held_back_lib
 from pointsup_jax.report import kept_checkpoints
 from pointsup_jax.report import loss_curves as curves_lib
 
@@ -21,6 +22,7 @@ class PointLabels(NamedTuple):
   effort: Sequence[effort_lib.Effort]
   agreement: Sequence[agreement.Agreed]
   simulated: bool  # answered from ground truth, not by people
+  held_back: int  # points that nothing is learned from
 
 
 class StageTime(NamedTuple):
@@ -53,12 +55,14 @@ class Contents(NamedTuple):
   """The contents of a report."""
 
   title: str
-  domains: Mapping[str, str]  # 'source', 'target', 'evaluation' -> name
+  domains: Mapping[str, str]  # 'source', 'target', maybe 'evaluation' -> name
   classes: classes_lib.ClassSet
   scores: Sequence[scores_lib.Scores]  # in order of training
+  on_points: held_back_lib.PointScores | None
   # Column -> steps, for models scored at more than their last step.
   checkpoints: Mapping[str, kept_checkpoints.Steps]
   phases: Sequence[curves_lib.Curves]
   labelling: PointLabels | None
   provenance: Provenance
   missing: Sequence[str]  # messages: missing parts and how to get them
+  warning: str | None  # what makes the scores misleading

@@ -10,6 +10,7 @@ from pointsup_jax import command, uda
 from pointsup_jax import config as config_lib
 from pointsup_jax.annotation import agreement
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.data import domains
 from pointsup_jax.hosts import json_files
 from pointsup_jax.report import (
   click_statistics,
@@ -19,8 +20,16 @@ from pointsup_jax.report import (
   loss_curves,
 )
 from pointsup_jax.report import contents as contents_lib
+from pointsup_jax.report import held_back as held_back_lib
+from pointsup_jax.run import (
+  config_check,
+  held_back,
+  history,
+  scores_on_disk,
+  trained_models,
+  waiting,
+)
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import history, scores_on_disk, trained_models, waiting
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint, metrics_log
 
@@ -35,7 +44,9 @@ class _Origin(TypedDict):
 def gather(run: run_lib.Run) -> contents_lib.Contents:
   """Gathers the contents of a report on a complete or partial run."""
   found = [x for _, x in scored(run)]
+  on_points, outdated = _on_points(run)
   labelling = _labelling(run)
+  notes = config_check.notes(run.config)
   missing = [
     f'Scores of {model.column!r}: they are of step {known.step}, and it has '
     'learned since (--stage=evaluate).'
@@ -43,8 +54,17 @@ def gather(run: run_lib.Run) -> contents_lib.Contents:
     if _outdated(model, known)
   ]
   missing += trained_models.lost(run.workdir, run.config).values()
-  if not found:
+  if outdated:
+    missing.append(
+      f'Scores on points of {", ".join(map(repr, outdated))}: there are none '
+      'of these answers and this training (--stage=evaluate).'
+    )
+  has_evaluation = domains.has_evaluation(run.config.data)
+  if not found and has_evaluation:
     missing.append('Scores: nothing has been evaluated (--stage=evaluate).')
+  elif not found and not on_points:
+    why = 'no held-back point was answered and scored (--stage=evaluate)'
+    missing += [f'Scores: {note}.' for note in notes or [why]]
   elif len(found) == 1:
     missing.append(f'Differences: only {found[0].column!r} was evaluated.')
   if labelling is None:
@@ -57,15 +77,17 @@ def gather(run: run_lib.Run) -> contents_lib.Contents:
     title=run.workdir.root.resolve().name,
     domains={
       name: f'{run.config.data[name].dataset} {run.config.data[name].split}'
-      for name in ('source', 'target', 'evaluation')
+      for name in domains.used(run.config.data)
     },
     classes=run.classes,
     scores=found,
+    on_points=on_points,
     checkpoints=_checkpoints(run),
     phases=_phases(run),
     labelling=labelling,
     provenance=_provenance(run),
     missing=missing,
+    warning=next(iter(notes), None) if has_evaluation else None,
   )
 
 
@@ -79,13 +101,37 @@ def scored(
 def _evaluated(
   run: run_lib.Run,
 ) -> list[tuple[trained_models.Model, comparison.Scores]]:
-  found, parse = [], scores_on_disk.of_classes(run.classes)
+  found: list[tuple[trained_models.Model, comparison.Scores]] = []
+  if not domains.has_evaluation(run.config.data):
+    return found
+  parse = scores_on_disk.of_classes(run.classes)
   for model in trained_models.all_of(run.workdir):
     path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
     known = json_files.read_derived(path, parse)
     if known is not None:
       found.append((model, comparison.from_json(model.column, known)))
   return found
+
+
+def _on_points(
+  run: run_lib.Run,
+) -> tuple[held_back_lib.PointScores | None, list[str]]:
+  """The scores on held-back points, and the models that lack them."""
+  points = held_back.points(run)
+  if not points:
+    return None, []
+  made, lacking = {}, []
+  for model in trained_models.all_of(run.workdir):
+    step = checkpoint.newest_step(model.phase.checkpoints)
+    if step is None:
+      continue
+    known = held_back.known(run, model.name, step, points)
+    if known is None:
+      lacking.append(model.column)
+    else:
+      made[model.column] = known['predictions']
+  scores = held_back_lib.compare(run, points, made) if made else None
+  return scores, lacking
 
 
 def _checkpoints(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
@@ -140,6 +186,7 @@ def _labelling(run: run_lib.Run) -> contents_lib.PointLabels | None:
   ) as store:
     requests, current = store.requests(), store.current_answers()
     given, sizes = store.answers_by_person(), store.sizes()
+    held = held_back.requests(run, store)
   if not requests:
     return None
   return contents_lib.PointLabels(
@@ -151,6 +198,7 @@ def _labelling(run: run_lib.Run) -> contents_lib.PointLabels | None:
     effort=effort.measure(given),
     agreement=agreement.measure(given).pairs,
     simulated=not waiting.from_people(run),
+    held_back=len(held),
   )
 
 

@@ -12,7 +12,7 @@ from pointsup_jax.hosts import wording
 from pointsup_jax.report import click_statistics as clicks_lib
 from pointsup_jax.report import comparison as scores_lib
 from pointsup_jax.report import contents as contents_lib
-from pointsup_jax.report import kept_checkpoints
+from pointsup_jax.report import held_back, kept_checkpoints
 
 
 class Drawing(NamedTuple):
@@ -70,6 +70,11 @@ def render(
     worst=scores_lib.worst_confusions(last.matrix) if last else [],
     absent=bool(last and np.isnan(last.iou).any()),
     false_alarms=scores_lib.false_alarms(last.matrix) if last else [],
+    about_points=(
+      held_back.sentences(contents.on_points) if contents.on_points else []
+    ),
+    gain=held_back.gain,
+    share=held_back.share,
     disagreement=clicks_lib.disagreement,
     corrections=clicks_lib.corrections,
   )

@@ -17,7 +17,9 @@ from pointsup_jax.training import sharding
 from pointsup_jax.uda import intrada
 
 _CHOICES = {
-  **{f'data.{name}.dataset': sources.NAMES for name in domains.NAMES},
+  'data.source.dataset': sources.NAMES,
+  'data.target.dataset': sources.NAMES,
+  'data.evaluation.dataset': (*sources.NAMES, ''),  # '': none
   'uda.strategy': uda.names(),
   'adapt.strategy': tuple(uda.STRATEGIES),
   'acquire.strategy': selection.STRATEGIES,
@@ -48,6 +50,7 @@ _BOUNDS = {
     'uda.easy_share', 'annotate.error_rate', 'annotate.overlap',
     'optim.momentum',
   ),
+  (0, 0.9): ('adapt.holdout',),
   (0, 65535): ('annotate.port',),
   (0, 2**32 - 1): ('seed',),
 }  # fmt: skip
@@ -64,11 +67,18 @@ _PUBLIC_URL = re.compile(
   r'https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(?!(80|443)/?\Z)[0-9]{1,5})?/?',
   re.IGNORECASE,
 )
+SOURCE_EVALUATED = (
+  "the evaluation images are of the source's kind, not of the target's: their "
+  'scores do not tell how good a model is on the target (without labelled '
+  'target images: --config.data.evaluation.dataset= and '
+  '--config.adapt.holdout=0.2)'
+)
 
 
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError for the first invalid field."""
   domains.require_local(config.data)
+  check_evaluation(config)
   for field, choices in _CHOICES.items():
     require_choice(field, _get(config, field), choices)
   for (low, high), fields in _BOUNDS.items():
@@ -112,14 +122,50 @@ def check(config: ml_collections.ConfigDict) -> None:
   check_labels(config)
 
 
+def check_evaluation(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError for fields that need absent evaluation images."""
+  if domains.has_evaluation(config.data):
+    return
+  for field in ('save_predictions', 'all_kept'):
+    if config.evaluate[field]:
+      raise errors.UsageError(
+        f'evaluate.{field} needs evaluation images, but '
+        f"data.evaluation.dataset=''; set evaluate.{field}=False"
+      )
+
+
+def notes(config: ml_collections.ConfigDict) -> list[str]:
+  """What a checked config leaves without scores, or scores misleadingly."""
+  found = []
+  if domains.has_evaluation(config.data):
+    if domains.evaluates_source(config.data):
+      found.append(SOURCE_EVALUATED)
+  elif not asks(config.acquire):
+    found.append(
+      'nothing will be scored: there are no evaluation images, and nobody is '
+      'asked about points'
+    )
+  elif not config.adapt.holdout:
+    found.append(
+      'nothing will be scored: there are no evaluation images and '
+      'adapt.holdout=0.0; --config.adapt.holdout=0.2 keeps a fifth of the '
+      'answers to score on'
+    )
+  return found
+
+
+def asks(acquire: ml_collections.ConfigDict) -> bool:
+  """Whether anybody is asked about points."""
+  return {'self_training': False, 'full': True}.get(
+    acquire.strategy, acquire.k > 0 or acquire.budget > 0
+  )
+
+
 def check_labels(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError if stage 3 would have no target labels."""
   acquire, adapt = config.acquire, config.adapt
   guesses = adapt.pseudo_labels != 'none' and adapt.guess_weight
-  asks = {'self_training': False, 'full': True}.get(
-    acquire.strategy, acquire.k > 0 or acquire.budget > 0
-  )
-  if not asks and not guesses:
+  if not asks(acquire) and not guesses:
     raise errors.UsageError(
       f'acquire.strategy={acquire.strategy!r} with acquire.k={acquire.k} asks '
       'nobody, so stage 3 learns from pseudo labels alone, but '
@@ -228,7 +274,11 @@ def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
   target = run.source(
     'target', labelled=domains.needs_labels(run.config, 'target')
   )
-  evaluation = run.source('evaluation', labelled=True, full_labels=True)
+  opened = {'source': source, 'target': target}
+  if domains.has_evaluation(run.config.data):
+    opened['evaluation'] = run.source(
+      'evaluation', labelled=True, full_labels=True
+    )
   check_budget(run.config.acquire, len(target))
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = intrada.easy_count(len(target), run.config.uda.easy_share)
@@ -237,7 +287,7 @@ def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
         f'uda.easy_share={run.config.uda.easy_share} of {len(target)} target '
         f'images are {easy} easy ones; there must be easy and hard ones'
       )
-  return {'source': source, 'target': target, 'evaluation': evaluation}
+  return opened
 
 
 def check_classes(
@@ -255,10 +305,11 @@ def require_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
   """Raises errors.UsageError for an unknown name, suggesting the nearest."""
   if value in choices:
     return
-  near = difflib.get_close_matches(value, choices, n=1)
+  near = difflib.get_close_matches(str(value), choices, n=1)
   hint = f'did you mean {near[0]!r}? ' if near else ''
   raise errors.UsageError(
-    f'{field}={value!r}: {hint}It is one of {", ".join(choices)}'
+    f'{field}={value!r}: {hint}It is one of '
+    + ', '.join(choice or "''" for choice in choices)
   )
 
 

@@ -11,11 +11,12 @@ from pointsup_jax.acquisition import budget
 from pointsup_jax.annotation import planning, schema
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.data import sources
+from pointsup_jax.data import domains, sources
 from pointsup_jax.hosts import progress, wording
 from pointsup_jax.run import (
   config_check,
   config_file,
+  held_back,
   scores_on_disk,
   trained_models,
   waiting,
@@ -31,7 +32,7 @@ _READS = {
   'acquire': ('target',),
   'annotate': ('target',),
   'adapt': ('source', 'target'),
-  'evaluate': ('evaluation',),
+  'evaluate': ('evaluation', 'target'),  # see `_reads`
   'report': (),  # a few images, if they are there
 }
 
@@ -51,6 +52,8 @@ def show(
   progress.show(f'{run.workdir}: a dry run, nothing is written')
   for line in trained_models.lost(run.workdir, run.config).values():
     progress.show(f'note: {line}')
+  for note in config_check.notes(run.config):
+    progress.show(f'note: {note}')
   for name, found in images.items():
     progress.show(f'{name}: {_of_domain(run.config.data, name, len(found))}')
   describe = {
@@ -71,7 +74,8 @@ def show(
       progress.show(f'{title}: done')
     else:
       state = 'goes on' if at.begun(stage) else 'to do'
-      progress.show(f'{title}: {state}, reads {" and ".join(_READS[stage])}')
+      reads = ' and '.join(_reads(here, stage))
+      progress.show(f'{title}: {state}, reads {reads}')
     for line in describe[stage](here, images):
       progress.show(f'  {line}')
 
@@ -82,9 +86,20 @@ def find_images(run: run_lib.Run, stages: Sequence[str]) -> Images:
     return config_check.check_data(run)
   return {
     name: run.source(name, labelled=False, full_labels=name == 'evaluation')
-    for name in ('source', 'target', 'evaluation')
-    if any(name in _READS[stage] for stage in stages)
+    for name in domains.NAMES
+    if any(name in _reads(run, stage) for stage in stages)
   }
+
+
+def _reads(run: run_lib.Run, stage: str) -> list[str]:
+  """The domains that a stage opens."""
+  leaves_out = set()
+  if stage == 'evaluate':
+    if not domains.has_evaluation(run.config.data):
+      leaves_out.add('evaluation')
+    if not run.config.adapt.holdout:
+      leaves_out.add('target')
+  return [name for name in _READS[stage] if name not in leaves_out]
 
 
 def points_wanted(
@@ -140,6 +155,8 @@ def _adapt(run: run_lib.Run, images: Images) -> Iterator[str]:
   config = run.config.adapt
   title = f'{config.strategy} with points'
   yield _phase(title, run.workdir.adapt, config.steps)
+  if config.holdout:
+    yield f'holds back {config.holdout:.3g} of the answers, to score on'
 
 
 def _phase(title: str, phase: workdir_lib.Phase, steps: int) -> str:
@@ -221,10 +238,16 @@ def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
 
 
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
+  points = held_back.points(run)
   for name, _, phase in trained_models.all_of(run.workdir):
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
     steps = checkpoint.steps_in(phase.checkpoints)
+    if run.config.adapt.holdout:
+      on_points = bool(steps) and held_back.known(run, name, steps[-1], points)
+      yield f'{name} on held-back points', bool(on_points)
+    if not domains.has_evaluation(run.config.data):
+      continue
     scored = functools.partial(scores_on_disk.known, run, name)
     yield name, bool(steps) and scored(steps[-1], is_last=True) is not None
     if run.config.evaluate.all_kept:

@@ -1,6 +1,7 @@
 """Reads scores of earlier evaluations, if they still apply."""
 
 import json
+import pathlib
 from typing import Any, TypeAlias, TypedDict
 
 import msgspec
@@ -44,24 +45,33 @@ def known(
 ) -> dict | None:
   """The saved scores of a model at a step; None if absent or outdated."""
   split = run.config.data.evaluation.split
-  known = json_files.read_derived(
+  known = read(
     run.workdir.evaluation(name, split, None if is_last else step),
+    about(run, step),
     of_classes(run.classes),
   )
+  predictions = run.config.evaluate.save_predictions and is_last
+  if known and predictions and not known.get('predictions_saved'):
+    return None
+  return known
+
+
+def read(
+  path: pathlib.Path, expected: dict[str, Any], parse: json_files.Parse
+) -> dict | None:
+  """The scores in a file; None if it is absent or lacks `expected` fields."""
+  known = json_files.read_derived(path, parse)
   if known is None:
     return None
-  expected = about(run, step)
   fits = all(known.get(field) == value for field, value in expected.items())
-  predictions = run.config.evaluate.save_predictions and is_last
-  saved = known.get('predictions_saved') or not predictions
-  return known if fits and saved else None
+  return known if fits else None
 
 
-def about(run: run_lib.Run, step: int) -> dict:
+def about(run: run_lib.Run, step: int, domain: str = 'evaluation') -> dict:
   """The fields, besides the model's phase, that scores depend on."""
   return {
     'step': step,
-    **json.loads(run.config.data.evaluation.to_json()),
+    **json.loads(run.config.data[domain].to_json()),
     'data_root': run.config.data.root,
     'classes': list(run.classes.names),
   }

@@ -211,7 +211,16 @@ class Workdir:
   def all_evaluations(self, stage: str) -> list[pathlib.Path]:
     """The existing scores of a stage's model and tables containing them."""
     folder = self.root / 'evaluate'
-    return [*folder.glob(f'{stage}-*.json'), *folder.glob('steps-*.csv')]
+    held_back = self.held_back(stage)
+    return [
+      *folder.glob(f'{stage}-*.json'),
+      *folder.glob('steps-*.csv'),
+      *([held_back] if held_back.exists() else []),
+    ]
+
+  def held_back(self, stage: str) -> pathlib.Path:
+    """The scores of a stage's last model on points held back from training."""
+    return self.root / 'evaluate' / 'held_back' / f'{stage}.json'
 
   def evaluated_steps(self, split: str) -> pathlib.Path:
     """A table with the scores of all kept checkpoints."""

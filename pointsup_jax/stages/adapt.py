@@ -8,9 +8,9 @@ import numpy as np
 from pointsup_jax.acquisition import targets
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
-from pointsup_jax.hosts import processes
+from pointsup_jax.hosts import processes, progress
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import drawn_points
+from pointsup_jax.run import drawn_points, held_back
 from pointsup_jax.stages import phase
 from pointsup_jax.training import step
 from pointsup_jax.types import Example
@@ -77,7 +77,8 @@ def read_answers(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Reads requests and answers up to this round, broadcast to all processes.
 
-  Later rounds are left out because a round may be trained again.
+  Later rounds are left out because a round may be trained again, and answers
+  held back (config.adapt.holdout) because the models are scored on them.
 
   Returns:
     The requested patches, [N, P] bool, and the answers, [A, 4] int32: image
@@ -91,12 +92,23 @@ def read_answers(
       run.workdir.annotations, run.classes.num_classes
     ) as store:
       asked = drawn_points.asked_before(run, store, names, round + 1)
+      held = {
+        (point.image, point.row, point.col)
+        for point in held_back.requests(run, store)
+      }
       found = []
       for i, name in enumerate(names):
         labelled = store.answered(name, round)
         number = np.full(len(labelled.labels), i)
         found.append(np.stack([number, *labelled], axis=1))
     answers = np.concatenate(found).astype(np.int32)
+    if held:
+      kept = [(names[i], row, col) not in held for i, row, col, _ in answers]
+      progress.say(
+        f'adapt.holdout: {len(kept) - sum(kept)} of {len(kept)} answers are '
+        'held back from training, to score on'
+      )
+      answers = answers[np.array(kept, bool)]
   return (
     processes.from_first(asked, 'the answers'),
     processes.from_first(answers, 'the answers'),

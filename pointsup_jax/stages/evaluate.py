@@ -1,4 +1,4 @@
-"""Scores every trained model on the evaluation images and prints a table."""
+"""Scores every trained model on evaluation images and on held-back points."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ from pointsup_jax.models import deeplab
 from pointsup_jax.report import paper_tables, screen_table
 from pointsup_jax.run import batches, scores_on_disk, trained_models
 from pointsup_jax.run import context as run_lib
+from pointsup_jax.stages import point_scores
 from pointsup_jax.training import checkpoint
 from pointsup_jax.types import Array, Batch, Variables
 
@@ -36,6 +37,18 @@ def score(run: run_lib.Run) -> None:
       f'--stage=evaluate: there is no model in {run.workdir}; '
       + (lost or 'run --stage=uda or --stage=all')
     )
+  if domains.has_evaluation(run.config.data):
+    score_images(run, trained, steps)
+  if run.config.adapt.holdout:
+    point_scores.score(run, trained)
+
+
+def score_images(
+  run: run_lib.Run,
+  trained: Sequence[trained_models.Model],
+  steps: Mapping[str, Sequence[int]],
+) -> None:
+  """Scores models on the evaluation images; `steps` are those of each model."""
   count = counter(run)
   scored = {model.column: [scores_of(run, model, count)] for model in trained}
   columns = {

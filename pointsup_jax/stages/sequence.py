@@ -81,6 +81,8 @@ def run_stages(
     progress.say(f'workdir {workdir}')
     for line in trained_models.lost(workdir, config).values():
       progress.say(f'note: {line}')
+    for note in config_check.notes(config):
+      progress.say(f'note: {note}')
     # A mirror's local copy, with any traceback file, is deleted at exit.
     with command.explained(None if workdir.mirror else workdir.tracebacks):
       for name, at in in_order(stage, workdir):

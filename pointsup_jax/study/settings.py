@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import ml_collections
 
 from pointsup_jax import command, errors
+from pointsup_jax.data import domains
 from pointsup_jax.study import runs
 
 
@@ -60,6 +61,15 @@ def parse(text: str, flag: str) -> tuple[str, str]:
   if not equals or not value:
     raise errors.UsageError(f'{flag}={text} is not FIELD=VALUE')
   return name.removeprefix('config.'), value
+
+
+def require_evaluation(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError if there are no evaluation images."""
+  if not domains.has_evaluation(config.data):
+    raise errors.UsageError(
+      "data.evaluation.dataset='': a study compares models on the same "
+      'labelled images, as every run holds back points of its own; name some'
+    )
 
 
 def changed(

@@ -53,6 +53,13 @@ def opened(config, name, prepared_in, labelled=True):
   )
 
 
+def test_evaluation_images_that_are_off_are_not_built(files, tmp_path):
+  config = config_of(files, tmp_path)
+  every = orders_of(config)
+  config.data.evaluation.dataset = ''
+  assert orders_of(config) == every[:2]
+
+
 @pytest.mark.parametrize(
   ('source', 'folder'),
   [('gta5', 'GTA5'), ('synthia_rand_cityscapes', 'SYNTHIA')],

@@ -28,6 +28,14 @@ def studied(out, *args):
     return done, list(csv.DictReader(file))
 
 
+def test_a_study_without_evaluation_images_is_refused():
+  config = streets_active.get_config()
+  settings.require_evaluation(config)
+  config.data.evaluation.dataset = ''
+  text = saying.usage(lambda: settings.require_evaluation(config))
+  assert 'data.evaluation.dataset' in text
+
+
 def test_what_is_varied_is_combined_and_also_comes_besides():
   found = settings.chosen(
     ['config.acquire.score=margin,entropy', 'acquire.k=2,5'],

@@ -4,6 +4,7 @@ import saying
 from configs import camvid_dusk, streets_active
 from pointsup_jax import config as config_lib
 from pointsup_jax import errors
+from pointsup_jax.data import domains
 from pointsup_jax.run import config_check
 
 
@@ -91,6 +92,84 @@ def test_confusable_classes_are_classes(config):
   config.annotate.confusable = ('road/sidewalk', 'person/ridr')
   with pytest.raises(errors.UsageError, match=r"'ridr'.*'rider'"):
     config_check.check_classes(config, ('road', 'sidewalk', 'person', 'rider'))
+
+
+@pytest.mark.parametrize(
+  ('fields', 'words'),
+  [
+    ({'data.evaluation.dataset': 'none'}, ["''"]),
+    ({'data.evaluation': None}, ["data.evaluation.dataset=''"]),
+    ({'data.evaluation.dataset': None}, ["''"]),
+    ({'adapt.holdout': 1.0}, ['adapt.holdout', '0 to 0.9']),
+    ({'adapt.holdout': -0.1}, ['adapt.holdout', '0 to 0.9']),
+    (
+      {'data.evaluation.dataset': '', 'evaluate.save_predictions': True},
+      ['evaluate.save_predictions=False'],
+    ),
+    (
+      {'data.evaluation.dataset': '', 'evaluate.all_kept': True},
+      ['evaluate.all_kept=False'],
+    ),
+  ],
+)
+def test_evaluation_is_described_or_off(config, fields, words):
+  for field, value in fields.items():
+    *path, leaf = field.split('.')
+    part = config
+    for name in path:
+      part = part[name]
+    part[leaf] = value
+  for word in words:
+    assert word in refusal(config)
+
+
+@pytest.mark.parametrize(
+  ('fields', 'words'),
+  [
+    ({}, None),
+    ({'adapt.holdout': 0.2}, None),
+    ({'data.evaluation.dataset': '', 'adapt.holdout': 0.2}, None),
+    ({'data.evaluation.dataset': ''}, '--config.adapt.holdout=0.2'),
+    (
+      {
+        'data.evaluation.dataset': '',
+        'adapt.holdout': 0.2,
+        'acquire.strategy': 'self_training',
+        'adapt.pseudo_labels': 'points',
+      },
+      'nobody is asked',
+    ),
+    ({'data.evaluation.dataset': 'streets_game'}, 'do not tell'),
+  ],
+)
+def test_what_would_not_be_scored_well_is_noted(config, fields, words):
+  config.update_from_flattened_dict(fields)
+  assert refusal(config) == ''
+  notes = config_check.notes(config)
+  assert len(notes) == (words is not None)
+  assert words is None or words in notes[0]
+
+
+@pytest.mark.parametrize(
+  ('source', 'target', 'evaluation', 'is_source'),
+  [
+    ('gta5:A:all', 'cityscapes:B:train', 'gta5:C:all', True),
+    ('gta5:A:all', 'cityscapes:B:train', 'cityscapes:B:val', False),
+    ('image_folder:A:', 'image_folder:B:', 'image_folder:./A/:val', True),
+    ('image_folder:A:', 'image_folder:B:', 'image_folder:C:', False),
+    ('image_folder:A:day', 'image_folder:A:dusk', 'image_folder:A:day', True),
+    ('image_folder:A:day', 'image_folder:A:dusk', 'image_folder:A:val', False),
+    ('cityscapes:A:train', 'cityscapes:A:train', 'cityscapes:A:train', False),
+  ],
+)
+def test_evaluation_images_of_the_sources_kind_are_told(
+  config, source, target, evaluation, is_source
+):
+  parts = zip(domains.NAMES, (source, target, evaluation), strict=True)
+  for name, part in parts:
+    dataset, root, split = part.split(':')
+    config.data[name].update(dataset=dataset, root=root, split=split)
+  assert domains.evaluates_source(config.data) == is_source
 
 
 @pytest.mark.parametrize(

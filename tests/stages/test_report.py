@@ -347,3 +347,15 @@ def test_a_stop_during_the_report_is_a_stop(tmp_path, data):
   stopped = mock.patch.object(report, 'write', side_effect=errors.Stopped)
   with stopped, pytest.raises(errors.Stopped):
     report.make(opened)
+
+
+def test_a_yellow_bar_says_that_evaluation_is_of_the_sources_kind(
+  tmp_path, data
+):
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  assert 'id="warning"' not in made(opened)
+  opened.config.data.evaluation.split = opened.config.data.source.split
+  bar = made(opened).split('id="warning"')[1].split('</div>')[0]
+  assert 'of the source&#39;s kind' in bar
+  assert '--config.adapt.holdout=0.2' in bar
