@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 
-from pointsup_jax.data import encoded, prepared, sources
+from pointsup_jax.data import encoded, identity, prepared, sources
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -20,12 +20,14 @@ class Part(tfds.core.BuilderConfig):
   Attributes:
     source: the examples, at the sizes at which they are stored.
     labelled: whether they have labels.
+    files: identifies the files that are read.
     parts: folder of partial results until the build is complete, so that it can
       resume.
   """
 
   source: sources.Source
   labelled: bool
+  files: identity.Identity
   parts: pathlib.Path
 
 
@@ -43,7 +45,9 @@ class Segmentation(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
       features=tfds.features.FeaturesDict({'image': image, 'labels': labels}),
       disable_shuffling=True,
       metadata=tfds.core.MetadataDict(
-        names=list(part.source.names), labelled=part.labelled
+        names=list(part.source.names),
+        labelled=part.labelled,
+        files=identity.to_json(part.files),
       ),
     )
 

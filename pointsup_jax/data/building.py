@@ -5,7 +5,6 @@ import io
 import pathlib
 import shutil
 import time
-import zlib
 from typing import NamedTuple
 
 import ml_collections
@@ -16,6 +15,7 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import (
   domains,
   encoded,
+  identity,
   inspection,
   prepared,
   sources,
@@ -60,7 +60,7 @@ def build_all(config: ml_collections.ConfigDict) -> None:
   inspection.glance(files, classes)
   for order in orders:
     if (order.folder / 'dataset_info.json').is_file():
-      check_unchanged(order, open_files(order, classes))
+      check_unchanged(order)
       progress.say(f'{order.folder}: built before')
     else:
       build(order, classes)
@@ -108,7 +108,8 @@ def open_files(order: Order, classes: classes_lib.ClassSet) -> sources.Source:
 def build(order: Order, classes: classes_lib.ClassSet) -> None:
   """Makes one build; its folder appears only when complete.
 
-  Raises errors.UserError if an example is invalid or the disk is full.
+  Raises errors.UserError if an example is invalid, a file changes meanwhile, or
+  the disk is full.
   """
   # Imported late because they take seconds to load.
   with errors.needs('prepare', 'launch.prepare'):
@@ -116,13 +117,22 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
 
     from pointsup_jax.data import builders
 
-  files = open_files(order, classes)
-  # Delete parts of interrupted builds from other files.
-  parts = order.folder.with_name(f'{order.folder.name}.{names_of(files)}.parts')
+  source = open_files(order, classes)
+  files = identify(order, {})
+  parts = parts_of(order, files)
   for other in order.folder.parent.glob('*.parts'):
     if other != parts:
+      progress.say(
+        f'{order.folder}: begins anew, the files have changed since it stopped'
+      )
       shutil.rmtree(other)
-  encode(order, files, parts)
+  encode(order, source, parts)
+  if changed := identity.changes(files, identify(order, files)):
+    shutil.rmtree(parts)
+    raise errors.UserError(
+      f'{order.root} changed while it was read: {identity.in_words(changed)}; '
+      'run the same command again'
+    )
   for leftover in order.folder.parent.glob(f'{order.folder.name}.incomplete*'):
     shutil.rmtree(leftover)
   tfds.disable_progress_bar()
@@ -131,15 +141,16 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
     file_format='array_record',
     config=builders.Part(
       name=order.folder.parent.name,
-      source=files,
+      source=source,
       labelled=order.labelled,
+      files=files,
       parts=parts,
     ),
   )
   with contextlib.redirect_stdout(io.StringIO()):  # hides messages on downloads
     builder.download_and_prepare()
   shutil.rmtree(parts)
-  progress.say(f'{order.folder}: {len(files)} examples')
+  progress.say(f'{order.folder}: {len(source)} examples')
 
 
 def encode(order: Order, source: sources.Source, parts: pathlib.Path) -> None:
@@ -165,9 +176,16 @@ def encode(order: Order, source: sources.Source, parts: pathlib.Path) -> None:
       bar.update(index + 1)
 
 
-def names_of(files: sources.Source) -> str:
-  """Hashes the names of all examples, in order."""
-  return f'{zlib.crc32(repr(tuple(files.names)).encode()):08x}'
+def identify(order: Order, known: identity.Identity) -> identity.Identity:
+  """Identifies the files of a build; `known` is as in `identity.read`."""
+  pairs = sources.find_files(order.dataset, order.root, order.split)
+  return identity.read(order.root, pairs, known, labelled=order.labelled)
+
+
+def parts_of(order: Order, files: identity.Identity) -> pathlib.Path:
+  """The folder of partial results of a build from these files."""
+  name = f'{order.folder.name}.{identity.fingerprint(files)[:8]}.parts'
+  return order.folder.with_name(name)
 
 
 def require_space(order: Order, size: float) -> None:
@@ -181,11 +199,9 @@ def require_space(order: Order, size: float) -> None:
     )
 
 
-def check_unchanged(order: Order, files: sources.Source) -> None:
-  """Raises errors.UserError if the names differ from those of the build."""
-  names = prepared.open_build(order.folder, labelled=order.labelled).names
-  if tuple(files.names) != names:
-    raise errors.UserError(
-      f'{order.folder} was built from {len(names)} examples but {order.root} '
-      f'has {len(files)} now, or others; delete it to build it anew'
-    )
+def check_unchanged(order: Order) -> None:
+  """Raises errors.UserError if the files differ from those of the build."""
+  build = prepared.open_build(order.folder, labelled=order.labelled)
+  pairs = sources.find_files(order.dataset, order.root, order.split)
+  _, changed = prepared.originals(build, order.root, pairs, build.files)
+  prepared.refuse(order.folder, order.root, changed)

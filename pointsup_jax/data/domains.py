@@ -50,6 +50,18 @@ def needs_labels(config: ml_collections.ConfigDict, name: str) -> bool:
   return name != 'target' or config.annotate.oracle == 'ground_truth'
 
 
+def find_files(
+  data: ml_collections.ConfigDict, name: str
+) -> tuple[pathlib.Path, dict[str, paired_files.Files]]:
+  """Finds a domain's files on disk: their root, and paths below it by name.
+
+  Raises errors.UserError if there are no images.
+  """
+  domain = data[name]
+  root = pathlib.Path(data.root, domain.root)
+  return root, sources.find_files(domain.dataset, root, domain.split)
+
+
 def open_domain(
   data: ml_collections.ConfigDict,
   name: str,

@@ -99,10 +99,7 @@ def _write(parts: pathlib.Path, index: int, example: Encoded) -> None:
 def _decode(data: bytes, mode: int) -> np.ndarray:
   pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
   if pixels is None:
-    raise errors.UserError(
-      'an example of a prepared data set is damaged; delete the build and run '
-      'python -m launch.prepare again'
-    )
+    raise ValueError('an example is no PNG')
   return pixels
 
 

@@ -6,6 +6,7 @@ Their pixels equal those read and resized from the original files.
 import pathlib
 import re
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
@@ -13,10 +14,11 @@ import numpy as np
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import encoded
+from pointsup_jax.data import encoded, identity, paired_files
+from pointsup_jax.hosts import wording
 from pointsup_jax.types import IGNORE, Example
 
-VERSION = '1.0.0'
+VERSION = '2.0.0'
 # Each build has a single TFDS split, of this name.
 SPLIT = 'examples'
 
@@ -43,18 +45,27 @@ def folder(
 
 
 class Prepared:
-  """The examples of a build, sorted by name."""
+  """The examples of a build, sorted by name.
 
-  def __init__(self, builder: Any, *, labelled: bool) -> None:
+  `files` identifies the files that it was built from.
+  """
+
+  def __init__(
+    self, path: pathlib.Path, builder: Any, *, labelled: bool
+  ) -> None:
     """Opens a TFDS builder; unless `labelled`, all labels are 255."""
     import tensorflow_datasets as tfds
 
+    self._path = path
     skip = tfds.decode.SkipDecoding()
     self._labelled = labelled
     self._records = builder.as_data_source(
       split=SPLIT, decoders={'image': skip, 'labels': skip}
     )
     self.names = tuple(builder.info.metadata['names'])
+    self.files = identity.from_json(builder.info.metadata['files'])
+    if len(self._records) != len(self.names):
+      raise ValueError(f'{len(self._records)} of {len(self.names)} examples')
 
   def __len__(self) -> int:
     return len(self.names)
@@ -62,11 +73,14 @@ class Prepared:
   def __getitem__(self, index: int) -> Example:
     if index >= len(self):
       raise IndexError(index)
-    record = self._records[index]
-    image = encoded.decode_image(record['image'])
-    if self._labelled:
-      labels = encoded.decode_labels(record['labels'])
-    else:
+    try:
+      record = self._records[index]
+      image = encoded.decode_image(record['image'])
+      if self._labelled:
+        labels = encoded.decode_labels(record['labels'])
+    except Exception as error:  # of any type, out of three libraries
+      raise _unreadable(self._path, error) from error
+    if not self._labelled:
       labels = np.full(image.shape[:2], IGNORE, np.uint8)
     return Example(self.names[index], image, labels)
 
@@ -79,7 +93,8 @@ class Prepared:
 def open_build(path: pathlib.Path, *, labelled: bool) -> Prepared:
   """Opens the build in `path`, as given by `folder`.
 
-  Raises errors.UserError if it does not exist, or lacks labels that are needed.
+  Raises errors.UserError if it does not exist, is damaged, or lacks labels that
+  are needed.
   """
   with errors.needs('prepare', 'data.prepared'):
     import tensorflow_datasets as tfds
@@ -90,9 +105,50 @@ def open_build(path: pathlib.Path, *, labelled: bool) -> Prepared:
       "with the same --config fields, or set data.prepared='' to read the "
       'files themselves'
     )
-  builder = tfds.builder_from_directory(path)
-  if labelled and not builder.info.metadata['labelled']:
+  try:
+    builder = tfds.builder_from_directory(path)
+    build = Prepared(path, builder, labelled=labelled)
+    has_labels = builder.info.metadata['labelled']
+  except Exception as error:  # of any type, out of three libraries
+    raise _unreadable(path, error) from error
+  if labelled and not has_labels:
     raise errors.UserError(
       f'{path} was built without labels; delete it and build it anew'
     )
-  return Prepared(builder, labelled=labelled)
+  return build
+
+
+def originals(
+  build: Prepared,
+  root: pathlib.Path,
+  pairs: Mapping[str, paired_files.Files],
+  known: identity.Identity,
+) -> tuple[identity.Identity, list[identity.Change]]:
+  """Identifies a build's files as they are now, and what has changed.
+
+  Labels that are all gone have not changed. `known` is as in `identity.read`.
+  """
+  now = identity.read(root, pairs, known, labelled='labels' in build.files)
+  if not now.get('labels'):
+    now.pop('labels', None)
+  return now, identity.changes(build.files, now)
+
+
+def refuse(
+  path: pathlib.Path, root: pathlib.Path, changes: list[identity.Change]
+) -> None:
+  """Raises errors.UserError if the originals of a build have changed."""
+  if changes:
+    raise errors.UserError(
+      f'{path} was built from other files than {root} has now: '
+      f'{identity.in_words(changes)}; delete {path} and run python -m '
+      'launch.prepare to build it anew, or restore the files'
+    )
+
+
+def _unreadable(path: pathlib.Path, error: Exception) -> errors.UserError:
+  return errors.UserError(
+    f'the build {path} cannot be read, it is damaged or cut '
+    f'({wording.first_line(error)}); delete it and run python -m '
+    'launch.prepare to build it anew'
+  )

@@ -10,7 +10,7 @@ import numpy as np
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import image_folder, official, transforms
+from pointsup_jax.data import image_folder, official, paired_files, transforms
 from pointsup_jax.data.streets import source as streets
 from pointsup_jax.types import IGNORE, Example
 
@@ -33,6 +33,18 @@ class Source(Protocol):
 def is_on_disk(dataset: str) -> bool:
   """Whether a data set is read from files; Streets is rendered."""
   return dataset not in _STREETS
+
+
+def find_files(
+  dataset: str, root: pathlib.Path, split: str
+) -> dict[str, paired_files.Files]:
+  """Finds the files of a split on disk by name, whether or not they match.
+
+  Raises errors.UserError if there are no images.
+  """
+  if dataset == 'image_folder':
+    return image_folder.find(root, split)
+  return official.LAYOUTS[dataset].find(root, split)
 
 
 def open_source(

@@ -12,7 +12,7 @@ from pointsup_jax.data import image_files, sources, transforms
 from pointsup_jax.report import comparison, gather, predictions
 from pointsup_jax.report.figures import image_strips
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import trained_models
+from pointsup_jax.run import recorded_data, trained_models
 from pointsup_jax.types import IGNORE, Example
 
 _UNCERTAIN = {'best': 'most uncertain', 'worst': 'least uncertain'}
@@ -32,6 +32,7 @@ def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
     return Strips([], [])
   of_image = scored[-1][1].image_miou
   chosen = comparison.extremes(of_image)
+  recorded_data.compare(run, 'evaluation', 'report')
   size = tuple(run.config.data.evaluation.size)
   native = run.source('evaluation', labelled=True, full_labels=True)
   examples = find(sources.with_images_of(native, size), chosen)
@@ -75,6 +76,7 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
     rounds = [request.round for request in store.requests()]
   if not chosen:
     return Strips([], [])
+  recorded_data.compare(run, 'target', 'report')
   examples = find(run.source('target', labelled=False), chosen)
   images = [example.image for example in examples.values()]
   shown = {

@@ -13,6 +13,7 @@ from pointsup_jax.acquisition import grid, scores, selection, targets
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.data import domains, inspection, sources
 from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import recorded_data
 from pointsup_jax.training import sharding
 from pointsup_jax.uda import intrada
 
@@ -279,6 +280,7 @@ def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
     opened['evaluation'] = run.source(
       'evaluation', labelled=True, full_labels=True
     )
+  recorded_data.require_fresh_builds(run)
   check_budget(run.config.acquire, len(target))
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = intrada.easy_count(len(target), run.config.uda.easy_share)

@@ -17,6 +17,7 @@ from pointsup_jax.run import (
   config_check,
   config_file,
   held_back,
+  recorded_data,
   scores_on_disk,
   trained_models,
   waiting,
@@ -26,15 +27,6 @@ from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint
 
 Images = dict[str, sources.Source]  # by domain
-
-_READS = {
-  'uda': ('source', 'target'),
-  'acquire': ('target',),
-  'annotate': ('target',),
-  'adapt': ('source', 'target'),
-  'evaluate': ('evaluation', 'target'),  # see `_reads`
-  'report': (),  # a few images, if they are there
-}
 
 
 def show(
@@ -49,6 +41,8 @@ def show(
   waiting.require_before(runs[0][1], runs[0][0])
   todo = [stage for stage, here in runs if not _is_done(here, stage)]
   images = find_images(run, todo)
+  for stage in todo:
+    recorded_data.look(run, stage)
   progress.show(f'{run.workdir}: a dry run, nothing is written')
   for line in trained_models.lost(run.workdir, run.config).values():
     progress.show(f'note: {line}')
@@ -74,7 +68,7 @@ def show(
       progress.show(f'{title}: done')
     else:
       state = 'goes on' if at.begun(stage) else 'to do'
-      reads = ' and '.join(_reads(here, stage))
+      reads = ' and '.join(recorded_data.reads(here.config, stage))
       progress.show(f'{title}: {state}, reads {reads}')
     for line in describe[stage](here, images):
       progress.show(f'  {line}')
@@ -87,19 +81,8 @@ def find_images(run: run_lib.Run, stages: Sequence[str]) -> Images:
   return {
     name: run.source(name, labelled=False, full_labels=name == 'evaluation')
     for name in domains.NAMES
-    if any(name in _reads(run, stage) for stage in stages)
+    if any(name in recorded_data.reads(run.config, stage) for stage in stages)
   }
-
-
-def _reads(run: run_lib.Run, stage: str) -> list[str]:
-  """The domains that a stage opens."""
-  leaves_out = set()
-  if stage == 'evaluate':
-    if not domains.has_evaluation(run.config.data):
-      leaves_out.add('evaluation')
-    if not run.config.adapt.holdout:
-      leaves_out.add('target')
-  return [name for name in _READS[stage] if name not in leaves_out]
 
 
 def points_wanted(
@@ -239,6 +222,7 @@ def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
 
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
   points = held_back.points(run)
+  data = recorded_data.evaluation_now(run)
   for name, _, phase in trained_models.all_of(run.workdir):
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
@@ -249,10 +233,11 @@ def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
     if not domains.has_evaluation(run.config.data):
       continue
     scored = functools.partial(scores_on_disk.known, run, name)
-    yield name, bool(steps) and scored(steps[-1], is_last=True) is not None
+    known = scored(steps[-1], data, is_last=True) if steps else None
+    yield name, known is not None
     if run.config.evaluate.all_kept:
       for step in steps[:-1]:
-        known = scored(step, is_last=False)
+        known = scored(step, data, is_last=False)
         yield f'{name} at step {step:,}', known is not None
 
 

@@ -79,6 +79,7 @@ def about(
 ) -> dict[str, Any]:
   """The fields, besides the model's phase, that the scores depend on."""
   return {
-    **scores_on_disk.about(run, step, 'target'),
+    # Stages refuse to go on with other images of the target.
+    **scores_on_disk.about(run, step, '', 'target'),
     'points': [[point.id, point.answer] for point in points],
   }

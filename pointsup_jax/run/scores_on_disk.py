@@ -41,13 +41,16 @@ def of_classes(classes: classes_lib.ClassSet) -> json_files.Parse:
 
 
 def known(
-  run: run_lib.Run, name: str, step: int, *, is_last: bool
+  run: run_lib.Run, name: str, step: int, data: str, *, is_last: bool
 ) -> dict | None:
-  """The saved scores of a model at a step; None if absent or outdated."""
+  """The saved scores of a model at a step; None if absent or outdated.
+
+  `data` is the fingerprint of the evaluation data (`recorded_data`).
+  """
   split = run.config.data.evaluation.split
   known = read(
     run.workdir.evaluation(name, split, None if is_last else step),
-    about(run, step),
+    about(run, step, data),
     of_classes(run.classes),
   )
   predictions = run.config.evaluate.save_predictions and is_last
@@ -67,10 +70,13 @@ def read(
   return known if fits else None
 
 
-def about(run: run_lib.Run, step: int, domain: str = 'evaluation') -> dict:
+def about(
+  run: run_lib.Run, step: int, data: str, domain: str = 'evaluation'
+) -> dict:
   """The fields, besides the model's phase, that scores depend on."""
   return {
     'step': step,
+    'data': data,
     **json.loads(run.config.data[domain].to_json()),
     'data_root': run.config.data.root,
     'classes': list(run.classes.names),

@@ -132,6 +132,11 @@ class Workdir:
     return self.root / 'config.json'
 
   @property
+  def data(self) -> pathlib.Path:
+    """What the image and label files were when the run first read them."""
+    return self.root / 'data.json'
+
+  @property
   def history(self) -> pathlib.Path:
     """JSON lines, one per stage that a command has run."""
     return self.root / 'history.jsonl'

@@ -12,7 +12,12 @@ from pointsup_jax.evaluation import confusion, inference
 from pointsup_jax.hosts import atomic_files, json_files, processes, progress
 from pointsup_jax.models import deeplab
 from pointsup_jax.report import paper_tables, screen_table
-from pointsup_jax.run import batches, scores_on_disk, trained_models
+from pointsup_jax.run import (
+  batches,
+  recorded_data,
+  scores_on_disk,
+  trained_models,
+)
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.stages import point_scores
 from pointsup_jax.training import checkpoint
@@ -49,8 +54,10 @@ def score_images(
   steps: Mapping[str, Sequence[int]],
 ) -> None:
   """Scores models on the evaluation images; `steps` are those of each model."""
-  count = counter(run)
-  scored = {model.column: [scores_of(run, model, count)] for model in trained}
+  data, count = recorded_data.check_evaluation(run), counter(run)
+  scored = {
+    model.column: [scores_of(run, model, count, data)] for model in trained
+  }
   columns = {
     name: np.array(last['iou'], float) for name, [last] in scored.items()
   }
@@ -64,7 +71,7 @@ def score_images(
       [last] = scored[model.column]
       earlier = [step for step in steps[model.name] if step < last['step']]
       scored[model.column] = [
-        *(scores_of(run, model, count, step) for step in earlier),
+        *(scores_of(run, model, count, data, step) for step in earlier),
         last,
       ]
     show_steps(run, scored)
@@ -95,18 +102,19 @@ def scores_of(
   run: run_lib.Run,
   model: trained_models.Model,
   count: Callable,
+  data: str,
   step: int | None = None,
 ) -> dict:
   """Reads the scores of a model, or computes and writes them.
 
-  `count` is `counter(run)`; `step` is that of an earlier checkpoint, None for
-  the last one.
+  `count` is `counter(run)`; `data` is the fingerprint of the evaluation data;
+  `step` is that of an earlier checkpoint, None for the last one.
   """
   is_last = step is None
   at, variables = run.trained(model.phase, step)
   known = processes.by_first(
     functools.partial(
-      scores_on_disk.known, run, model.name, at, is_last=is_last
+      scores_on_disk.known, run, model.name, at, data, is_last=is_last
     ),
     'known scores',
   )
@@ -118,7 +126,7 @@ def scores_of(
   matrix, image_miou = confusion_of(run, variables, count, which, saved_as)
   iou = confusion.iou(matrix)
   found = {
-    **scores_on_disk.about(run, at),
+    **scores_on_disk.about(run, at, data),
     'images': len(image_miou),
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {

@@ -13,6 +13,7 @@ from pointsup_jax.run import (
   config_check,
   config_file,
   history,
+  recorded_data,
   trained_models,
   waiting,
 )
@@ -132,6 +133,7 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')
     return
+  recorded_data.check(run, stage)
   stopping.check()  # the next check may come only after minutes of compiling
   # No page is served from a store, where closing `lock` would also push.
   if waiting.serves_page(run) and not workdir.mirror:

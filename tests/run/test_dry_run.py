@@ -140,7 +140,7 @@ def test_kept_checkpoints_are_to_be_scored_on_request(run, capsys):
     image_miou={},
     miou_subsets=subsets,
   )
-  json_files.write(path, known | scores_on_disk.about(run, 400))
+  json_files.write(path, known | scores_on_disk.about(run, 400, ''))
   assert '  uda at step 400: scored before' in said(run, capsys)
   assert '  uda: to do' in said(run, capsys)
 
