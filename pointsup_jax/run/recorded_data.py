@@ -4,6 +4,8 @@ Every stage compares them with what they are now. Rendered data need none of it.
 Only the first process reads; all must call what says so.
 """
 
+import pathlib
+
 import ml_collections
 
 from pointsup_jax import errors, uda
@@ -61,7 +63,13 @@ def check_evaluation(run: run_lib.Run) -> str:
     if not _is_on_disk(run, 'evaluation'):
       return ''
     known = _recorded(run, 'evaluation')
-    now = _now(run, 'evaluation', 'evaluate', known)
+    try:
+      now = _now(run, 'evaluation', 'evaluate', known)
+    except errors.UserError as error:
+      if not known:
+        raise
+      progress.say(f'note: {error}; known scores are of what was there before')
+      now = known
     if known and (changed := identity.changes(known, now)):
       progress.say(f'{_since_scored(changed)}; all models are scored anew')
     _write(run, 'evaluation', known, now)
@@ -181,7 +189,9 @@ def _built(
   build = prepared.open_build(folder, labelled=False)
   try:
     root, pairs = domains.find_files(data, name)
-  except errors.UserError:  # not needed any more
+  except errors.UserError as error:  # they are not needed any more
+    if pathlib.Path(data.root, data[name].root).exists():
+      progress.say(f'note: {folder} is not compared with its files: {error}')
     return build.files
   now, changed = prepared.originals(build, root, pairs, known or build.files)
   if strict:
