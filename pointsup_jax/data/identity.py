@@ -74,12 +74,23 @@ def _table(
   }
   new = [name for name, now in states.items() if now and name not in found]
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    digests = pool.map(lambda name: digest(paths[name], whole=whole), new)
-    for name, value in zip(
-      new, progress.each(digests, 'looking for changes', len(new)), strict=True
+    entries = pool.map(lambda name: entry_of(paths[name], whole=whole), new)
+    for name, entry in zip(
+      new, progress.each(entries, 'looking for changes', len(new)), strict=True
     ):
-      found[name] = Entry(states[name], value)
+      found[name] = entry
   return found
+
+
+def entry_of(path: pathlib.Path, *, whole: bool = False) -> Entry:
+  """Identifies a file; errors.UserError if it cannot be read."""
+  # In this order: a file that changes meanwhile is read again next time.
+  return Entry(state(path), digest(path, whole=whole))
+
+
+def is_same(path: pathlib.Path, known: Entry) -> bool:
+  """Whether an image file is what it was; reads it if it was touched."""
+  return state(path) == known.state or digest(path) == known.digest
 
 
 def state(path: pathlib.Path) -> str:

@@ -15,8 +15,8 @@ from PIL import Image
 
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import contact_sheet, image_files
-from pointsup_jax.hosts import atomic_files, json_files, paths, progress
+from pointsup_jax.data import contact_sheet, identity, image_files
+from pointsup_jax.hosts import atomic_files, json_files, paths, progress, wording
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction
 
@@ -74,12 +74,12 @@ class Folder:
     self._finished = {line['name']: line for line in lines}
 
   def left_to_do(self, pictures: list[Picture]) -> list[Picture]:
-    """Images without complete predictions, or changed since.
+    """Images without complete predictions, or changed since, which it says.
 
     Raises:
       errors.UsageError: two image files would share the same predictions.
     """
-    left = []
+    left, changed = [], []
     for picture in pictures:
       known = self._finished.get(picture.name)
       if known is not None and known['image'] != str(picture.path):
@@ -88,12 +88,21 @@ class Folder:
           f'{known["image"]}, not of {picture.path}; choose another --out, or '
           '--overwrite'
         )
-      if (
-        known is None
-        or known['state'] != _state(picture.path)
-        or not all(self._path(tree, picture.name).is_file() for tree in _TREES)
+      if known is None or not all(
+        self._path(tree, picture.name).is_file() for tree in _TREES
       ):
         left.append(picture)
+      elif not identity.is_same(
+        picture.path,
+        identity.Entry(known.get('state', ''), known.get('digest', '')),
+      ):
+        left.append(picture)
+        changed.append(picture.name)
+    if changed:
+      progress.say(
+        f'changed since they were predicted, predicted anew: '
+        f'{wording.few(changed)}'
+      )
     return left
 
   def write(
@@ -110,12 +119,17 @@ class Folder:
       self._made('overlays', picture.name), compress_level=1
     )
 
-  def finish(self, picture: Picture, prediction: Prediction) -> None:
-    """Records in images.jsonl that an image's files are complete."""
+  def finish(
+    self, picture: Picture, file: identity.Entry, prediction: Prediction
+  ) -> None:
+    """Records in images.jsonl that an image's files are complete.
+
+    `file` is what the image file was when it was read.
+    """
     line = {
       'name': picture.name,
       'image': str(picture.path),
-      'state': _state(picture.path),
+      **file._asdict(),
       'size': list(prediction.labels.shape),
       'mean_entropy': round(float(prediction.entropy.mean()), 6),
     }
@@ -166,9 +180,3 @@ def _require_same(root: pathlib.Path, known: Any, about: dict) -> None:
     f'--out: {root} holds other predictions: {"; ".join(changed)}; choose '
     'another --out, or --overwrite'
   )
-
-
-def _state(path: pathlib.Path) -> list[int]:
-  """File size in bytes and modification time in nanoseconds."""
-  status = path.stat()
-  return [status.st_size, status.st_mtime_ns]

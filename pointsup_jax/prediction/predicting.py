@@ -3,14 +3,16 @@
 import collections
 import concurrent.futures
 import dataclasses
+import hashlib
 import itertools
 import os
 from collections.abc import Iterator, Sequence
 
+import jax
 import numpy as np
 
 from pointsup_jax import errors
-from pointsup_jax.data import image_files, official
+from pointsup_jax.data import identity, image_files, official
 from pointsup_jax.hosts import progress, stopping, wording
 from pointsup_jax.prediction import folder as folder_lib
 from pointsup_jax.prediction import loaded_model as model_lib
@@ -18,6 +20,7 @@ from pointsup_jax.prediction import segmenting
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction, Size
 from pointsup_jax.training import sharding
+from pointsup_jax.types import Variables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Read:
   """An image read from disk."""
 
   picture: Picture
+  file: identity.Entry
   image: np.ndarray  # [H, W, 3] uint8, RGB
   seen: dict[Size, np.ndarray]  # resized for each view size
   pages: int  # in the file; the image is the first
@@ -113,11 +117,12 @@ def _batched(pictures: Sequence[Picture], size: int) -> Iterator[list[Picture]]:
 def _read(picture: Picture, views: Sequence[segmenting.View]) -> Read | str:
   where = (picture.path.parent, picture.path.name)
   try:
+    file = identity.entry_of(picture.path)
     pages = image_files.header(*where).pages
     image = image_files.read_image(*where)
   except errors.UserError as error:
     return str(error)
-  return Read(picture, image, segmenting.as_seen(image, views), pages)
+  return Read(picture, file, image, segmenting.as_seen(image, views), pages)
 
 
 def _predictions(
@@ -158,14 +163,14 @@ class _Writer:
     future = self._pool.submit(
       self._out.write, read.picture, read.image, prediction
     )
-    self._waiting.append((future, read.picture, prediction))
+    self._waiting.append((future, read.picture, read.file, prediction))
     if len(self._waiting) > 2 * (os.cpu_count() or 1):
       self._finish_oldest()
 
   def _finish_oldest(self) -> None:
-    future, picture, prediction = self._waiting.popleft()
+    future, picture, file, prediction = self._waiting.popleft()
     future.result()
-    self._out.finish(picture, prediction)
+    self._out.finish(picture, file, prediction)
 
 
 def about(
@@ -185,9 +190,18 @@ def about(
     'workdir': model.run.workdir.address,
     'model': model.phase,
     'step': model.step,
+    'weights': _fingerprint(model.variables),
     'views': [
       {'size': list(view.size), 'flipped': view.flipped} for view in views
     ],
     'classes': list(model.classes.names),
     'ids': ids.tolist(),
   }
+
+
+def _fingerprint(variables: Variables) -> str:
+  """Tells a model from one that was trained anew to the same step."""
+  found = hashlib.blake2b(digest_size=16)
+  for array in jax.tree.leaves(variables):
+    found.update(np.ascontiguousarray(array))
+  return found.hexdigest()
