@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 import subprocess
 
 import numpy as np
@@ -7,11 +8,11 @@ import trees
 from launching import REPOSITORY, assert_refused, command, launch, succeed
 from numbered import Numbered
 from PIL import Image
+from saying import message
 
 from pointsup_jax import config as config_lib
 from pointsup_jax import errors
 from pointsup_jax.data import building, domains, encoded
-from pointsup_jax.data import classes as classes_lib
 
 SIZE, SOURCE_SIZE, FULL = (32, 64), (40, 64), (64, 128)
 
@@ -167,20 +168,115 @@ def test_domains_that_differ_in_root_or_classes_have_builds_of_their_own(
   assert building.orders_of(config, fewer)[0].folder != folder
 
 
-def test_a_stopped_build_of_other_files_is_not_continued(tmp_path):
+def test_a_stopped_build_of_other_files_is_not_continued(tmp_path, capsys):
   root = tmp_path / 'files'
   trees.gta5(root / 'GTA5', 3, FULL)
   config = config_of(root, tmp_path / 'built')
   order, classes = orders_of(config)[0], domains.classes_of(config.data)
-  files = building.open_files(order, classes)
-  parts = f'{order.folder.name}.{building.names_of(files)}.parts'
-  list(encoded.encode_all(files, order.folder.with_name(parts)))
-  image, labels = trees.scene('game', 9, FULL)
-  trees.save(root / 'GTA5/images/00000.png', image)
-  ids = trees.file_ids(labels, classes_lib.LABEL_IDS, 0)
-  trees.save(root / 'GTA5/labels/00000.png', ids)
+  parts = building.parts_of(order, building.identify(order, {}))
+  list(encoded.encode_all(building.open_files(order, classes), parts))
+  paint(root / 'GTA5/labels/00002.png')  # its name is the same
   build(config, order)
+  assert 'the files have changed since it stopped' in capsys.readouterr().err
   direct = opened(config, 'source', '')
   built = opened(config, 'source', tmp_path / 'built')
   np.testing.assert_equal(list(direct), list(built))
   assert not list((tmp_path / 'built').rglob('*.parts'))
+
+
+def test_files_that_change_while_they_are_read_leave_no_build(
+  tmp_path, monkeypatch
+):
+  root = tmp_path / 'files'
+  trees.gta5(root / 'GTA5', 3, FULL)
+  config = config_of(root, tmp_path / 'built')
+  order = orders_of(config)[0]
+  encode_all = building.encode
+
+  def encode(*args):
+    encode_all(*args)
+    paint(root / 'GTA5/labels/00002.png')
+
+  monkeypatch.setattr(building, 'encode', encode)
+  said = message(lambda: build(config, order))
+  assert '1 label changed (00002)' in said
+  assert not order.folder.exists()
+  assert not list((tmp_path / 'built').rglob('*.parts'))
+
+
+def paint(path):
+  size = np.asarray(Image.open(path)).shape
+  trees.save(path, np.full(size, 7, np.uint8))
+
+
+@pytest.fixture(scope='module')
+def once(tmp_path_factory):
+  """Files and their build; do not change them."""
+  folder = tmp_path_factory.mktemp('once')
+  trees.gta5(folder / 'files/GTA5', 3, FULL)
+  config = config_of(folder / 'files', folder / 'built')
+  build(config, orders_of(config)[0])
+  return folder
+
+
+@pytest.fixture
+def made(once, tmp_path):
+  """A config of their copy, and the order of the build."""
+  shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+  config = config_of(tmp_path / 'files', tmp_path / 'built')
+  return config, orders_of(config)[0]
+
+
+def add(root):
+  for kind in ('images', 'labels'):
+    shutil.copy(root / kind / '00001.png', root / kind / '4.png')
+
+
+@pytest.mark.parametrize(
+  ('edit', 'words'),
+  [
+    (lambda r: paint(r / 'labels/00001.png'), '1 label changed (00001)'),
+    (lambda r: paint(r / 'images/00001.png'), '1 image changed (00001)'),
+    (lambda r: (r / 'images/00002.png').unlink(), '1 image removed (00002)'),
+    (add, '1 image added (4)'),
+  ],
+)
+def test_a_build_of_files_that_changed_is_refused(made, edit, words):
+  _, order = made
+  edit(order.root)
+  said = message(lambda: building.check_unchanged(order))
+  assert words in said
+  assert f'delete {order.folder}' in said
+
+
+def test_a_build_of_a_copy_of_the_files_is_as_good(made):
+  building.check_unchanged(made[1])
+
+
+def overwrite(path):
+  content = bytearray(path.read_bytes())
+  middle = len(content) // 2
+  content[middle : middle + 16] = bytes(16)
+  path.write_bytes(content)
+
+
+def cut(path):
+  path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+  path.write_text('{}')
+
+
+@pytest.mark.parametrize('spoil', [overwrite, cut, empty])
+@pytest.mark.parametrize(
+  'file',
+  ['*.array_record*', 'dataset_info.json', 'metadata.json', 'features.json'],
+)
+def test_a_damaged_build_is_named_in_one_line(made, tmp_path, file, spoil):
+  config, order = made
+  (path,) = order.folder.glob(file)
+  spoil(path)
+  said = message(lambda: list(opened(config, 'source', tmp_path / 'built')))
+  assert str(order.folder) in said
+  assert 'launch.prepare' in said

@@ -14,7 +14,6 @@ from configs import camvid_dusk
 from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import building, domains
-from pointsup_jax.hosts import json_files
 from pointsup_jax.run import config_check, dry_run, recorded_data, workdir
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.stages import evaluate, sequence
