@@ -1,6 +1,7 @@
 """Draws the report's figures."""
 
 from pointsup_jax import errors
+from pointsup_jax.hosts import progress
 from pointsup_jax.report import contents as contents_lib
 from pointsup_jax.report import images, page, predictions
 from pointsup_jax.report.figures import (
@@ -31,6 +32,7 @@ def draw(
       raise
     except errors.UserError as error:  # e.g. data moved
       missing.append(f'{what}: {error}.')
+      progress.say(f'note: {what.lower()} are not in the report: {error}')
       continue
     missing += found.missing
     if found.strips:

@@ -1,7 +1,10 @@
+import dataclasses
 import json
+import os
 import shutil
 
 import cv2
+import jax
 import numpy as np
 import pytest
 import using
@@ -130,6 +133,56 @@ def test_again_does_what_is_left_and_replaces_nothing(
     assert (path.stat().st_mtime_ns == before) == (i in (2, 3))
   np.testing.assert_array_equal(using.pixels(out / 'labels/a/0.png'), first)
   assert (out / 'entropy/a/1.png').exists()
+
+
+def test_an_image_is_known_by_its_content(trained, images, tmp_path, capsys):
+  there = tmp_path / 'in'
+  shutil.copytree(images / 'a', there)
+  found, _ = inputs.find([str(there)], tmp_path / 'out')
+  views = segmenting.plain(trained.size)
+
+  def again():
+    out = opened(trained, tmp_path / 'out')
+    left = out.left_to_do(found)
+    predicting.run(trained, left, out, views=views, batch_size=1)
+    return [picture.name for picture in left]
+
+  assert len(again()) == len(found)
+  capsys.readouterr()
+  (there / '0.png').touch()
+  assert again() == []
+  one = (there / '1.png').stat()
+  shutil.copyfile(there / '2.png', there / '1.png')
+  os.utime(there / '1.png', ns=(one.st_atime_ns, one.st_mtime_ns))
+  assert again() == ['1']
+  assert 'predicted anew: 1' in capsys.readouterr().err
+  assert again() == []
+
+
+def test_an_image_that_changes_after_it_was_read_is_predicted_anew(
+  trained, images, tmp_path, monkeypatch
+):
+  there = tmp_path / 'in'
+  shutil.copytree(images / 'a', there)
+  found, _ = inputs.find([str(there / '0.png')], tmp_path / 'out')
+  out = opened(trained, tmp_path / 'out')
+  as_seen = segmenting.as_seen
+
+  def edit(*args):
+    shutil.copyfile(there / '1.png', there / '0.png')
+    return as_seen(*args)
+
+  monkeypatch.setattr(segmenting, 'as_seen', edit)
+  views = segmenting.plain(trained.size)
+  predicting.run(trained, found, out, views=views, batch_size=1)
+  assert opened(trained, tmp_path / 'out').left_to_do(found) == found
+
+
+def test_a_model_that_was_trained_anew_is_another(trained, tmp_path):
+  opened(trained, tmp_path / 'out')
+  variables = jax.tree.map(lambda x: x + 1, trained.variables)
+  other = dataclasses.replace(trained, variables=variables)
+  assert 'weights was' in message(lambda: opened(other, tmp_path / 'out'))
 
 
 def opened(trained, out, views=None):

@@ -21,7 +21,7 @@ from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.hosts import json_files
 from pointsup_jax.report import gather, predictions
-from pointsup_jax.run import config_file, context, workdir
+from pointsup_jax.run import config_file, context, recorded_data, workdir
 from pointsup_jax.stages import report
 
 CLASSES = ('<script>alert(1)</script>', '$\\frac{&amp;', "a'b", 'Straße 道')
@@ -220,6 +220,22 @@ def test_without_answers_or_truth_it_shows_what_was_asked(
   shutil.rmtree(data / missing, ignore_errors=True)
   assert words in made(opened)
   assert (opened.workdir.report / 'asked.png').exists()
+
+
+def test_pictures_of_data_that_changed_are_left_out(tmp_path, data, capsys):
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  (opened.workdir.uda.checkpoints / '2').mkdir(parents=True)
+  recorded_data.check(opened, 'acquire')
+  recorded_data.check_evaluation(opened)
+  blank = Image.new('RGB', SIZE[::-1])
+  blank.save(data / f'images/{NAMES[2]}.png')
+  text = made(opened)
+  assert 'Evaluated images: the evaluation data have changed' in text
+  assert 'Images with points: the target data have changed' in text
+  assert 'id="scores"' in text
+  said = capsys.readouterr().err.splitlines()
+  assert len([line for line in said if '1 image changed' in line]) == 2
 
 
 def test_where_the_images_are_gone_the_rest_is_told(tmp_path, data):
