@@ -32,7 +32,7 @@ def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
     return Strips([], [])
   of_image = scored[-1][1].image_miou
   chosen = comparison.extremes(of_image)
-  recorded_data.compare(run, 'evaluation', 'report')
+  recorded_data.require_same(run, 'evaluation', 'report')
   size = tuple(run.config.data.evaluation.size)
   native = run.source('evaluation', labelled=True, full_labels=True)
   examples = find(sources.with_images_of(native, size), chosen)
@@ -76,7 +76,7 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
     rounds = [request.round for request in store.requests()]
   if not chosen:
     return Strips([], [])
-  recorded_data.compare(run, 'target', 'report')
+  recorded_data.require_same(run, 'target', 'report')
   examples = find(run.source('target', labelled=False), chosen)
   images = [example.image for example in examples.values()]
   shown = {

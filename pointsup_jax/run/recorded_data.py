@@ -47,7 +47,7 @@ def check(run: run_lib.Run, stage: str) -> None:
   def record() -> None:
     for name in _training(run, stage):
       known = _recorded(run, name)
-      now = compare(run, name, stage)
+      now = _compare(run, name, stage)
       _write(run, name, known, known | now)
 
   processes.by_first(record, f'the data of {stage}')
@@ -64,7 +64,7 @@ def check_evaluation(run: run_lib.Run) -> str:
       return ''
     known = _recorded(run, 'evaluation')
     try:
-      now = _now(run, 'evaluation', 'evaluate', known)
+      now = _now(run, 'evaluation', 'evaluate', known, strict=not known)
     except errors.UserError as error:
       if not known:
         raise
@@ -81,8 +81,13 @@ def check_evaluation(run: run_lib.Run) -> str:
 def look(run: run_lib.Run, stage: str) -> None:
   """Raises errors.UserError if `check` would; records nothing."""
   for name in _training(run, stage):
-    if _recorded(run, name):
-      compare(run, name, stage)
+    require_same(run, name, stage)
+
+
+def require_same(run: run_lib.Run, name: str, stage: str) -> None:
+  """Raises errors.UserError if a domain's data are not what was recorded."""
+  if _is_on_disk(run, name) and _recorded(run, name):
+    _compare(run, name, stage)
 
 
 def evaluation_now(run: run_lib.Run) -> str:
@@ -93,14 +98,12 @@ def evaluation_now(run: run_lib.Run) -> str:
   return identity.fingerprint(_now(run, 'evaluation', 'evaluate', known))
 
 
-def compare(run: run_lib.Run, name: str, stage: str) -> identity.Identity:
+def _compare(run: run_lib.Run, name: str, stage: str) -> identity.Identity:
   """Returns what a domain's data are now.
 
   Raises errors.UserError if they are not what was recorded, unless nothing has
   been derived from them.
   """
-  if not _is_on_disk(run, name):
-    return {}
   known = _recorded(run, name)
   derived = known if name == 'evaluation' or _has_learned(run) else {}
   now = _now(run, name, stage, known, strict=not derived)
@@ -138,11 +141,12 @@ def _is_on_disk(run: run_lib.Run, name: str) -> bool:
 
 
 def _has_learned(run: run_lib.Run) -> bool:
-  """Whether a model was saved, from which all else follows."""
+  """Whether a model was saved, or was there when stage 2 began."""
   workdir = run.workdir
   parts = uda.phases(run.config.uda.strategy)
   phases = [workdir.source_only, *(workdir.uda_phase(x.name) for x in parts)]
-  return any(map(trained_models.is_trained, phases))
+  learned = any(map(trained_models.is_trained, phases))
+  return learned or workdir.started('acquire')
 
 
 def _now(
