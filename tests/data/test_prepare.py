@@ -255,8 +255,8 @@ def test_a_build_of_a_copy_of_the_files_is_as_good(made):
 
 def overwrite(path):
   content = bytearray(path.read_bytes())
-  middle = len(content) // 2
-  content[middle : middle + 16] = bytes(16)
+  begin = len(content) // 16  # further on are padding bytes
+  content[begin : begin + 16] = bytes(16)
   path.write_bytes(content)
 
 

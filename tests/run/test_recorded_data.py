@@ -14,7 +14,13 @@ from configs import camvid_dusk
 from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import building, domains
-from pointsup_jax.run import config_check, dry_run, recorded_data, workdir
+from pointsup_jax.run import (
+  config_check,
+  config_file,
+  dry_run,
+  recorded_data,
+  workdir,
+)
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.stages import evaluate, sequence
 
@@ -43,6 +49,7 @@ def run(tmp_path):
   """A run on three images of each domain, before its first checkpoint."""
   folders.three_classes(tmp_path / 'data', 3, SIZE)
   opened = open_run(tmp_path)
+  config_file.claim(opened.workdir, opened.config, opened.classes)
   recorded_data.check(opened, 'uda')
   return opened
 
