@@ -16,7 +16,13 @@ from PIL import Image
 from pointsup_jax import errors
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import contact_sheet, identity, image_files
-from pointsup_jax.hosts import atomic_files, json_files, paths, progress, wording
+from pointsup_jax.hosts import (
+  atomic_files,
+  json_files,
+  paths,
+  progress,
+  wording,
+)
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction
 
@@ -29,7 +35,8 @@ class _Finished(TypedDict):
 
   name: str
   image: str
-  state: list[int]  # see `_state`
+  state: str
+  digest: str
 
 
 class Folder:
@@ -94,7 +101,7 @@ class Folder:
         left.append(picture)
       elif not identity.is_same(
         picture.path,
-        identity.Entry(known.get('state', ''), known.get('digest', '')),
+        identity.Entry(known['state'], known['digest']),
       ):
         left.append(picture)
         changed.append(picture.name)

@@ -249,14 +249,10 @@ def _recorded(run: run_lib.Run, name: str) -> identity.Identity:
   path = run.workdir.data
   if not path.exists():
     return {}
-  try:
-    known = json_files.read(path)
-    return identity.from_json(known[name]) if name in known else {}
-  except ValueError as error:
-    kept = run.workdir.kept(path)
-    raise errors.UserError(
-      f'{kept} is damaged ({error}); repair it, or delete it to do without'
-    ) from error
+  return json_files.read(
+    path,
+    lambda known: identity.from_json(known[name]) if name in known else {},
+  )
 
 
 def _write(

@@ -21,7 +21,7 @@ SESSION = {
   'command': 'main',
 }  # fmt: skip
 SCORES = scored.scores(np.eye(2, dtype=int), image_miou={'a': 0.5, 'b': None})
-FINISHED = {'name': 'a', 'image': 'a.png', 'state': [1, 2]}
+FINISHED = {'name': 'a', 'image': 'a.png', 'state': '1 2', 'digest': 'ab'}
 
 
 def predictions(path):
@@ -62,7 +62,7 @@ FILES = {
   'images.jsonl': (
     predictions,
     FINISHED,
-    [{'name': 1}, {'state': 'ab'}, {'image': None}],
+    [{'name': 1}, {'state': [1, 2]}, {'image': None}],
   ),
   'split.json': (
     lambda path: json_files.read(path, easy_hard.checked),
