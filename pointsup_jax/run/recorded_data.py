@@ -137,7 +137,8 @@ def _training(run: run_lib.Run, stage: str) -> list[str]:
 
 
 def _is_on_disk(run: run_lib.Run, name: str) -> bool:
-  return sources.is_on_disk(run.config.data[name].dataset)
+  dataset = run.config.data[name].dataset  # '' for no evaluation
+  return bool(dataset) and sources.is_on_disk(dataset)
 
 
 def _has_learned(run: run_lib.Run) -> bool:

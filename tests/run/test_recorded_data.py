@@ -27,8 +27,8 @@ from pointsup_jax.stages import evaluate, sequence
 SIZE = (32, 64)
 TRAINING = [
   (stage, name)
-  for stage, names in recorded_data.READS.items()
-  for name in names
+  for stage in sequence.STAGES
+  for name in recorded_data.reads(camvid_dusk.get_config(), stage)
   if name != 'evaluation'
 ]
 SPLITS = dict(zip(domains.NAMES, folders.SPLITS, strict=True))
@@ -260,6 +260,11 @@ def test_a_build_of_other_files_is_refused_before_stage_1(built, name):
   assert words in said
   assert 'launch.prepare' in said
   assert str(built.config.data.prepared) in said
+
+
+def test_a_run_without_evaluation_data_has_no_build_of_them(built):
+  built.config.data.evaluation.dataset = ''
+  recorded_data.require_fresh_builds(built)
 
 
 def test_a_run_that_began_goes_on_with_its_build(built, capsys):
