@@ -75,7 +75,7 @@ class Queue:
     self._order = store.ordered()
     self._place = {request.id: i for i, request in enumerate(self._order)}
     self._needed = {
-      request.id: 1 + asked_twice(request.id, overlap)
+      request.id: 1 + (request.round > 0 and asked_twice(request.id, overlap))
       for request in self._order
     }
     self._total = sum(self._needed.values())

@@ -4,13 +4,18 @@ import contextlib
 import functools
 import pathlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from pointsup_jax import errors
+from pointsup_jax.annotation import records
 
 VERSION = 4
 _TABLES = {'images', 'requests', 'answers'}
 _BUSY_SECONDS = 30.0
+# Columns of `requests`, as records.Request has them.
+FIELDS = 'id, image, row, col, patch, score, pseudo_label, round, model_step'
 
 
 def answers_by_person(where: str = '') -> str:
@@ -32,6 +37,26 @@ def answers_by_person(where: str = '') -> str:
     WHERE balance = -1 GROUP BY request_id, annotator"""
 
 
+def state(which: str = '') -> str:
+  """Returns the query for each request with the answer that holds, if any.
+
+  Of the standing answers to a point, the one that holds is not a skip if
+  possible, then an adjudication if there is one, then the latest given on the
+  page, then the first that was imported: an import overrules nobody. `which`
+  is an SQL condition on the `answers` that count, such as 'AND seq <= 9'.
+  """
+  answers = answers_by_person(f'WHERE request_id = requests.id {which}')
+  return f"""
+    SELECT requests.rowid AS position, requests.*, images.score AS image_score,
+      answer, label, annotator, seconds, time
+    FROM requests JOIN images USING (image) LEFT JOIN answers ON seq = (
+      SELECT seq FROM ({answers})
+      ORDER BY answer = 'skip', mode IS NOT 'adjudicate', mode IS NULL,
+        CASE WHEN mode IS NULL THEN seq END,
+        CASE WHEN mode != 'adjudicate' THEN time END DESC, seq DESC
+      LIMIT 1)"""
+
+
 _SCHEMA = (
   """CREATE TABLE images (
     image TEXT PRIMARY KEY,
@@ -47,7 +72,7 @@ _SCHEMA = (
     patch INTEGER NOT NULL,
     score REAL NOT NULL,      -- of the patch
     pseudo_label INTEGER NOT NULL,
-    round INTEGER NOT NULL,
+    round INTEGER NOT NULL,   -- 0: asked elsewhere, added with its answers
     model_step INTEGER NOT NULL
   )""",
   'CREATE INDEX requests_of_image ON requests (image)',
@@ -90,18 +115,7 @@ _SCHEMA = (
     PRIMARY KEY (request_id, annotator)
   ) WITHOUT ROWID""",
   f'CREATE VIEW answers_by_person AS {answers_by_person()}',
-  # Of the standing answers to a point, the one that holds is not a skip if
-  # possible, then an adjudication if there is one, then the latest given on the
-  # page, then the first that was imported: an import overrules nobody.
-  f"""CREATE VIEW state AS
-    SELECT requests.rowid AS position, requests.*, images.score AS image_score,
-      answer, label, annotator, seconds, time
-    FROM requests JOIN images USING (image) LEFT JOIN answers ON seq = (
-      SELECT seq FROM ({answers_by_person('WHERE request_id = requests.id')})
-      ORDER BY answer = 'skip', mode IS NOT 'adjudicate', mode IS NULL,
-        CASE WHEN mode IS NULL THEN seq END,
-        CASE WHEN mode != 'adjudicate' THEN time END DESC, seq DESC
-      LIMIT 1)""",
+  f'CREATE VIEW state AS {state()}',
   """CREATE VIEW points AS
     SELECT image, row, col, patch, score, pseudo_label, label, annotator, time
     FROM state ORDER BY position""",
@@ -138,6 +152,24 @@ _WRONG = {
   'leases': """typeof(request_id) != 'text' OR typeof(annotator) != 'text'
     OR typeof(expires) != 'real' OR typeof(since) != 'real'""",
 }
+
+
+def insert(
+  connection: sqlite3.Connection, requests: Sequence[records.Request]
+) -> None:
+  """Adds requests; a point of round 0 gets the round that asks for it."""
+  for request in requests:
+    # SQLite would store NumPy's scalars as bytes.
+    id_, *rest = (x.item() if isinstance(x, np.generic) else x for x in request)
+    added = connection.execute(
+      f'UPDATE requests SET ({FIELDS.removeprefix("id, ")})'
+      ' = (?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ? AND round = 0',
+      (*rest, id_),
+    )
+    if not added.rowcount:
+      connection.execute(
+        'INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', (id_, *rest)
+      )
 
 
 def checked(
@@ -216,6 +248,19 @@ def connect_to_copy(path: pathlib.Path) -> sqlite3.Connection:
     file.backup(connection)
     _create_or_check(connection, path)
   return connection
+
+
+def copy(path: pathlib.Path, to: pathlib.Path) -> None:
+  """Writes a store's whole content to a new file, on disk on return.
+
+  Raises:
+    errors.UserError: the file cannot be opened or is not a store.
+  """
+  with (
+    contextlib.closing(connect_to_copy(path)) as content,
+    contextlib.closing(sqlite3.connect(to)) as file,
+  ):
+    content.backup(file)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,6 @@ import numpy.typing
 from pointsup_jax.annotation import database, leases, records, schema
 from pointsup_jax.types import IGNORE
 
-_FIELDS = 'id, image, row, col, patch, score, pseudo_label, round, model_step'
 _UNSPECIFIED = records.How()
 _INSERT = (
   'INSERT INTO answers (request_id, answer, label, annotator, seconds, time,'
@@ -99,19 +98,13 @@ class Store:
       connection.execute(
         'INSERT INTO scored VALUES (?, ?, ?)', (round, image, scores.tobytes())
       )
-      _insert(connection, requests)
+      schema.insert(connection, requests)
     return True
 
-  def add_round(self, round: int, requests: Sequence[records.Request]) -> None:
-    """Records a round's requests, of known images, in one transaction.
-
-    Does nothing if the round has requests.
-    """
+  def ask(self, requests: Sequence[records.Request]) -> None:
+    """Records requests, of known images, all or none."""
     with self._transaction() as connection:
-      if not self._query(
-        'SELECT 1 FROM requests WHERE round = ? LIMIT 1', round
-      ):
-        _insert(connection, requests)
+      schema.insert(connection, requests)
 
   def images(self, round: int = 1) -> set[str]:
     """Returns the images that a round scored, with or without requests."""
@@ -125,14 +118,16 @@ class Store:
     )
     return {image: np.frombuffer(blob, '<f4') for image, blob in rows}
 
-  def asked_before(self, round: int) -> dict[str, set[int]]:
-    """Returns the patches that earlier rounds asked about, by image."""
+  def asked_before(self, round: int) -> dict[str, dict[int, int]]:
+    """Returns the points that earlier rounds asked, by image and patch."""
     rows = self._query(
-      'SELECT DISTINCT image, patch FROM requests WHERE round < ?', round
+      'SELECT image, patch, count(*) FROM requests'
+      ' WHERE round BETWEEN 1 AND ? GROUP BY image, patch',
+      round - 1,
     )
-    found: dict[str, set[int]] = {}
-    for image, patch in rows:
-      found.setdefault(image, set()).add(patch)
+    found: dict[str, dict[int, int]] = {}
+    for image, patch, points in rows:
+      found.setdefault(image, {})[patch] = points
     return found
 
   def requests(self, image: str | None = None) -> list[records.Request]:
@@ -161,7 +156,7 @@ class Store:
     )
 
   def _requests(self, rest: str, *values: object) -> list[records.Request]:
-    rows = self._query(f'SELECT {_FIELDS} {rest}', *values)
+    rows = self._query(f'SELECT {schema.FIELDS} {rest}', *values)
     return [records.Request(*row) for row in rows]
 
   def sizes(self) -> dict[str, tuple[int, int]]:
@@ -185,22 +180,34 @@ class Store:
     """Whether an answer with this key was recorded."""
     return bool(self._query('SELECT 1 FROM answers WHERE key = ?', key))
 
-  def answered(self, image: str, round: int | None = None) -> records.Answers:
+  def answered(
+    self, image: str, round: int | None = None, last: int | None = None
+  ) -> records.Answers:
     """Returns the current answers of an image, in the order of its requests.
 
-    `round` is the last round to include; None: all.
+    `round` is the last round to include, `last` the last seq; None: all.
     """
     rows = self._query(
-      f'SELECT row, col, coalesce(label, {IGNORE}) FROM state'
+      f'SELECT row, col, coalesce(label, {IGNORE})'
+      f' FROM ({schema.state("AND seq <= ifnull(?, seq)")})'
       " WHERE image = ? AND answer IN ('label', 'unsure')"
       ' AND round <= ifnull(?, round) ORDER BY position',
-      image,
-      round,
+      *(last, image, round),
     )
     table = np.array(rows, np.int32).reshape(-1, 3)
     return records.Answers(
       table[:, 0], table[:, 1], table[:, 2].astype(np.uint8)
     )
+
+  def answers_since(self, round: int, seq: int = 0) -> tuple[int, int]:
+    """The highest seq after one, and the points answered since, to `round`."""
+    (row,) = self._query(
+      'SELECT ifnull(max(seq), 0), count(DISTINCT request_id)'
+      ' FROM answers JOIN requests ON id = request_id'
+      " WHERE round <= ? AND seq > ? AND answer != 'skip'",
+      *(round, seq),
+    )
+    return row
 
   def counts(self) -> records.Counts:
     """Counts images, requests and answered requests."""
@@ -232,9 +239,15 @@ class Store:
       [(request, 'label', int(label), annotator, seconds, how)], time
     )
 
-  def record(self, entries: Sequence[records.Entry]) -> None:
-    """Records answers of any kind in one transaction; see `answer`."""
-    self._append([(*entry, _UNSPECIFIED) for entry in entries])
+  def record(
+    self,
+    entries: Sequence[records.Entry],
+    requests: Sequence[records.Request] = (),
+  ) -> None:
+    """Adds requests and answers of any kind, all or none; see `answer`."""
+    self._append(
+      [(*entry, _UNSPECIFIED) for entry in entries], requests=requests
+    )
 
   def count_by_others(self, annotator: str) -> int:
     """Counts standing labels and 'unsure' by others than `annotator`.
@@ -293,11 +306,17 @@ class Store:
     row = (request, answer, None, annotator, seconds, how)
     return self._append([row], time)
 
-  def _append(self, answers: list[tuple], given: float | None = None) -> bool:
+  def _append(
+    self,
+    answers: list[tuple],
+    given: float | None = None,
+    requests: Sequence[records.Request] = (),
+  ) -> bool:
     """Adds rows of request id, answer, label, annotator, seconds and How."""
     now = records.timestamp(clock.time())
     time = now if given is None else min(records.timestamp(given), now)
     with self._transaction() as connection:
+      schema.insert(connection, requests)
       for request, answer, label, annotator, seconds, how in answers:
         if how.key is not None and self.has_key(how.key):
           return False
@@ -335,16 +354,3 @@ class Store:
       given.annotator == annotator for given in self.answers_by_person(request)
     ):
       raise ValueError(f'{annotator} has no answer to undo at {request}')
-
-
-def _insert(
-  connection: sqlite3.Connection, requests: Sequence[records.Request]
-) -> None:
-  connection.executemany(
-    'INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    # SQLite would store NumPy's scalars as bytes.
-    [
-      [x.item() if isinstance(x, np.generic) else x for x in request]
-      for request in requests
-    ],
-  )

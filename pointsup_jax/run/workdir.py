@@ -23,6 +23,11 @@ class Phase:
   checkpoints: pathlib.Path | epath.Path  # written by Orbax
 
   @property
+  def answers(self) -> pathlib.Path:
+    """How many answers stage 3 is trained with, and the last one's seq."""
+    return self.root / 'answers.json'
+
+  @property
   def metrics(self) -> pathlib.Path:
     """JSON lines with step, losses and seconds."""
     return self.root / 'metrics.jsonl'
@@ -200,6 +205,11 @@ class Workdir:
   def annotations(self) -> pathlib.Path:
     """The SQLite store of requests and answers."""
     return self.root / 'acquire' / 'annotations.sqlite'
+
+  @property
+  def earlier(self) -> pathlib.Path:
+    """What earlier runs here left: folders 1, 2, ..., each like a workdir."""
+    return self.root / 'earlier'
 
   @property
   def annotate(self) -> pathlib.Path:

@@ -107,22 +107,47 @@ def test_a_round_knows_what_was_asked_before_it(store):
   later = [request('a', 3, 3, 7, round=2)]
   store.add_image('a', (10, 10), 0.5, later, round=2)
   assert store.asked_before(1) == {}
-  assert store.asked_before(2) == {'a': {2, 5}, 'b': {1}}
-  assert store.asked_before(3) == {'a': {2, 5, 7}, 'b': {1}}
+  assert store.asked_before(2) == {'a': {2: 1, 5: 2}, 'b': {1: 1}}
+  assert store.asked_before(3) == {'a': {2: 1, 5: 2, 7: 1}, 'b': {1: 1}}
   store.answer('a-r9-c9', 1, 'ana')
   store.answer('a-r3-c3', 2, 'ana')
   assert store.answered('a').labels.tolist() == [1, 2]
   assert store.answered('a', 1).labels.tolist() == [1]
 
 
-def test_a_round_is_asked_once(store):
+def test_answers_of_a_moment_stay_those_of_that_moment(three):
+  three.answer('a-r1-c2', 4, 'ana')
+  three.answer('a-r1-c3', 5, 'ben')
+  last, points = three.answers_since(1)
+  assert (last, points) == (2, 2)
+  before = three.answered('a')
+  three.mark('a-r1-c3', 'undo', 'ben')
+  three.answer('a-r1-c2', 6, 'eve')
+  three.mark('b-r0-c0', 'skip', 'eve')
+  assert three.answers_since(1, last)[1] == 2
+  for then, now in zip(three.answered('a', 1, last), before, strict=True):
+    assert then.tolist() == now.tolist()
+  assert three.answered('a').labels.tolist() == [6]
+
+
+def test_a_point_that_was_added_becomes_one_of_the_round_that_asks_it(store):
+  store.add_image('a', (8, 16), [0.5], [])
+  store.ask([request('a', 1, 2, round=0)])
+  store.answer('a-r1-c2', 4, 'ana')
+  assert store.asked_before(2) == {}
+  assert store.answered('a', 1).labels.tolist() == [4]
+  asked = [request('a', 1, 2, score=0.75), request('a', 3, 3)]
+  store.ask(asked)
+  assert store.requests() == asked
+  assert waiting(store) == ['a-r3-c3']
+
+
+def test_requests_are_added_all_or_none(store):
   store.add_image('a', (10, 10), 0.5, [])
-  store.add_round(1, [request('a', 0, 0), request('a', 0, 1)])
-  store.add_round(1, [request('a', 5, 5)])
-  assert [r.id for r in store.requests()] == ['a-r0-c0', 'a-r0-c1']
+  store.ask([request('a', 0, 0), request('a', 0, 1)])
   with pytest.raises(sqlite3.IntegrityError):
-    store.add_round(2, [request(x, 7, 7, round=2) for x in 'ac'])
-  assert len(store.requests()) == 2
+    store.ask([request(x, 7, 7, round=2) for x in 'ac'])
+  assert [r.id for r in store.requests()] == ['a-r0-c0', 'a-r0-c1']
 
 
 def test_the_most_valuable_requests_come_first(store):

@@ -1,6 +1,7 @@
 import json
 
 import launching
+import numpy as np
 import people
 import pytest
 import saying
@@ -8,8 +9,10 @@ from PIL import Image
 
 from configs import streets_active
 from launch import exchange
+from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import image_files
 from pointsup_jax.run import config_file, workdir
 
 SIZE = (96, 192)
@@ -144,6 +147,8 @@ def test_faults_are_listed_and_skipped_only_on_request(run, tmp_path):
     (['--format=cvta', '--export=a'], 2, ['cvta', 'cvat']),
     (['--format=csv', '--export=a', '--limit=0'], 2, ['limit']),
     (['--format=coco', '--import=a'], 2, ['only written']),
+    (['--format=store', '--export=a'], 2, ['--import=OTHER_WORKDIR']),
+    (['--format=store', '--import=none'], 1, ['none is not a run']),
     (['--format=coco', '--export=a'], 1, ['no answered points', 'open']),
     (['--format=csv', '--import=none.csv'], 1, ['none.csv']),
     (['--format=csv', '--export=a', '--images=no'], 1, ['no file for 2']),
@@ -171,8 +176,86 @@ def test_a_folder_that_holds_no_run_is_refused(claimed, tmp_path):
   assert not claimed.annotations.exists()
 
 
+@pytest.fixture
+def other(claimed, tmp_path):
+  """Another run on the same images, where ana answered other points."""
+  folder = workdir.Workdir(tmp_path / 'other')
+  folder.root.mkdir()
+  (folder.root / 'config.json').write_bytes(claimed.config.read_bytes())
+  folder.annotations.parent.mkdir()
+  with store_lib.Store(folder.annotations) as store:
+    people.fill(store, SIZE, NAMES, 6, seed=1)
+    store.answer_many({x.id: 13 for x in store.requests()}, 'ana')
+  return folder
+
+
+@pytest.fixture
+def scored(claimed):
+  """A workdir after acquisition, with pseudo labels and all scores."""
+  claimed.annotations.parent.mkdir()
+  with store_lib.Store(claimed.annotations) as store:
+    for name in NAMES:
+      points = [people.request(name, 0, 0)]
+      store.add_image(name, SIZE, np.arange(128), points)
+      guesses = np.full(SIZE, 5, np.uint8)
+      image_files.write_labels(claimed.pseudo_label(name), guesses)
+  return claimed
+
+
+@pytest.mark.parametrize('format_name', ['store', *people.READABLE])
+def test_answers_of_another_run_come_in_if_the_user_says_so(
+  scored, other, tmp_path, format_name
+):
+  source = other.root
+  if format_name != 'store':
+    source = tmp_path / 'answers'
+    with store_lib.Store(other.annotations) as store:
+      ids = [request.id for request in store.requests()]
+      text = people.export(store, format_name, SIZE, which='all')
+    text = people.answer(text, format_name, dict.fromkeys(ids, 'car'))
+    source.write_text(text)
+
+  def take(**options):
+    exchange.take_in(
+      exchange.asked_by(str(scored.root)), format_name, source, **options
+    )
+
+  assert 'nothing was recorded' in saying.message(take)
+  assert len(requests(scored)) == 2
+  take(add_points=True)
+  assert answered(scored) == 12
+  added = [request for request in requests(scored) if not request.round]
+  assert len(added) == 12
+  for request in added:
+    patch = request.row // 12 * 16 + request.col // 12
+    assert request[4:7] == (patch, patch, 5)
+  take(add_points=True)  # again adds nothing
+  assert answered(scored) == 12
+
+
+def test_points_outside_our_images_are_not_added(scored, tmp_path):
+  path = tmp_path / 'a.csv'
+  ids = ('a-r96-c0', 'a-r0-c192', 'x-r0-c0', 'a-r00-c1', 'a', '../a-r0-c1')
+  path.write_text('id,label\n' + ''.join(f'{x},car\n' for x in ids))
+  asked = exchange.asked_by(str(scored.root))
+  with pytest.raises(errors.UserError, match='6 faults'):
+    exchange.take_in(asked, 'csv', path, add_points=True)
+  assert len(requests(scored)) == 2
+
+
+@pytest.mark.parametrize('add', ['none', 'config.json'])
+def test_what_is_no_other_run_is_said_in_one_line(scored, tmp_path, add):
+  folder = tmp_path / 'none'
+  folder.mkdir()
+  if add != 'none':
+    (folder / add).write_text('{}')
+  asked = exchange.asked_by(str(scored.root))
+  said = saying.message(lambda: exchange.take_in(asked, 'store', folder))
+  assert str(folder) in said
+
+
 def test_it_finds_what_the_stages_wrote(run):
-  store, size, words = exchange.asked_by(str(run.root))
+  store, size, words, _ = exchange.asked_by(str(run.root))
   assert store == run.annotations
   assert size == SIZE
   assert words.classes.names == classes_lib.CITYSCAPES.names

@@ -3,14 +3,14 @@
 import io
 import pathlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import agreement, records
+from pointsup_jax.annotation import agreement, facts, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import verifying
-from pointsup_jax.annotation.exchange.formats import by_name
+from pointsup_jax.annotation.exchange.formats import by_name, exchanged
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import FileAnswer
 from pointsup_jax.hosts import progress, wording
@@ -61,6 +61,7 @@ def import_file(
   words: words_lib.Words,
   annotator: str = '',
   skip_faulty: bool = False,
+  add: Callable[[facts.Pixel], records.Request] | None = None,
 ) -> Imported:
   """Records a file's answers in one transaction; reports notes and faults.
 
@@ -69,13 +70,23 @@ def import_file(
     size: (height, width) that the requests refer to.
     annotator: used where the file names nobody; '': the format's name.
     skip_faulty: record valid answers even if others are faulty.
+    add: makes the request for a pixel that was not asked; None: such answers
+      are faulty.
 
   Raises:
     errors.UserError: the file cannot be read, or answers are faulty; nothing
       was recorded.
   """
   file_answers = read(path, format_name, annotator)
-  verdict = verifying.check(file_answers, store.requests(), size, words)
+  asked = store.requests()
+  added = _added(file_answers, asked, store.sizes(), add) if add else {}
+  verdict = verifying.check(
+    file_answers,
+    [*asked, *added.values()],
+    size,
+    words,
+    any_run=add is not None,
+  )
   faults = [wording.printable(line[:_LINE]) for line in verdict.faults]
   if not file_answers:
     progress.say(f'note: {path} holds no answer to any point')
@@ -94,7 +105,8 @@ def import_file(
     for x in verdict.accepted
     if (x.request, x.label, x.annotator) not in known
   ]
-  store.record(new)
+  used = dict.fromkeys(entry.request for entry in new)
+  store.record(new, [added[point] for point in used if point in added])
   _say_disputes(store, standing, new)
   return Imported(
     recorded=len(new),
@@ -155,6 +167,23 @@ def read(
     return reader(text, annotator or format_name)
   except errors.UserError as error:
     raise errors.UserError(f'{path}: {error}') from error
+
+
+def _added(
+  file_answers: Sequence[FileAnswer],
+  asked: Sequence[records.Request],
+  sizes: Mapping[str, tuple[int, int]],
+  add: Callable[[facts.Pixel], records.Request],
+) -> dict[str, records.Request]:
+  """The requests, by id, for pixels of our images that were not asked."""
+  known = {request.id for request in asked}
+  found = {}
+  for point in sorted({entry.point for entry in file_answers} - known):
+    pixel = exchanged.pixel(point)
+    height, width = sizes.get(pixel[0], (0, 0)) if pixel else (0, 0)
+    if pixel and pixel[1] < height and pixel[2] < width:
+      found[point] = add(pixel)
+  return found
 
 
 def _unzipped(path: pathlib.Path, format_name: str) -> bytes:

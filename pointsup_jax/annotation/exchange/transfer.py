@@ -2,10 +2,11 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import database
+from pointsup_jax.annotation import database, facts, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import crops, exporting, importing
 from pointsup_jax.annotation.exchange.formats import by_name
@@ -19,6 +20,8 @@ class Asked(NamedTuple):
   store: pathlib.Path
   size: tuple[int, int]  # (height, width) that the points refer to
   words: words_lib.Words
+  # Makes the request for a pixel that was not asked.
+  add: Callable[[store_lib.Store], Callable[[facts.Pixel], records.Request]]
 
 
 def send(
@@ -85,10 +88,12 @@ def receive(
   *,
   annotator: str = '',
   skip_faulty: bool = False,
+  add_points: bool = False,
 ) -> None:
   """Records a file's answers and reports how many points are still open.
 
   See `importing.import_file` for `format_name`, `annotator`, `skip_faulty`.
+  With `add_points`, answers to points that were not asked are recorded too.
 
   Raises:
     errors.UserError: answers are faulty; nothing was recorded.
@@ -105,11 +110,43 @@ def receive(
       words=asked.words,
       annotator=annotator,
       skip_faulty=skip_faulty,
+      add=asked.add(store) if add_points else None,
     )
     counts = store.counts()
   progress.say(
     f'{done.recorded} answers recorded ({done.known} were known, {done.moved} '
     f'points moved, {done.faulty} faults skipped, {done.untouched} points of '
     f'the file untouched); {counts.requests - counts.answered} of '
+    f'{counts.requests} points are still open'
+  )
+
+
+def receive_facts(
+  asked: Asked,
+  found: Sequence[facts.Fact],
+  *,
+  skip_faulty: bool = False,
+  add_points: bool = False,
+) -> None:
+  """Records answers of another run, as `receive` does those of a file."""
+  with (
+    database.sole_writer(asked.store),
+    store_lib.Store(asked.store) as store,
+  ):
+    judged = facts.judge(store, found, asked.add(store) if add_points else None)
+    faults = facts.refusals(judged)
+    for line in faults:
+      progress.say(f'{"skipped" if skip_faulty else "faulty"}: {line}')
+    if faults and not skip_faulty:
+      raise errors.UserError(
+        f'{faults[0]}; nothing was recorded; record the others with '
+        '--skip_faulty'
+      )
+    facts.record(store, judged)
+    counts = store.counts()
+  progress.say(
+    f'{len(judged.new)} answers recorded, {len(judged.points)} points added '
+    f'({judged.known} were known, {judged.otherwise} differ from what the same '
+    f'person said here, which stands); {counts.requests - counts.answered} of '
     f'{counts.requests} points are still open'
   )

@@ -26,15 +26,18 @@ def check(
   requests: Sequence[records.Request],
   size: tuple[int, int],
   words: words_lib.Words,
+  *,
+  any_run: bool = False,
 ) -> Verdict:
   """Matches answers with requests by point id alone.
 
   Of identical answers that an annotator repeats, one is used. If the answers to
   a point differ, none is. `requests` are all of the store; `size` is the
-  (height, width) that they refer to.
+  (height, width) that they refer to. With `any_run`, answers to the requests of
+  other runs are used too, if those were of images of the same size.
   """
   asked = {request.id: request for request in requests}
-  ours, faults = _of_these_requests(file_answers, requests, size)
+  ours, faults = _of_these_requests(file_answers, requests, size, any_run)
   usable: dict[str, list[Given]] = collections.defaultdict(list)
   notes, untouched = [], 0
   for entry in ours:
@@ -72,24 +75,30 @@ def _of_these_requests(
   file_answers: Sequence[FileAnswer],
   requests: Sequence[records.Request],
   size: tuple[int, int],
+  any_run: bool,
 ) -> tuple[list[FileAnswer], list[str]]:
   """Drops answers to requests of other stores, with a fault per store."""
   rounds = {request.round for request in requests}
-  ours: set[str | None] = {
-    exchanged.digest(requests, size, last) for last in rounds
-  }
-  ours.add(None)  # the file does not say
+  ours = {exchanged.digest(requests, size, last) for last in rounds}
   mine = exchanged.digest(requests, size)
-  others: dict[str | None, list[FileAnswer]] = collections.defaultdict(list)
+  others: dict[str, list[FileAnswer]] = collections.defaultdict(list)
+  kept = []
   for entry in file_answers:
-    if entry.digest not in ours:
-      others[entry.digest].append(entry)
+    digest = entry.digest
+    if (
+      digest is None  # the file does not say
+      or digest in ours
+      or (any_run and exchanged.of_size(digest, size))
+    ):
+      kept.append(entry)
+    else:
+      others[digest].append(entry)
   faults = [
     f'{entries[0].where} and on: {len(entries)} points of the requests '
     f'{digest}, which are not those of this workdir ({mine})'
     for digest, entries in others.items()
   ]
-  return [entry for entry in file_answers if entry.digest in ours], faults
+  return kept, faults
 
 
 def _unusable(entry: FileAnswer, asked: dict[str, records.Request]) -> str:
@@ -99,7 +108,7 @@ def _unusable(entry: FileAnswer, asked: dict[str, records.Request]) -> str:
   if entry.point in asked:
     return ''
   if exchanged.is_point_id(entry.point):
-    return 'was never asked'
+    return 'was never asked (launch.exchange --add_points adds it)'
   return 'was added by hand, it has not the id of a point that was asked'
 
 

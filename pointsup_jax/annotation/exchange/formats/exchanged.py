@@ -11,7 +11,7 @@ from pointsup_jax.annotation.exchange.formats import pixels
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 
 # Matches `records.request_id`, but not the ids that other tools add.
-_POINT_ID = re.compile(r'.+-r\d+-c\d+', re.DOTALL)
+_POINT_ID = re.compile(r'(.+)-r([0-9]{1,9})-c([0-9]{1,9})', re.DOTALL)
 
 
 class Point(NamedTuple):
@@ -87,18 +87,34 @@ def is_point_id(name: str) -> bool:
   return _POINT_ID.fullmatch(name) is not None
 
 
+def pixel(point: str) -> tuple[str, int, int] | None:
+  """Returns image, row and column of a point's id; None if it is none."""
+  found = _POINT_ID.fullmatch(point)
+  if not found:
+    return None
+  place = found[1], int(found[2]), int(found[3])
+  # A pixel has one id, without leading zeros.
+  return place if records.request_id(*place) == point else None
+
+
 def digest(
   requests: Sequence[records.Request],
   size: tuple[int, int],
   last_round: int | None = None,
 ) -> str:
-  """Identifies a store's requests: the last round and a hash.
+  """Identifies a store's requests: the last round, size and a hash.
 
   `size` is the (height, width) that they refer to. With `last_round`, later
-  rounds are ignored, so that exports made before them still match.
+  rounds are ignored, so that exports made before them still match; so are
+  points that no round asked for.
   """
   if last_round is None:
     last_round = max((request.round for request in requests), default=0)
-  ids = sorted(r.id for r in requests if r.round <= last_round)
-  content = '\n'.join([f'{size[0]}x{size[1]}', *ids])
-  return f'{last_round}-{hashlib.sha256(content.encode()).hexdigest()[:16]}'
+  ids = sorted(r.id for r in requests if 0 < r.round <= last_round)
+  hashed = hashlib.sha256('\n'.join(ids).encode()).hexdigest()[:16]
+  return f'{last_round}-{size[0]}x{size[1]}-{hashed}'
+
+
+def of_size(digest: str, size: tuple[int, int]) -> bool:
+  """Whether a digest is of requests at a size, of any store."""
+  return digest.split('-')[1:2] == [f'{size[0]}x{size[1]}']
