@@ -22,7 +22,9 @@ _DRY_RUN = flags.DEFINE_bool(
   'dry_run', False, 'Only say what would be done; write nothing.'
 )
 _OVERWRITE = flags.DEFINE_bool(
-  'overwrite', False, 'Delete what the workdir holds and start anew.'
+  'overwrite',
+  False,
+  'Delete what the workdir holds, but not what people answered; start anew.',
 )
 _DISCARD_ANSWERS = flags.DEFINE_bool(
   'discard_answers',

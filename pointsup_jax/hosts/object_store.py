@@ -126,13 +126,19 @@ class Mirror:
         self._store.rm(self._urls(gone))
     self._pushed = here
 
-  def clear(self) -> None:
-    """Deletes the folder in the store, with its checkpoints."""
-    mark = f'{self._root}/{self._mark}'
+  def clear(self, but: str) -> None:
+    """Deletes all but one folder in the store, with its checkpoints.
+
+    If that folder is there, the mark stays too: it identifies the rest.
+    """
+    mark, stays = (f'{self._root}/{name}' for name in (self._mark, but))
     with self._reported():
       there = self._store.find(self._root)
-      for urls in ([url for url in there if url != mark], [mark]):
-        if not set(urls).isdisjoint(there):
+      gone = [url for url in there if not url.startswith(f'{stays}/')]
+      rest = [url for url in gone if url != mark]
+      marks = [mark] if mark in gone and len(gone) == len(there) else []
+      for urls in (rest, marks):
+        if urls:
           self._store.rm(urls)
     self._pushed = {}
 

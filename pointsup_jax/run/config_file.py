@@ -1,9 +1,8 @@
-"""config.json, which ties a workdir to a config; locking and deleting runs."""
+"""config.json, which ties a workdir to a config; locking runs."""
 
 import contextlib
 import dataclasses
 import json
-import shutil
 from collections.abc import Iterator
 from typing import Any, TypedDict
 
@@ -11,7 +10,7 @@ import ml_collections
 import msgspec
 
 from pointsup_jax import command, errors
-from pointsup_jax.annotation import database, oracle, schema
+from pointsup_jax.annotation import oracle, schema
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import (
@@ -61,6 +60,8 @@ _DECIDES: dict[str, str | None] = {
   # Only affects runs that would otherwise fail.
   'train.on_nan': None,
 }
+# May grow once stage 2 has asked: what is more is asked then.
+GROWING = ('acquire.k', 'acquire.n', 'acquire.budget', 'acquire.rounds')
 
 
 class _Recorded(TypedDict):
@@ -81,7 +82,7 @@ def locked(workdir: workdir_lib.Workdir) -> Iterator[None]:
   if not processes.is_first():
     yield
     return
-  _refuse_others(workdir)
+  refuse_others(workdir)
   if workdir.mirror:
     progress.say(
       f'{workdir} cannot be locked: take care that no other command works there'
@@ -128,8 +129,9 @@ def require_same(
 ) -> dict[str, object]:
   """Returns the fields and classes for config.json, if the workdir fits them.
 
-  A field may change until the first stage that depends on it has started; else
-  raises errors.UsageError, as for a non-empty folder without a run.
+  A field may change until the first stage that depends on it has started, and
+  those of `GROWING` may grow after it; else raises errors.UsageError, as for a
+  non-empty folder without a run.
   """
   # The classes' file may change under the same path.
   fields = command.flatten(config) | {
@@ -142,7 +144,9 @@ def require_same(
     changed = [
       name
       for name in sorted(known.keys() | fields.keys())
-      if known.get(name) != fields.get(name) and _too_late(workdir, name)
+      if known.get(name) != fields.get(name)
+      and _too_late(workdir, name)
+      and name not in grown(known, fields)
     ]
     if changed:
       differences = '; '.join(
@@ -154,7 +158,7 @@ def require_same(
         f'{_way_out(workdir, changed)}'
       )
   else:
-    _refuse_others(workdir)
+    refuse_others(workdir)
   return fields
 
 
@@ -166,12 +170,32 @@ def _way_out(workdir: workdir_lib.Workdir, changed: list[str]) -> str:
       'another --workdir'
     )
   answers = answers_of_people(workdir)
-  if answers:
+  keeping = (
+    f', which starts anew and keeps the {answers} answers that people gave'
+    if answers
+    else ''
+  )
+  if not set(changed).isdisjoint(GROWING):
+    fields = ', '.join(GROWING)
     return (
-      f'Choose another --workdir: this one holds {answers} answers that people '
-      'gave'
+      f'Once stage 2 has asked, {fields} may only grow, and a budget must stay '
+      f'one. Choose another --workdir, or --overwrite{keeping}'
     )
-  return 'Choose another --workdir, or --overwrite'
+  return f'Choose another --workdir, or --overwrite{keeping}'
+
+
+def grown(known: dict[str, Any], fields: dict[str, Any]) -> list[str]:
+  """The fields of `GROWING` that ask for more; none if one asks for less."""
+  if bool(known.get('acquire.budget')) != bool(fields.get('acquire.budget')):
+    return []
+  found = []
+  for name in GROWING:
+    old, new = known.get(name), fields.get(name)
+    if type(old) is not int or type(new) is not int or new < old:
+      return []
+    if new > old:
+      found.append(name)
+  return found
 
 
 def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
@@ -197,42 +221,6 @@ def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
   return fields
 
 
-def clear(
-  workdir: workdir_lib.Workdir, *, discard_answers: bool = False
-) -> None:
-  """Deletes the contents of a run's folder, in the object store too.
-
-  Raises:
-    errors.UsageError: it holds no run, or people's answers and not
-      `discard_answers`.
-    errors.UserError: people are labelling its points.
-  """
-  if not workdir.root.exists():
-    return
-  _refuse_others(workdir)
-  with contextlib.ExitStack() as held:
-    if workdir.annotations.exists():
-      held.enter_context(database.sole_writer(workdir.annotations))
-      _give_up_answers(workdir, discard_answers)
-    # Keep the lock, which is held. The config goes last, so that an interrupted
-    # deletion can be repeated.
-    paths = [
-      path
-      for path in sorted(workdir.root.iterdir())
-      if path not in (workdir.lock, workdir.config)
-    ]
-    paths += [workdir.config] if workdir.config.exists() else []
-    names = ', '.join(path.name for path in paths)
-    progress.say(f'--overwrite: deletes {workdir} ({names})')
-    for path in paths:
-      if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-      else:
-        path.unlink()
-    if workdir.mirror:
-      workdir.mirror.clear()
-
-
 def answers_of_people(workdir: workdir_lib.Workdir) -> int:
   """Counts people's answers; errors.UserError if the store cannot be read."""
   if not workdir.annotations.exists():
@@ -243,32 +231,10 @@ def answers_of_people(workdir: workdir_lib.Workdir) -> int:
     return store.count_by_others(oracle.NAME)
 
 
-def _give_up_answers(
-  workdir: workdir_lib.Workdir, discard_answers: bool
-) -> None:
-  try:
-    answers = answers_of_people(workdir)
-  except errors.UserError:
-    if not discard_answers:
-      raise
-    progress.say(
-      f'--discard_answers: deletes {workdir.kept(workdir.annotations)}, which '
-      'cannot be read'
-    )
-    return
-  if not answers:
-    return
-  if not discard_answers:
-    raise errors.UsageError(
-      f'{workdir} holds {answers} answers that people gave, which --overwrite '
-      'would delete; choose another --workdir, or add --discard_answers'
-    )
-  progress.say(f'--discard_answers: deletes {answers} answers of people')
-
-
-def _refuse_others(workdir: workdir_lib.Workdir) -> None:
-  # Left behind by an interrupted start.
-  ours = (workdir.lock, atomic_files.part_of(workdir.config))
+def refuse_others(workdir: workdir_lib.Workdir) -> None:
+  """Raises errors.UsageError for a non-empty folder without a run."""
+  # Left behind by an interrupted start or by --overwrite.
+  ours = (workdir.lock, atomic_files.part_of(workdir.config), workdir.earlier)
   if not workdir.root.exists():
     return
   others = [path for path in workdir.root.iterdir() if path not in ours]

@@ -36,7 +36,7 @@ def show(
 
   Raises errors.UserError if the command would fail before it starts.
   """
-  config_file.require_same(run.workdir, run.config, run.classes)
+  fields = config_file.require_same(run.workdir, run.config, run.classes)
   runs = [(stage, dataclasses.replace(run, workdir=at)) for stage, at in steps]
   waiting.require_before(runs[0][1], runs[0][0])
   todo = [stage for stage, here in runs if not _is_done(here, stage)]
@@ -44,6 +44,12 @@ def show(
   for stage in todo:
     recorded_data.look(run, stage)
   progress.show(f'{run.workdir}: a dry run, nothing is written')
+  if run.workdir.config.exists():
+    known = config_file.recorded(run.workdir)
+    for name in config_file.grown(known, fields):
+      progress.show(
+        f'{name} grows from {known[name]}: more is asked than said below'
+      )
   for line in trained_models.lost(run.workdir, run.config).values():
     progress.show(f'note: {line}')
   for note in config_check.notes(run.config):

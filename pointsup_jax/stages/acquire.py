@@ -16,7 +16,7 @@ from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import inference
 from pointsup_jax.hosts import processes, progress
 from pointsup_jax.models import deeplab
-from pointsup_jax.run import batches, config_check, drawn_points
+from pointsup_jax.run import batches, carrying, config_check, drawn_points
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.types import Array, Variables
 
@@ -42,8 +42,8 @@ def ask(run: run_lib.Run) -> None:
     step = score_images(run, source, store)
     if store is None:
       return
-    if run.config.acquire.budget:
-      ask_within_budget(run, source, store, step)
+    ask_for_rest(run, source, store, step)
+    carrying.take_in_earlier(run, store)
     counts = store.counts()
   which = f', round {run.workdir.round}' if run.workdir.rounds > 1 else ''
   progress.say(
@@ -68,7 +68,7 @@ def score_images(
       find_points,
       segmenter=run.segmenter(),
       seed=run.seed('points'),
-      **settings(run),
+      **settings(run, asked),
     ),
   )
   todo = np.flatnonzero(~done).tolist()
@@ -109,18 +109,21 @@ def known(
   if store is not None:
     finished = store.images(round)
     done[:] = [name in finished for name in names]
-  asked = drawn_points.asked_before(run, store, names, round)
+  asked = drawn_points.asked_before(run, store, names, round) > 0
   return (
     processes.from_first(done, 'what was asked before'),
     processes.from_first(asked, 'what was asked before'),
   )
 
 
-def settings(run: run_lib.Run) -> dict:
-  """Arguments of `points_of_logits` from config; k is 0 with a budget."""
-  acquire, workdir = run.config.acquire, run.workdir
+def settings(run: run_lib.Run, asked: np.ndarray) -> dict:
+  """Arguments of `points_of_logits` from config; k is 0 with a budget.
+
+  `asked` are the patches of earlier rounds, [N, P] bool.
+  """
+  acquire = run.config.acquire
   rows, cols = acquire.grid
-  k = budget.share(acquire.k, workdir.round, workdir.rounds)
+  k = patches_wanted(run, asked)
   return {
     'strategy': acquire.strategy,
     'score': acquire.score,
@@ -235,32 +238,101 @@ def requests_of(
   ]
 
 
-def ask_within_budget(
+def patches_wanted(run: run_lib.Run, asked: np.ndarray) -> int:
+  """Patches of each image in this round; `asked` are those before it."""
+  spent = int(asked.sum(axis=1).max(initial=0))
+  return budget.share(
+    run.config.acquire.k, run.workdir.round, run.workdir.rounds, spent
+  )
+
+
+def ask_for_rest(
   run: run_lib.Run, source: sources.Source, store: store_lib.Store, step: int
 ) -> None:
-  """Requests the best patches over all images, once all are scored."""
-  acquire, round = run.config.acquire, run.workdir.round
-  count = budget.share(acquire.budget // acquire.n, round, run.workdir.rounds)
+  """Requests what this round lacks, once all images are scored.
+
+  That is all of a budget, and what config.acquire has grown by since.
+  """
+  names, round = source.names, run.workdir.round
+  before = drawn_points.asked_before(run, store, names, round)
+  asked = drawn_points.asked_before(run, store, names, round + 1)
   scored = store.patch_scores(round)
-  patch_scores = np.stack([scored[name] for name in source.names])
-  asked = drawn_points.asked_before(run, store, source.names, round)
-  ids = selection.image_ids(source.names)
-  ranks = selection.ranking(
-    acquire.strategy, patch_scores, run.seed('points'), ids
-  )
-  chosen = np.asarray(selection.select_among_all(ranks, asked, count))
-  drawn = drawn_points.draw_all(run, source.names)
+  patch_scores = np.stack([scored[name] for name in names])
+  chosen = choose_rest(run, patch_scores, before, asked, names)
+  n = run.config.acquire.n
+  short = np.zeros((0, 2), int)
+  if not run.config.acquire.budget:  # which new patches alone use up
+    short = np.argwhere((asked > 0) & (asked < n))
+  places = np.concatenate([chosen, short])
+  if not len(places):
+    return
+  drawn = drawn_points.draw_all(run, names)
   requests = []
-  for i in np.unique(chosen[:, 0]):
-    name = source.names[i]
+  for i in np.unique(places[:, 0]):
+    name = names[i]
     found = Found(
       pseudo_labels=image_files.read_labels(
         run.workdir.pseudo_label(name), run.config.data.target.size
       ),
       scores=patch_scores[i],
-      patches=chosen[chosen[:, 0] == i, 1],
+      patches=places[places[:, 0] == i, 1],
       points=drawn[i],
     )
+    known = {request.id for request in store.requests(name) if request.round}
     for patch in found.patches:
-      requests += requests_of(run, name, int(patch), found, step)
-  store.add_round(round, requests)
+      new = [
+        request
+        for request in requests_of(run, name, int(patch), found, step)
+        if request.id not in known
+      ]
+      if asked[i, patch]:  # its points are sorted: take any of them
+        seed = (run.seed('points'), *selection.image_ids([name]), patch)
+        np.random.default_rng(seed).shuffle(new)
+      requests += new[: n - asked[i, patch]]
+  store.ask(requests)
+
+
+def choose_rest(
+  run: run_lib.Run,
+  patch_scores: np.ndarray,
+  before: np.ndarray,
+  asked: np.ndarray,
+  names: Sequence[str],
+) -> np.ndarray:
+  """Chooses patches that this round still lacks: [M, 2], image and patch.
+
+  Args:
+    run: the run.
+    patch_scores: [N, P].
+    before: [N, P], points requested in each patch by earlier rounds.
+    asked: [N, P], the same including this round.
+    names: of the N images.
+  """
+  acquire, workdir = run.config.acquire, run.workdir
+  if acquire.strategy not in ('active', 'random'):
+    return np.zeros((0, 2), int)  # all patches or none were asked at once
+  ranks = selection.ranking(
+    acquire.strategy,
+    patch_scores,
+    run.seed('points'),
+    selection.image_ids(names),
+  )
+  if acquire.budget:
+    left = max(0, acquire.budget - int(before.sum())) // acquire.n
+    count = budget.share(left, 1, workdir.rounds - workdir.round + 1)
+    count -= int(asked.sum() - before.sum()) // acquire.n
+    return np.asarray(
+      selection.select_among_all(ranks, asked > 0, max(0, count))
+    )
+  wanted = patches_wanted(run, before > 0)
+  lacking = wanted - ((asked > 0) & (before == 0)).sum(axis=1)
+  most = max(0, int(lacking.max(initial=0)))
+  best = np.asarray(selection.select('active', ranks, asked > 0, most))
+  return np.array(
+    [
+      (i, patch)
+      for i, count in enumerate(lacking)
+      for patch in best[i, : max(0, count)]
+    ],
+    int,
+  ).reshape(-1, 2)

@@ -9,8 +9,8 @@ from pointsup_jax.acquisition import targets
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.hosts import processes, progress
+from pointsup_jax.run import answers_used, drawn_points, held_back
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import drawn_points, held_back
 from pointsup_jax.stages import phase
 from pointsup_jax.training import step
 from pointsup_jax.types import Example
@@ -77,8 +77,9 @@ def read_answers(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Reads requests and answers up to this round, broadcast to all processes.
 
-  Later rounds are left out because a round may be trained again, and answers
-  held back (config.adapt.holdout) because the models are scored on them.
+  Later rounds are left out because a round may be trained again, answers given
+  since the phase began because it may have been stopped, and answers held back
+  (config.adapt.holdout) because the models are scored on them.
 
   Returns:
     The requested patches, [N, P] bool, and the answers, [A, 4] int32: image
@@ -96,9 +97,11 @@ def read_answers(
         (point.image, point.row, point.col)
         for point in held_back.requests(run, store)
       }
+      used = answers_used.of(run.workdir.adapt)
+      last = used.last if used else store.answers_since(round)[0]
       found = []
       for i, name in enumerate(names):
-        labelled = store.answered(name, round)
+        labelled = store.answered(name, round, last)
         number = np.full(len(labelled.labels), i)
         found.append(np.stack([number, *labelled], axis=1))
     answers = np.concatenate(found).astype(np.int32)
@@ -109,7 +112,10 @@ def read_answers(
         'held back from training, to score on'
       )
       answers = answers[np.array(kept, bool)]
+    if used is None:
+      used = answers_used.Used(last, len(answers))
+      answers_used.remember(run.workdir.adapt, used)
   return (
-    processes.from_first(asked, 'the answers'),
+    processes.from_first(asked > 0, 'the answers'),
     processes.from_first(answers, 'the answers'),
   )

@@ -10,8 +10,8 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.annotation.exchange.formats import words
 from pointsup_jax.hosts import object_store, progress, stopping
+from pointsup_jax.run import answers_used, waiting
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import trained_models, waiting
 
 
 def collect(run: run_lib.Run) -> None:
@@ -26,15 +26,8 @@ def collect(run: run_lib.Run) -> None:
   if waiting.require(run) or not waiting.from_people(run):
     return
   progress.say('annotation: all points are answered')
-  adapt, kept = run.workdir.adapt, run.workdir.kept
-  if trained_models.is_trained(adapt):
-    done = run.workdir.done('adapt')
-    left = [kept(path) for path in (adapt.skipped, done) if path.exists()]
-    progress.say(
-      'stage 3 has started with fewer labels; delete '
-      f'{" and ".join(map(str, [adapt.checkpoints, *left]))} to train it with '
-      'all of them'
-    )
+  if run.asked == 'annotate':
+    answers_used.say_newer(run)
 
 
 def record(run: run_lib.Run) -> None:

@@ -10,9 +10,12 @@ import ml_collections
 from pointsup_jax import command, errors
 from pointsup_jax.hosts import devices, processes, progress, stopping
 from pointsup_jax.run import (
+  answers_used,
   config_check,
   config_file,
+  extending,
   history,
+  overwriting,
   recorded_data,
   trained_models,
   waiting,
@@ -52,7 +55,8 @@ def run_stages(
     workdir: of the run.
     stage: a name of `STAGES`, or 'all'.
     dry_run: only print what would be done; write nothing.
-    overwrite: delete the workdir's contents and start anew.
+    overwrite: delete the workdir's contents, but not people's answers, and
+      start anew.
     discard_answers: let `overwrite` delete people's answers too.
   """
   config_check.check(config)
@@ -70,7 +74,8 @@ def run_stages(
 
   def claim() -> None:
     if overwrite:
-      config_file.clear(workdir, discard_answers=discard_answers)
+      overwriting.clear(workdir, discard_answers=discard_answers)
+    extending.open_again(workdir, config, run.classes)
     config_file.claim(workdir, config, run.classes, used)
 
   stopping.check()  # before it takes the lock from who comes after it
@@ -129,6 +134,11 @@ def run_stage(stage: str, run: run_lib.Run, lock: contextlib.ExitStack) -> None:
       f'adapt.allow_partial: {left} labels are missing; stage 3 leaves those '
       'points out'
     )
+  # A later round has learned from what came after an earlier one.
+  if stage == 'adapt' and (
+    workdir.round == workdir.rounds or not workdir.done(stage).exists()
+  ):
+    answers_used.say_newer(run)
   if processes.by_first(workdir.done(stage).exists, f'whether {stage} is done'):
     which = f', round {workdir.round}' if stage in workdir_lib.REPEATED else ''
     progress.say(f'{stage}{which if workdir.rounds > 1 else ""}: done before')

@@ -156,13 +156,22 @@ def test_clear_deletes_the_run_alone_and_the_mark_last(bucket):
   first, left = mirror(), []
   deletes = bucket.delete
   bucket.delete = lambda name: (left.append(name), deletes(name))[1]
-  first.clear()
+  first.clear(but='earlier')
   assert set(bucket.objects) == {'runs/ab/config.json'}
   assert left[-1] == f'{FOLDER}/config.json'
   (first.local / 'z').unlink()
   write(first.local, {'config.json': '{"new": 1}'})
   first.push()
   assert bucket.names(FOLDER) == {'config.json'}
+
+
+def test_clear_leaves_one_folder_and_the_mark_that_identifies_it(bucket):
+  kept = {'config.json', 'earlier/1/config.json'}
+  for name in (*kept, 'uda/checkpoints/2/big'):
+    bucket.put(f'{FOLDER}/{name}', b'{}', None)
+  mirror().clear(but='earlier')
+  assert bucket.names(FOLDER) == kept
+  assert mirror().local.name == 'a'
 
 
 def test_the_copy_goes_with_its_owner(bucket):

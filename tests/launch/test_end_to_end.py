@@ -159,8 +159,8 @@ def test_another_config_is_refused_with_the_fields_that_differ(finished):
 def test_later_unstarted_stages_may_still_change(tmp_path):
   args = tiny(tmp_path / 'run')
   succeed(*args, '--stage=uda')
-  succeed(*args, '--config.acquire.k=3')
-  assert_refused(launch(*args), 2, 'acquire.k was 3, now 10')
+  succeed(*args, '--config.acquire.k=11')
+  assert_refused(launch(*args), 2, 'acquire.k was 11, now 10', 'only grow')
 
 
 def test_overwrite_starts_anew_and_says_so(tmp_path):

@@ -95,12 +95,26 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   answer_all(workdir)
   done = succeed(*args)
   assert 'all points are answered' in done.stderr
-  assert 'started with fewer labels' in done.stderr
+  assert 'began with 170 answers; 30 points were answered' in done.stderr
   assert (workdir / 'annotate' / 'DONE').exists()
   answered = 'SELECT count(*), max(label), max(annotator) FROM points'
   assert query(workdir, answered) == [(200, 3, 'csv')]
   config = json.loads((workdir / 'config.json').read_text())['config']
   assert config['annotate.oracle'] == 'human'
+
+  # More points are asked beside the old ones.
+  more = (*args, '--config.acquire.k=11')
+  done = launch(*more)
+  assert_refused(done, 3, '20 of 220 labels')
+  assert 'all answers stay' in done.stderr
+  assert (workdir / 'earlier/1/adapt/checkpoints').is_dir()
+  # The same model asks the same points again.
+  done = launch(*more, '--config.adapt.steps=2', '--overwrite')
+  assert_refused(done, 3, '20 of 220 labels')
+  assert '200 answers of people carried over' in done.stderr
+  answer_all(workdir)
+  succeed(*more, '--config.adapt.steps=2')
+  assert query(workdir, answered) == [(220, 3, 'ana')]
 
 
 def test_other_machines_are_refused_before_anything_starts(tmp_path):

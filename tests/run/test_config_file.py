@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import pathlib
 import shutil
 
 import people
@@ -15,7 +16,7 @@ from pointsup_jax.annotation import database, oracle, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import atomic_files
-from pointsup_jax.run import config_file, workdir
+from pointsup_jax.run import carrying, config_file, overwriting, workdir
 
 
 def claim(folder, config, classes=classes_lib.CITYSCAPES):
@@ -27,7 +28,7 @@ def refusal(folder, **fields):
 
 
 def refused_clear(folder):
-  return saying.message(lambda: config_file.clear(folder))
+  return saying.message(lambda: overwriting.clear(folder))
 
 
 @pytest.fixture
@@ -125,13 +126,13 @@ def test_a_damaged_config_file_is_said_so(claimed):
 
 def test_clear_deletes_a_run_and_nothing_else(claimed, tmp_path, capsys):
   start(claimed, 'uda')
-  config_file.clear(claimed)
+  overwriting.clear(claimed)
   assert not any(claimed.root.iterdir())
   assert 'uda' in capsys.readouterr().err
   thesis = tmp_path / 'thesis.tex'
   thesis.write_text('years of work')
   with pytest.raises(errors.UsageError):
-    config_file.clear(workdir.Workdir(tmp_path))
+    overwriting.clear(workdir.Workdir(tmp_path))
   assert thesis.exists()
 
 
@@ -148,7 +149,7 @@ def test_a_start_or_a_deletion_that_was_killed_is_no_obstacle(tmp_path):
   atomic_files.part_of(folder.config).write_text('{')
   claim(folder, changed())
   start(folder, 'uda')
-  config_file.clear(folder)
+  overwriting.clear(folder)
   assert not refusal(folder)
 
 
@@ -176,9 +177,9 @@ def test_a_lock_alone_does_not_make_a_folder_somebody_elses(tmp_path):
   folder = workdir.Workdir(tmp_path / 'run')
   enter(config_file.locked(folder))
   with config_file.locked(folder):
-    config_file.clear(folder)
+    overwriting.clear(folder)
     claim(folder, changed())
-    config_file.clear(folder)
+    overwriting.clear(folder)
     assert [path.name for path in folder.root.iterdir()] == ['run.lock']
 
 
@@ -188,7 +189,7 @@ def test_a_run_whose_points_are_being_labelled_is_not_deleted(claimed):
   with database.taking_answers(claimed.annotations):
     assert 'stop it first' in refused_clear(claimed)
   assert claimed.started('annotate')
-  config_file.clear(claimed)
+  overwriting.clear(claimed)
   assert not claimed.started('annotate')
 
 
@@ -200,34 +201,77 @@ def ask(run: workdir.Workdir, annotator: str = oracle.NAME) -> None:
     store.answer_many({x.id: 1 for x in store.unanswered()[:4]}, annotator)
 
 
-def test_answers_of_people_are_not_deleted_unasked(claimed, capsys):
+def test_answers_of_people_are_kept_unless_they_are_discarded(claimed, capsys):
   ask(claimed, 'ana')
-  before = claimed.annotations.read_bytes()
-  text = refused_clear(claimed)
-  for words in ('4 answers that people gave', '--discard_answers'):
-    assert words in text
-  assert claimed.annotations.read_bytes() == before
-  config_file.clear(claimed, discard_answers=True)
-  assert not claimed.annotations.exists()
-  assert '4 answers of people' in capsys.readouterr().err
+  with store_lib.Store(claimed.annotations) as store:
+    before = store.answers_by_person()
+  overwriting.clear(claimed)
+  assert '4 answers that people gave are kept' in capsys.readouterr().err
+  assert [path.name for path in claimed.root.iterdir()] == ['earlier']
+  kept = workdir.Workdir(claimed.earlier / '1')
+  with store_lib.Store(kept.annotations) as store:
+    assert store.answers_by_person() == before
+  claim(claimed, changed(seed=1))  # the folder is free
+  ask(claimed, 'ben')
+  overwriting.clear(claimed, discard_answers=True)
+  assert not any(claimed.root.iterdir())
+  said = capsys.readouterr().err
+  assert said.count('4 answers of people in') == 2
+
+
+def test_a_deletion_killed_at_any_moment_has_the_answers_whole(
+  claimed, monkeypatch
+):
+  """Each operation on the file system is the last one in turn."""
+  operations = ('mkdir', 'rename', 'unlink')
+  ask(claimed, 'ana')
+  start(claimed, 'uda')
+  for last in range(20):
+    left = iter(range(last))
+
+    def dying(real, left=left):
+      def call(*args, **options):
+        if next(left, None) is None:
+          raise KeyboardInterrupt
+        return real(*args, **options)
+
+      return call
+
+    with monkeypatch.context() as patch:
+      for name in operations:
+        real = getattr(pathlib.Path, name)
+        patch.setattr(pathlib.Path, name, dying(real))
+      patch.setattr(shutil, 'rmtree', dying(shutil.rmtree))
+      try:
+        overwriting.clear(claimed)
+        done = True
+      except KeyboardInterrupt:
+        done = False
+    stores = [claimed, *carrying.earlier(claimed)]
+    assert any(config_file.answers_of_people(x) == 4 for x in stores)
+    if done:
+      break
+  assert last > 4
+  assert not claimed.config.exists()
 
 
 def test_simulated_answers_may_be_deleted_but_not_those_of_a_namesake(claimed):
   ask(claimed)
-  config_file.clear(claimed)
+  overwriting.clear(claimed)
   claim(claimed, changed())
   ask(claimed)
   with store_lib.Store(claimed.annotations) as store:
     how = records.How(mode='blind')
     store.answer(store.unanswered()[0].id, 2, oracle.NAME, how=how)
-  assert '1 answers that people gave' in refused_clear(claimed)
+  overwriting.clear(claimed)
+  assert config_file.answers_of_people(*carrying.earlier(claimed)) == 1
 
 
 def test_a_store_that_cannot_be_read_is_not_deleted_unasked(claimed, capsys):
   claimed.annotations.parent.mkdir()
   claimed.annotations.write_text('no database')
   assert 'annotations.sqlite' in refused_clear(claimed)
-  config_file.clear(claimed, discard_answers=True)
+  overwriting.clear(claimed, discard_answers=True)
   assert 'cannot be read' in capsys.readouterr().err
   assert not claimed.annotations.exists()
 
@@ -242,5 +286,4 @@ def test_a_changed_field_of_stage_3_alone_keeps_the_answers(claimed):
   shutil.rmtree(claimed.root / 'adapt')
   claim(claimed, changed(adapt__steps=7))
   text = refusal(claimed, adapt__steps=7, seed=1)
-  assert '4 answers that people gave' in text
-  assert '--overwrite' not in text
+  assert '--overwrite, which starts anew and keeps the 4 answers' in text
