@@ -13,19 +13,20 @@ class Clicks(NamedTuple):
   """Counts of the requested points and their current answers."""
 
   images: int  # with points
-  asked: np.ndarray  # [C] points by the model's guess
+  asked: np.ndarray  # [C] points by the model's guess, also those of `added`
   # [C, C + 1] answered points by guess and answer; the last column is 'none of
   # the classes'. Open and unsure points are excluded.
   answers: np.ndarray
   unsure: int
   open: int
   patches: np.ndarray  # [rows, cols] images in which a patch was asked
-  rounds: dict[int, np.ndarray]  # round -> its `answers`
+  rounds: dict[int, np.ndarray]  # round -> its `answers`; 0: of `added`
+  added: int = 0  # points that no round asked for, answered elsewhere
 
   @property
   def total(self) -> int:
     """Number of requested points."""
-    return int(self.asked.sum())
+    return int(self.asked.sum()) - self.added
 
   @property
   def labelled(self) -> int:
@@ -78,12 +79,14 @@ def count(
     else:
       answer = num_classes if entry.label == IGNORE else entry.label
       answers[request.pseudo_label, answer] += 1
-  places = {(request.image, request.patch) for request in requests}
+  places = {
+    (request.image, request.patch) for request in requests if request.round
+  }
   patches = np.bincount(
     np.array([patch for _, patch in places], int), minlength=rows * cols
   )
   return Clicks(
-    images=len({request.image for request in requests}),
+    images=len({image for image, _ in places}),
     asked=asked,
     answers=sum(
       rounds.values(), np.zeros((num_classes, num_classes + 1), np.int64)
@@ -92,6 +95,7 @@ def count(
     open=open_,
     patches=patches.reshape(rows, cols),
     rounds=rounds,
+    added=sum(not request.round for request in requests),
   )
 
 

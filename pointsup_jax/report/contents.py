@@ -23,6 +23,7 @@ class PointLabels(NamedTuple):
   agreement: Sequence[agreement.Agreed]
   simulated: bool  # answered from ground truth, not by people
   held_back: int  # points that nothing is learned from
+  used: Mapping[str, int]  # column of a model -> answers it was trained with
 
 
 class StageTime(NamedTuple):

@@ -22,6 +22,7 @@ from pointsup_jax.report import (
 from pointsup_jax.report import contents as contents_lib
 from pointsup_jax.report import held_back as held_back_lib
 from pointsup_jax.run import (
+  answers_used,
   config_check,
   held_back,
   history,
@@ -199,6 +200,11 @@ def _labelling(run: run_lib.Run) -> contents_lib.PointLabels | None:
     agreement=agreement.measure(given).pairs,
     simulated=not waiting.from_people(run),
     held_back=len(held),
+    used={
+      model.column: used.answers
+      for model in trained_models.with_points(run.workdir)
+      if (used := answers_used.of(model.phase)) is not None
+    },
   )
 
 

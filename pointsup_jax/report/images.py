@@ -73,7 +73,7 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
     chosen = _by_uncertainty(store)
     requests = {title: store.requests(name) for title, name in chosen.items()}
     current = store.current_answers()
-    rounds = [request.round for request in store.requests()]
+    last = max((request.round for request in store.requests()), default=0)
   if not chosen:
     return Strips([], [])
   recorded_data.require_same(run, 'target', 'report')
@@ -88,7 +88,7 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   missing = []
   # Only the newest round's asking model is on disk; these images may have been
   # asked about in earlier rounds.
-  asks = run.workdir.at(max(rounds)).newest
+  asks = run.workdir.at(max(last, 1)).newest
   if trained_models.is_trained(asks):
     kind = predictions.shown_score(run).replace('_', ' ')
     for strip, made in zip(shown.values(), predict(asks, images), strict=True):

@@ -21,7 +21,13 @@ from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.hosts import json_files
 from pointsup_jax.report import gather, predictions
-from pointsup_jax.run import config_file, context, recorded_data, workdir
+from pointsup_jax.run import (
+  answers_used,
+  config_file,
+  context,
+  recorded_data,
+  workdir,
+)
 from pointsup_jax.stages import report
 
 CLASSES = ('<script>alert(1)</script>', '$\\frac{&amp;', "a'b", 'Straße 道')
@@ -375,3 +381,29 @@ def test_a_yellow_bar_says_that_evaluation_is_of_the_sources_kind(
   bar = made(opened).split('id="warning"')[1].split('</div>')[0]
   assert 'of the source&#39;s kind' in bar
   assert '--config.adapt.holdout=0.2' in bar
+
+
+def test_it_says_which_answers_were_used_and_which_come_from_elsewhere(
+  tmp_path, data
+):
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  answers_used.remember(opened.workdir.adapt, answers_used.Used(9, 1234))
+  id_ = records.request_id(NAMES[0], 9, 9)
+  with store_lib.Store(opened.workdir.annotations) as store:
+    store.ask([records.Request(id_, NAMES[0], 9, 9, 5, 0.5, 1, 0, 0)])
+    store.answer(id_, 0, 'ana')
+  text = ' '.join(made(opened).split())
+  assert 'model points was trained with</td> <td>1,234<' in text
+  assert 'points asked</td><td>4<' in text
+  assert 'points added from elsewhere</td><td>1<' in text
+  assert '<td>added</td><td>1<' in text
+
+
+@pytest.mark.parametrize('content', ['', '{}', '{"last": "x", "answers": 1}'])
+def test_damaged_counts_of_answers_end_in_one_line(tmp_path, data, content):
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  opened.workdir.adapt.answers.write_text(content)
+  with pytest.raises(errors.UserError, match=r'answers\.json'):
+    report.make(opened)
