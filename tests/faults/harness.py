@@ -3,8 +3,10 @@
   python -m tests.faults.harness --kills=100 --seed=0
 
 Each chain kills the same command (SIGKILL) at random moments in every stage
-and inside saves, then lets it finish. Prints kills by stage, how many hit a
-save, and the seconds to get ahead again; exits with 1 on any difference.
+and inside saves, then lets it finish. People answer whenever the run waits for
+them, and correct an answer while stage 3 is stopped. Prints kills by stage, how
+many hit a save, and the seconds to get ahead again; exits with 1 on any
+difference.
 """
 
 import argparse
@@ -22,9 +24,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.run import workdir as workdir_lib
+
+ROUNDS = 3
 STAGES = ('uda', 'acquire', 'annotate', 'adapt', 'evaluate')
 FLAGS = (
   '--config=configs/streets_active.py',
@@ -37,6 +44,10 @@ FLAGS = (
   '--config.uda.source_only_steps=20',
   '--config.uda.steps=20',
   '--config.adapt.steps=20',
+)
+PEOPLE = (
+  f'--config.acquire.rounds={ROUNDS}',
+  '--config.annotate.oracle=file',
 )
 _LOOK_EVERY = 0.002  # seconds
 _SECONDS_AT_MOST = 900.0  # for one start
@@ -58,8 +69,14 @@ MOMENTS = (
   Moment('training', 'uda/checkpoints', 'uda/DONE', 3.0),
   Moment('save', f'uda/{_SAVING}', 'uda/DONE', 0.15),
   # Both are brief: two dozen images, a few hundred answers.
-  Moment('asking', 'acquire/pseudo_labels/*.png', 'acquire/DONE', 0.1),
-  Moment('answering', 'acquire/DONE', 'annotate/DONE', 0.04),
+  Moment('asking', 'acquire/pseudo_labels/*.png', 'acquire/round_1/DONE', 0.1),
+  Moment('answering', 'acquire/round_1/DONE', 'annotate/round_1/DONE', 0.04),
+  Moment('training', 'adapt/round_1/metrics.jsonl', 'adapt/round_1/DONE', 0.5),
+  Moment('save', f'adapt/round_1/{_SAVING}', 'adapt/round_1/DONE', 0.15),
+  Moment('asking', 'adapt/round_1/DONE', 'acquire/round_2/DONE', 1.0),
+  Moment('answering', 'acquire/round_2/DONE', 'annotate/round_2/DONE', 0.04),
+  Moment('save', f'adapt/round_2/{_SAVING}', 'adapt/round_2/DONE', 0.15),
+  Moment('asking', 'adapt/round_2/DONE', 'acquire/DONE', 1.0),
   Moment('training', 'adapt/metrics.jsonl', 'adapt/DONE', 3.0),
   Moment('save', f'adapt/{_SAVING}', 'adapt/DONE', 0.15),
   Moment(
@@ -75,6 +92,10 @@ class Kill(NamedTuple):
   stage: str  # the first unfinished one
   in_save: bool  # a checkpoint was being written
   recovery: float  # seconds until ahead again; NaN: killed before
+
+
+class Waits(Exception):
+  """The run has ended because people have points to label."""
 
 
 class Chain(NamedTuple):
@@ -93,7 +114,7 @@ def main() -> None:
   options, more = parser.parse_known_args()
   with tempfile.TemporaryDirectory() as folder:
     chains, seconds = soak(
-      (*FLAGS, *more),
+      (*FLAGS, *PEOPLE, *more),
       pathlib.Path(folder),
       kills=options.kills,
       seed=options.seed,
@@ -144,8 +165,11 @@ def soak(
   """
   whole = folder / 'whole'
   began = time.monotonic()
-  with Attempt(flags, whole) as attempt:
-    attempt.finish()
+  finished = False
+  while not finished:
+    with Attempt(flags, whole) as attempt, answering(whole):
+      attempt.finish()
+      finished = True
   seconds = time.monotonic() - began
   expected = results(whole)
   chains: list[Chain] = []
@@ -174,29 +198,72 @@ def kill_again_and_again(
   rng = random.Random(f'{seed}/{number}')
   moments = [(moment, rng.uniform(0, moment.spread)) for moment in MOMENTS]
   kills: list[Kill] = []
+  moment, delay = None, 0.0
   while True:
-    with Attempt(flags, workdir) as attempt:
-      while moments:
-        moment, delay = moments.pop(0)
-        if attempt.kill(moment, delay):
-          break
-      else:
+    killed = finished = False
+    with Attempt(flags, workdir) as attempt, answering(workdir):
+      while not killed and moments:
+        moment, delay = moments[0]
+        killed = attempt.kill(moment, delay)
+        moments.pop(0)
+      if not killed:
         attempt.finish()
-        moment = None
-    if kills:
+        finished = True
+    if kills and kills[-1].recovery != kills[-1].recovery:
       kills[-1] = kills[-1]._replace(recovery=attempt.recovery)
-    if moment is None:
+    if finished:
       return kills
+    if not killed:  # people have answered
+      continue
+    correct(workdir)
     kills.append(
       Kill(
         chain=number,
         moment=moment.title,
         delay=round(delay, 3),
-        stage=next(x for x in STAGES if not (workdir / x / 'DONE').exists()),
+        stage=unfinished(workdir),
         in_save=any(workdir.rglob('*.orbax-checkpoint-tmp')),
         recovery=float('nan'),
       )
     )
+
+
+def unfinished(workdir: pathlib.Path) -> str:
+  """The stage at which a run is."""
+  at = workdir_lib.Workdir(workdir, ROUNDS).current()
+  return next(x for x in STAGES if not at.done(x).exists())
+
+
+@contextlib.contextmanager
+def answering(workdir: pathlib.Path) -> Iterator[None]:
+  """Answers open points when a run waits: half of a round's, then the rest."""
+  try:
+    yield
+  except Waits:
+    correct(workdir)
+    path = workdir_lib.Workdir(workdir).annotations
+    with store_lib.Store(path) as store:
+      left = sorted(request.id for request in store.unanswered())
+      new = max(request.round for request in store.requests())
+      half = (1 + sum(r.round == new for r in store.requests())) // 2
+      store.answer_many({x: _label(x) for x in left[:half] or left}, 'ana')
+
+
+def correct(workdir: pathlib.Path) -> None:
+  """Corrects an answer to the first round after its stage 3 has begun."""
+  at = workdir_lib.Workdir(workdir, ROUNDS, round=1)
+  if not at.adapt.answers.exists():
+    return
+  with store_lib.Store(at.annotations) as store:
+    point = min(
+      request.id for request in store.requests() if request.round == 1
+    )
+    if {said.annotator for said in store.answers_by_person(point)} == {'ana'}:
+      store.answer(point, (_label(point) + 1) % 19, 'ben')
+
+
+def _label(point: str) -> int:
+  return zlib.crc32(point.encode()) % 19
 
 
 class Attempt:
@@ -254,6 +321,8 @@ class Attempt:
       if progress(self._workdir) > self._before:
         self.recovery = now - self._began
     code = self._process.poll()
+    if code == 3:
+      raise Waits
     late = now - self._began > _SECONDS_AT_MOST
     if code or late:
       raise RuntimeError(
@@ -271,6 +340,7 @@ def progress(workdir: pathlib.Path) -> int:
     *workdir.glob('acquire/pseudo_labels/*'),
     *workdir.glob('evaluate/*.json'),
     *workdir.glob('*/DONE'),
+    *workdir.glob('*/*/DONE'),
   ]
   steps = [path.read_bytes().count(b'\n') for path in _metrics(workdir)]
   return len(files) + sum(steps)

@@ -9,7 +9,12 @@ KILLS = 25
 
 
 def test_killed_at_25_moments_and_still_the_same(tmp_path):
-  flags = (STREETS, *TINY, '--config.data.target.length=24')
+  flags = (
+    STREETS,
+    *TINY,
+    *harness.PEOPLE,
+    '--config.data.target.length=24',
+  )
   chains, _ = harness.soak(flags, tmp_path, kills=KILLS, seed=SEED, jobs=2)
   kills = [kill for chain in chains for kill in chain.kills]
   for kill in kills:
