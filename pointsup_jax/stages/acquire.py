@@ -318,12 +318,13 @@ def choose_rest(
     selection.image_ids(names),
   )
   if acquire.budget:
-    left = max(0, acquire.budget - int(before.sum())) // acquire.n
-    count = budget.share(left, 1, workdir.rounds - workdir.round + 1)
-    count -= int(asked.sum() - before.sum()) // acquire.n
-    return np.asarray(
-      selection.select_among_all(ranks, asked > 0, max(0, count))
-    )
+    points = acquire.budget - int(before.sum())
+    if workdir.round < workdir.rounds:  # in whole patches
+      left = max(0, points) // acquire.n
+      rounds = workdir.rounds - workdir.round + 1
+      points = acquire.n * budget.share(left, 1, rounds)
+    count = max(0, points - int(asked.sum() - before.sum())) // acquire.n
+    return np.asarray(selection.select_among_all(ranks, asked > 0, count))
   wanted = patches_wanted(run, before > 0)
   lacking = wanted - ((asked > 0) & (before == 0)).sum(axis=1)
   most = max(0, int(lacking.max(initial=0)))

@@ -100,7 +100,7 @@ def test_more_points_a_patch_are_asked_beside_the_old_ones(begin):
 def test_with_a_budget_more_points_a_patch_are_those_of_new_patches(begin):
   run = begin('run', budget=8)
   before = ask(run)
-  after = ask(run, budget=15, n=3)
+  after = ask(run, budget=16, n=3)
   assert before.items() < after.items()
   assert [len(after[x]) for x in after.keys() - before.keys()] == [3, 3]
 
