@@ -58,7 +58,8 @@ def adding(
 
   @functools.lru_cache(maxsize=1)
   def guesses(image: str) -> np.ndarray:
-    return image_files.read_labels(run.workdir.pseudo_label(image))
+    path = run.workdir.pseudo_label(image)
+    return image_files.read_labels(path, (height, width))
 
   def add(pixel: facts.Pixel) -> records.Request:
     image, row, col = pixel
