@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from pointsup_jax.annotation import oracle, records, schema
+from pointsup_jax.annotation import oracle, queries, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.hosts import wording
 from pointsup_jax.types import IGNORE
@@ -21,7 +21,7 @@ _LAST_WORDS = f"""
   FROM (SELECT request_id, annotator, max(seq) AS last FROM answers
     GROUP BY request_id, annotator)
   JOIN requests ON id = request_id JOIN images USING (image)
-  LEFT JOIN ({schema.answers_by_person()}) AS given
+  LEFT JOIN ({queries.answers_by_person()}) AS given
     USING (request_id, annotator)
   WHERE annotator != ? OR mode IS NOT NULL
   ORDER BY last"""
@@ -126,7 +126,7 @@ def record(store: store_lib.Store, judged: Judged) -> None:
   """Takes in what `judge` found new, in one transaction."""
   now = datetime.datetime.now(datetime.UTC).isoformat(timespec='milliseconds')
   with store.database.transaction() as connection:
-    schema.insert(connection, judged.points)
+    queries.insert(connection, judged.points)
     connection.executemany(
       'INSERT INTO answers (request_id, answer, label, annotator, seconds,'
       ' active_seconds, mode, key, time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',

@@ -15,14 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing
 
-from pointsup_jax.annotation import database, leases, records, schema
+from pointsup_jax.annotation import database, leases, queries, records, schema
 from pointsup_jax.types import IGNORE
 
 _UNSPECIFIED = records.How()
-_INSERT = (
-  'INSERT INTO answers (request_id, answer, label, annotator, seconds, time,'
-  ' active_seconds, mode, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'
-)
 
 
 class Store:
@@ -98,13 +94,13 @@ class Store:
       connection.execute(
         'INSERT INTO scored VALUES (?, ?, ?)', (round, image, scores.tobytes())
       )
-      schema.insert(connection, requests)
+      queries.insert(connection, requests)
     return True
 
   def ask(self, requests: Sequence[records.Request]) -> None:
     """Records requests, of known images, all or none."""
     with self._transaction() as connection:
-      schema.insert(connection, requests)
+      queries.insert(connection, requests)
 
   def images(self, round: int = 1) -> set[str]:
     """Returns the images that a round scored, with or without requests."""
@@ -156,7 +152,7 @@ class Store:
     )
 
   def _requests(self, rest: str, *values: object) -> list[records.Request]:
-    rows = self._query(f'SELECT {schema.FIELDS} {rest}', *values)
+    rows = self._query(f'SELECT {queries.FIELDS} {rest}', *values)
     return [records.Request(*row) for row in rows]
 
   def sizes(self) -> dict[str, tuple[int, int]]:
@@ -171,7 +167,7 @@ class Store:
     where = '' if request is None else 'WHERE request_id = ?'
     rows = self._query(
       'SELECT seq, request_id, annotator, answer, label, active_seconds, mode,'
-      f' seconds FROM ({schema.answers_by_person(where)}) ORDER BY seq',
+      f' seconds FROM ({queries.answers_by_person(where)}) ORDER BY seq',
       *(() if request is None else (request,)),
     )
     return [records.PersonAnswer(*row) for row in rows]
@@ -189,7 +185,7 @@ class Store:
     """
     rows = self._query(
       f'SELECT row, col, coalesce(label, {IGNORE})'
-      f' FROM ({schema.state("AND seq <= ifnull(?, seq)")})'
+      f' FROM ({queries.state("AND seq <= ifnull(?, seq)")})'
       " WHERE image = ? AND answer IN ('label', 'unsure')"
       ' AND round <= ifnull(?, round) ORDER BY position',
       *(last, image, round),
@@ -316,7 +312,7 @@ class Store:
     now = records.timestamp(clock.time())
     time = now if given is None else min(records.timestamp(given), now)
     with self._transaction() as connection:
-      schema.insert(connection, requests)
+      queries.insert(connection, requests)
       for request, answer, label, annotator, seconds, how in answers:
         if how.key is not None and self.has_key(how.key):
           return False
@@ -325,10 +321,10 @@ class Store:
         if late and answer == 'undo':
           return False  # what it took back has been replaced since
         row = (request, answer, label, annotator, seconds, time, *how)
-        connection.execute(_INSERT, row)
+        connection.execute(queries.INSERT_ANSWER, row)
         if late:  # it is kept, and the one given after it stands
           undo = (request, 'undo', None, annotator, None, now, None, None, None)
-          connection.execute(_INSERT, undo)
+          connection.execute(queries.INSERT_ANSWER, undo)
     return True
 
   def _answered_between(self, request: str, annotator: str, *time: str) -> bool:
@@ -336,7 +332,7 @@ class Store:
 
     One of the future was given before the clock was set back.
     """
-    query = schema.answers_by_person('WHERE request_id = ? AND annotator = ?')
+    query = queries.answers_by_person('WHERE request_id = ? AND annotator = ?')
     rows = self._query(f'SELECT time FROM ({query})', request, annotator)
     return any(time[0] < given <= time[1] for (given,) in rows)
 
@@ -344,9 +340,9 @@ class Store:
     self, request: str, answer: str, label: int | None, annotator: str
   ) -> None:
     if label not in (None, IGNORE, *range(self._num_classes)):
+      classes = f'a class (0..{self._num_classes - 1})'
       raise ValueError(
-        f'label {label} of {request} is neither a class'
-        f' (0..{self._num_classes - 1}) nor {IGNORE}'
+        f'label {label} of {request} is neither {classes} nor 255'
       )
     if not self._query('SELECT 1 FROM requests WHERE id = ?', request):
       raise ValueError(f'{self.path} has no request {request!r}')

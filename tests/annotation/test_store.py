@@ -13,7 +13,7 @@ import saying
 from people import request
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import records, schema
+from pointsup_jax.annotation import queries, records, schema
 from pointsup_jax.annotation import store as store_lib
 
 
@@ -456,7 +456,7 @@ def test_answers_wait_for_the_disk_after_leases_did_not(three, path):
 
 
 def test_answers_to_one_point_are_found_without_reading_all(store, other):
-  query = schema.answers_by_person("WHERE request_id = 'a-r1-c2'")
+  query = queries.answers_by_person("WHERE request_id = 'a-r1-c2'")
   plan = other.execute(f'EXPLAIN QUERY PLAN {query}').fetchall()
   of_answers = [step for *_, step in plan if ' answers ' in step]
   assert of_answers
