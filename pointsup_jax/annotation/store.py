@@ -2,9 +2,8 @@
 
 Answers are append-only and on disk before a method returns; several processes
 may have the file open. Each annotator's latest answer to a point that was not
-undone stands. Of the standing answers one holds: an adjudication of a dispute,
-else the latest of the page, else the first imported one, as
-`SELECT * FROM points` shows.
+undone stands. Of the standing answers one holds, see `SELECT * FROM points`: an
+adjudication of a dispute, else the page's latest, else the first imported one.
 """
 
 import pathlib
@@ -273,12 +272,11 @@ class Store:
     seconds: float | None = None,
   ) -> None:
     """Records labels by request id in one transaction; see `answer`."""
-    self.record(
-      [
-        records.Entry(request, 'label', int(label), annotator, seconds)
-        for request, label in labels.items()
-      ]
-    )
+    entries = [
+      records.Entry(request, 'label', int(label), annotator, seconds)
+      for request, label in labels.items()
+    ]
+    self.record(entries)
 
   def mark(
     self,

@@ -122,7 +122,7 @@ def test_answers_of_a_moment_stay_those_of_that_moment(three):
   assert (last, points) == (2, 2)
   before = three.answered('a')
   three.mark('a-r1-c3', 'undo', 'ben')
-  three.answer('a-r1-c2', 6, 'eve')
+  three.answer('a-r1-c2', 6, 'eve', how=records.How(mode='blind'))
   three.mark('b-r0-c0', 'skip', 'eve')
   assert three.answers_since(1, last)[1] == 2
   for then, now in zip(three.answered('a', 1, last), before, strict=True):
