@@ -25,7 +25,7 @@ FINISHED = {'name': 'a', 'image': 'a.png', 'state': '1 2', 'digest': 'ab'}
 
 
 def predictions(path):
-  return folder_lib.Folder(path.parent, {}, ROAD_AND_CAR)
+  return folder_lib.Folder(path.parent, {'ids': [0, 1]}, ROAD_AND_CAR)
 
 
 def scores(path):
