@@ -76,7 +76,7 @@ def write(path, name, content):
   content = content if isinstance(content, bytes) else json.dumps(content)
   content = content.encode() if isinstance(content, str) else content
   if name == 'images.jsonl':
-    json_files.write(path.parent / 'model.json', {})
+    json_files.write(path.parent / 'model.json', {'ids': [0, 1]})
   path.write_bytes(content + b'\n')
 
 
