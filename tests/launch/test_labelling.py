@@ -114,7 +114,7 @@ def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   assert '200 answers of people carried over' in done.stderr
   answer_all(workdir)
   succeed(*more, '--config.adapt.steps=2')
-  assert query(workdir, answered) == [(220, 3, 'ana')]
+  assert query(workdir, answered) == [(220, 3, 'csv')]
 
 
 def test_other_machines_are_refused_before_anything_starts(tmp_path):
