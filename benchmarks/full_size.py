@@ -13,6 +13,7 @@ from pointsup_jax.run import workdir
 from pointsup_jax.stages import initial_state
 from pointsup_jax.training import learner, step
 from pointsup_jax.types import Batch, Outputs, Pair
+from pointsup_jax.uda import adversarial
 
 CLASSES = 19
 SOURCE, TARGET = (760, 1280), (512, 1024)
@@ -47,7 +48,8 @@ def train_step(**model) -> tuple[jax.stages.Wrapped, learner.Learner]:
 
 def fresh_state(player: learner.Learner, key: jax.Array) -> learner.State:
   """The state at step 0, from scratch."""
-  return player.init(key, player.init_segmenter(key), Outputs._fields)
+  players = {head: adversarial.OPPONENT for head in Outputs._fields}
+  return player.init(key, player.init_segmenter(key), players)
 
 
 def images(divide: int) -> Pair:

@@ -1,30 +1,37 @@
 """The networks of a training phase and their initial state."""
 
 import functools
+from collections.abc import Mapping
 
 import jax
 
 from pointsup_jax.hosts import progress
-from pointsup_jax.models import discriminator, pretrained
+from pointsup_jax.models import pretrained
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir
 from pointsup_jax.training import checkpoint, optimizers, sharding
 from pointsup_jax.training import learner as learner_lib
 from pointsup_jax.types import Variables
+from pointsup_jax.uda import strategy
+
+Players = Mapping[str, strategy.Player | strategy.Copy]
 
 
-def build_learner(run: run_lib.Run) -> learner_lib.Learner:
-  """Builds networks and optimisers from the config."""
+def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
+  """Builds networks and optimisers from the config; `seed` is of the keys."""
   model, optim = run.config.model, run.config.optim
   poly = functools.partial(
     optimizers.poly, power=optim.poly_power, decay_steps=optim.decay_steps
   )
   return learner_lib.Learner(
     segmenter=run.segmenter(),
-    discriminator=discriminator.Discriminator(
-      width=model.discriminator_width, products=model.dtype
+    sizes=strategy.Sizes(
+      num_classes=run.classes.num_classes,
+      conv4=16 * model.width,
+      conv5=32 * model.width,
+      width=model.discriminator_width,
+      products=model.dtype,
     ),
-    num_classes=run.classes.num_classes,
     target_statistics=model.bn_statistics == 'target',
     segmenter_tx=optimizers.segmenter(
       poly(optim.lr),
@@ -33,14 +40,15 @@ def build_learner(run: run_lib.Run) -> learner_lib.Learner:
       weight_decay=optim.weight_decay,
       repeat=optim.repeat,
     ),
-    opponent_tx=optimizers.opponent(poly(optim.discriminator_lr)),
+    optimizers={'opponent': optimizers.opponent(poly(optim.discriminator_lr))},
+    seed=seed,
   )
 
 
 def restore_state(
   run: run_lib.Run,
   learner: learner_lib.Learner,
-  opponents: tuple[str, ...],
+  players: Players,
   checkpoints: checkpoint.Checkpoints,
 ) -> learner_lib.State | None:
   """Restores the newest state of a phase; None if it has no checkpoint."""
@@ -48,7 +56,7 @@ def restore_state(
     return None
   return checkpoints.restore(
     run.shapes(
-      lambda key: learner.init(key, learner.init_segmenter(key), opponents)
+      lambda key: learner.init(key, learner.init_segmenter(key), players)
     )
   )
 
@@ -56,7 +64,7 @@ def restore_state(
 def fresh_state(
   run: run_lib.Run,
   learner: learner_lib.Learner,
-  opponents: tuple[str, ...],
+  players: Players,
   phase: workdir.Phase,
   initial: workdir.Phase | None,
 ) -> learner_lib.State:
@@ -69,10 +77,12 @@ def fresh_state(
   else:
     _, segmenter = run.trained(initial)
   init = jax.jit(
-    learner.init, static_argnums=2, out_shardings=everywhere, donate_argnums=1
+    functools.partial(learner.init, players=players),
+    out_shardings=everywhere,
+    donate_argnums=1,
   )
   key = jax.random.key(run.seed('opponents', run.workdir.place(phase)))
-  return init(key, segmenter, opponents)
+  return init(key, segmenter)
 
 
 def pretrained_or(run: run_lib.Run, fresh: Variables) -> Variables:

@@ -45,7 +45,8 @@ def train(
     initial: the phase whose segmenter this starts from; None: from scratch.
   """
   config = run.config
-  learner = initial_state.build_learner(run)
+  place = run.workdir.place(phase)
+  learner = initial_state.build_learner(run, run.seed('moves', place))
   method = uda.STRATEGIES[strategy](
     Outputs(aux=config.losses.target_aux, main=config.losses.target_main)
   )
@@ -62,12 +63,12 @@ def train(
   ) as checkpoints:
     while True:
       state = initial_state.restore_state(
-        run, learner, method.opponents, checkpoints
+        run, learner, method.players, checkpoints
       )
       if state is None:
         trained_models.forget_scores(run.workdir, phase)
         state = initial_state.fresh_state(
-          run, learner, method.opponents, phase, initial
+          run, learner, method.players, phase, initial
         )
       start = int(state.step)
       if start >= steps:
@@ -75,7 +76,6 @@ def train(
       if start:
         progress.say(f'{title}: continues at step {start}')
       log = metrics_log.MetricsLog(phase.metrics, start_step=start)
-      place = run.workdir.place(phase)
       batches = pair_batches(run, source, target, start, place)
       try:
         with contextlib.closing(log), contextlib.closing(batches):

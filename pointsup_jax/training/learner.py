@@ -1,22 +1,24 @@
 """Modules and optimisers of a training phase, and its initial state."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
 
-from pointsup_jax.models import deeplab, discriminator, upsample
-from pointsup_jax.types import Array, Outputs, Variables
-from pointsup_jax.uda import strategy
+from pointsup_jax.models import deeplab, upsample
+from pointsup_jax.training import optimizers
+from pointsup_jax.types import Batch, Outputs, Variables
+from pointsup_jax.uda import strategy as strategy_lib
 
 
 class Opponent(struct.PyTreeNode):
-  """The discriminator of one head."""
+  """A network beside the segmenter: a discriminator, mostly."""
 
-  params: dict
-  opt_state: optax.OptState
+  params: dict  # the variables of a copy of the segmenter
+  opt_state: optax.OptState  # () of a copy
 
 
 class State(struct.PyTreeNode):
@@ -25,65 +27,79 @@ class State(struct.PyTreeNode):
   step: jax.Array  # steps done
   segmenter: Variables  # params, batch_stats
   opt_state: optax.OptState  # the segmenter's
-  opponents: dict[str, Opponent]  # by head
+  opponents: dict[str, Opponent]  # the strategy's players, by name
 
 
 @dataclasses.dataclass(frozen=True)
 class Learner:
-  """The constants of a training phase."""
+  """The constants of a training phase.
+
+  Attributes:
+    segmenter: the network.
+    sizes: what players are built from.
+    target_statistics: only the target updates the running statistics.
+    segmenter_tx: the segmenter's optimiser.
+    optimizers: those of players, by name.
+    seed: of the moves' random keys.
+  """
 
   segmenter: deeplab.DeepLabV2
-  discriminator: discriminator.Discriminator
-  num_classes: int
-  target_statistics: bool  # only the target updates the running statistics
-  segmenter_tx: optax.GradientTransformation
-  opponent_tx: optax.GradientTransformation
+  sizes: strategy_lib.Sizes
+  target_statistics: bool
+  segmenter_tx: optax.GradientTransformationExtraArgs
+  optimizers: Mapping[str, optax.GradientTransformationExtraArgs]
+  seed: int = 0
 
   def init_segmenter(self, key: jax.Array) -> Variables:
     """Initialises the segmenter's variables."""
     return deeplab.init(self.segmenter, key)
 
   def init(
-    self, key: jax.Array, segmenter: Variables, opponents: tuple[str, ...]
+    self,
+    key: jax.Array,
+    segmenter: Variables,
+    players: Mapping[str, strategy_lib.Player | strategy_lib.Copy],
   ) -> State:
-    """The state at step 0: the given segmenter, fresh discriminators."""
-    maps = jnp.zeros((1, 64, 64, self.num_classes))
-    players = {}
-    for number, head in enumerate(opponents):
-      params = self.discriminator.init(jax.random.fold_in(key, number), maps)
-      params = params['params']
-      players[head] = Opponent(params, self.opponent_tx.init(params))
+    """The state at step 0: the given segmenter, fresh players."""
+    opponents = {}
+    for number, (name, player) in enumerate(players.items()):
+      if isinstance(player, strategy_lib.Copy):
+        copy = jax.tree.map(jnp.copy, segmenter)
+        opponents[name] = Opponent(copy, ())
+        continue
+      inputs = map(jnp.zeros, player.inputs(self.sizes))
+      module = player.build(self.sizes)
+      params = module.init(jax.random.fold_in(key, number), *inputs)['params']
+      optimizer = self.optimizers[player.optimizer]
+      opponents[name] = Opponent(params, optimizer.init(params))
     return State(
       step=jnp.zeros((), jnp.int32),
       segmenter=segmenter,
       opt_state=self.segmenter_tx.init(segmenter['params']),
-      opponents=players,
+      opponents=opponents,
     )
 
-  def segment(
-    self, params: dict, batch_stats: dict, images: Array
-  ) -> tuple[Outputs, dict]:
-    """A training-mode pass over uint8 RGB images [B, H, W, 3].
-
-    Returns both heads' logits [B, H, W, C] and the updated batch statistics.
-    """
-    outputs, updated = self.segmenter.apply(  # type: ignore[misc]
-      {'params': params, 'batch_stats': batch_stats},
-      deeplab.preprocess(images),
+  def see(
+    self, variables: Variables, batch: Batch
+  ) -> tuple[strategy_lib.Seen, dict]:
+    """A training-mode pass; also returns the updated batch statistics."""
+    small, updated = self.segmenter.apply(  # type: ignore[misc]
+      variables,
+      deeplab.preprocess(batch.images),
       train=True,
-      mutable=['batch_stats'],
+      mutable=['batch_stats', 'taps'],
     )
-    size = (images.shape[1], images.shape[2])
-    return (
-      Outputs(*(upsample.bilinear(logits, size) for logits in outputs)),
-      updated['batch_stats'],
-    )
+    size = (batch.images.shape[1], batch.images.shape[2])
+    logits = Outputs(*(upsample.bilinear(x, size) for x in small))
+    seen = strategy_lib.Seen(batch, small, logits, updated['taps'])
+    return seen, updated['batch_stats']
 
-  def judge(self, params: dict[str, dict]) -> strategy.Judge:
-    """The discriminators with these parameters, by head."""
 
-    def judge(head: str, maps: jax.Array) -> jax.Array:
-      logits = self.discriminator.apply({'params': params[head]}, maps)
-      return jnp.asarray(logits)
-
-    return judge
+def part(segmenter_params: dict, name: str) -> dict:
+  """The modules of the 'backbone' or of the 'heads'."""
+  heads = name == 'heads'
+  return {
+    module: params
+    for module, params in segmenter_params.items()
+    if (module in optimizers.HEADS) == heads
+  }

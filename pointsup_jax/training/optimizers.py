@@ -16,13 +16,44 @@ def poly(lr: float, *, power: float, decay_steps: int) -> optax.Schedule:
   )
 
 
-def opponent(schedule: optax.Schedule) -> optax.GradientTransformation:
-  """Adam for the discriminators, with the published betas."""
-  return optax.adam(schedule, b1=0.9, b2=0.99)
+def opponent(
+  schedule: optax.Schedule,
+) -> optax.GradientTransformationExtraArgs:
+  """Adam for the discriminators, with the published betas.
+
+  `update` takes the training step, which drives the rate: a player may move
+  several times in a step, or in few.
+  """
+  return optax.chain(optax.scale_by_adam(b1=0.9, b2=0.99), _by_rate(schedule))
+
+
+def _by_rate(schedule: optax.Schedule) -> optax.GradientTransformationExtraArgs:
+  """Scales updates by minus the rate of the step, by default the count's."""
+
+  def init(params: optax.Params) -> optax.ScaleByScheduleState:
+    del params
+    return optax.ScaleByScheduleState(jnp.zeros((), jnp.int32))
+
+  def update(
+    updates: optax.Updates,
+    state: optax.ScaleByScheduleState,
+    params: optax.Params | None = None,
+    *,
+    step: jax.Array | None = None,
+    **unused: object,
+  ) -> tuple[optax.Updates, optax.ScaleByScheduleState]:
+    del params, unused
+    rate = -schedule(state.count if step is None else step)
+    return (
+      jax.tree.map(lambda x: rate * x, updates),
+      optax.ScaleByScheduleState(state.count + 1),
+    )
+
+  return optax.GradientTransformationExtraArgs(init, update)
 
 
 class SegmenterState(NamedTuple):
-  """Steps done, and the momentum of every parameter."""
+  """Updates made, and the momentum of every parameter."""
 
   steps: jax.Array
   momentum: optax.Params
@@ -35,8 +66,11 @@ def segmenter(
   momentum: float,
   weight_decay: float,
   repeat: bool,
-) -> optax.GradientTransformation:
+) -> optax.GradientTransformationExtraArgs:
   """SGD in torch's form: adds the decay to the gradient before the momentum.
+
+  `update` takes gradients of all modules or of some, whose parameters and
+  momentum alone it changes, and the training step, which drives the rate.
 
   Batch norm's affine parameters are frozen. The heads learn `head_lr_scale`
   times faster than `schedule`.
@@ -52,9 +86,15 @@ def segmenter(
     return SegmenterState(jnp.zeros((), jnp.int32), zeros)
 
   def update(
-    grads: optax.Updates, state: SegmenterState, params: optax.Params
+    grads: optax.Updates,
+    state: SegmenterState,
+    params: optax.Params,
+    *,
+    step: jax.Array | None = None,
+    **unused: object,
   ) -> tuple[optax.Updates, SegmenterState]:
-    lr = schedule(state.steps)
+    del unused
+    lr = schedule(state.steps if step is None else step)
     # torch initialises a buffer with the first gradient, in each repetition.
     inertia = jnp.where(state.steps == 0, 0.0, momentum)
 
@@ -71,15 +111,16 @@ def segmenter(
         moved = moved - rate * buffer
       return moved - param, buffer
 
-    pairs = jax.tree_util.tree_map_with_path(
-      leaf, grads, state.momentum, params
+    buffers, params = (
+      {name: tree[name] for name in grads} for tree in (state.momentum, params)
     )
+    pairs = jax.tree_util.tree_map_with_path(leaf, grads, buffers, params)
     updates, buffers = jax.tree.transpose(
       jax.tree.structure(params), jax.tree.structure((0, 0)), pairs
     )
-    return updates, SegmenterState(state.steps + 1, buffers)
+    return updates, SegmenterState(state.steps + 1, state.momentum | buffers)
 
-  return optax.GradientTransformation(init, update)
+  return optax.GradientTransformationExtraArgs(init, update)
 
 
 def _is_affine(names: tuple[str, ...]) -> bool:

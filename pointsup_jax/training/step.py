@@ -1,40 +1,28 @@
-"""One training step of the segmenter and its discriminators."""
+"""One training step: the moves of an adaptation method, in order."""
 
-import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from pointsup_jax.losses import segmentation
 from pointsup_jax.training import learner as learner_lib
-from pointsup_jax.types import IGNORE, Batch, Metrics, Outputs, Pair
+from pointsup_jax.training import scenes
+from pointsup_jax.training import supervision as supervision_lib
+from pointsup_jax.types import Metrics, Pair
 from pointsup_jax.uda import strategy as strategy_lib
 
 State = learner_lib.State
+Supervision = supervision_lib.Supervision
+Seen = strategy_lib.Seen
+Game = scenes.Game
 
 
-@dataclasses.dataclass(frozen=True)
-class Supervision:
-  """Weights of the cross-entropies.
+class Passes(NamedTuple):
+  """The segmenter's last passes, and the running statistics before them."""
 
-  Attributes:
-    aux: weight of the aux head, beside 1 for the main head.
-    answers: weight of people's labels on the target; 0 in stage 1.
-    guesses: weight of pseudo labels on the target.
-    separate_means: average answers and guesses separately; in the paper's
-      single mean few answers drown in many guesses.
-  """
-
-  aux: float
-  answers: float = 0.0
-  guesses: float = 0.0
-  separate_means: bool = True
-
-  @property
-  def of_target(self) -> bool:
-    """Whether target labels count."""
-    return bool(self.answers or self.guesses)
+  seen: dict[str, Seen]
+  statistics: dict
 
 
 def train_step(
@@ -47,133 +35,147 @@ def train_step(
 ) -> tuple[State, Metrics]:
   """One step of Eq. 4 (stage 1) or Eq. 9 (stage 3).
 
-  Updates the segmenter against the current discriminators, then the
-  discriminators on the outputs of the same forward passes, without gradient to
-  the segmenter. Returns the next state and scalar losses; donate the state.
+  Returns the next state and scalar losses; donate the state. If moves log
+  different values under one name, the first one's is returned.
   """
-  state, outputs, metrics = update_segmenter(
-    state, batch, learner, strategy, supervision
-  )
-  opponents, opponent_metrics = update_opponents(
-    state.opponents, outputs, learner, strategy
-  )
-  state = state.replace(step=state.step + 1, opponents=opponents)
-  return state, metrics | opponent_metrics
+  game = Game(learner, strategy, supervision)
+  passes = Passes({}, {})
+  metrics: Metrics = {}
+  for number, move in enumerate(strategy.moves):
+    for turn in range(move.turns):
+      key = jax.random.key(learner.seed)
+      for part in (state.step, number, turn):
+        key = jax.random.fold_in(key, part)
+      if move.every == 1:
+        state, passes, terms = make(game, move, state, batch, passes, key)
+      else:
+        state, terms = make_rarely(game, move, state, batch, passes, key)
+      metrics = terms | metrics
+  state = state.replace(opponents=state.opponents | followers(game, state))
+  return state.replace(step=state.step + 1), metrics
 
 
-def update_segmenter(
+def make(
+  game: Game,
+  move: strategy_lib.Move,
   state: State,
   batch: Pair,
-  learner: learner_lib.Learner,
-  strategy: strategy_lib.Strategy,
-  supervision: Supervision,
-) -> tuple[State, tuple[Outputs | None, ...], Metrics]:
-  """Updates the segmenter; also returns its source and target logits."""
-  judge = learner.judge(
-    {head: player.params for head, player in state.opponents.items()}
-  )
+  last: Passes,
+  key: jax.Array,
+) -> tuple[State, Passes, Metrics]:
+  """Makes a move: differentiates its loss by its parts, and updates them."""
+  statistics = state.segmenter['batch_stats']
+  before = statistics if move.fresh else last.statistics
+  modules, players = parts_of(move, state)
 
-  def loss_fn(params: dict) -> tuple[jax.Array, tuple]:
-    source, stats = learner.segment(
-      params, state.segmenter['batch_stats'], batch.source.images
+  def loss_fn(moved: tuple[dict, dict]) -> tuple[jax.Array, tuple]:
+    params = state.segmenter['params'] | moved[0]
+    playing = {name: x.params for name, x in state.opponents.items()} | moved[1]
+
+    def scene(seen: dict[str, Seen]) -> strategy_lib.Scene:
+      return scenes.scene_of(game, params, playing, seen, state.step, key)
+
+    seen, after = last.seen, statistics
+    if move.fresh or modules:
+      seen, after = scenes.look(game, move, batch, params, before, scene)
+    loss, metrics = move.loss(scene(seen))
+    if move.supervised:
+      extra, terms = supervise(game, seen)
+      loss = loss + extra
+      metrics = terms | metrics | {'loss': loss}
+    return loss, (seen, after, metrics)
+
+  grads, (seen, after, metrics) = jax.grad(loss_fn, has_aux=True)(
+    (modules, players)
+  )
+  state = update(game, state, *grads)
+  if move.fresh:
+    state = state.replace(segmenter=state.segmenter | {'batch_stats': after})
+  return state, Passes(jax.lax.stop_gradient(seen), before), metrics
+
+
+def make_rarely(
+  game: Game, move: strategy_lib.Move, state: State, *others: object
+) -> tuple[State, Metrics]:
+  """Makes a move in some steps; in the others its metrics are 0."""
+
+  def now(state: State) -> tuple[State, Metrics]:
+    state, _, metrics = make(game, move, state, *others)  # type: ignore[arg-type]
+    return state, metrics
+
+  def not_now(state: State) -> tuple[State, Metrics]:
+    _, metrics = jax.eval_shape(now, state)
+    return state, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), metrics)
+
+  return jax.lax.cond(state.step % move.every == 0, now, not_now, state)
+
+
+def parts_of(move: strategy_lib.Move, state: State) -> tuple[dict, dict]:
+  """Parameters of the segmenter's modules and of the players that move."""
+  modules: dict = {}
+  for name in strategy_lib.SEGMENTER:
+    if name in move.parts:
+      modules |= learner_lib.part(state.segmenter['params'], name)
+  players = {
+    name: state.opponents[name].params
+    for name in move.parts
+    if name not in strategy_lib.SEGMENTER
+  }
+  return modules, players
+
+
+def supervise(game: Game, seen: dict[str, Seen]) -> tuple[jax.Array, Metrics]:
+  """Cross-entropies of the source, and of the target's points (Eq. 7)."""
+  supervision, source = game.supervision, seen['source']
+  loss, metrics = supervision_lib.source_loss(
+    source.logits, source.batch, supervision.aux, game.strategy.pixel_losses
+  )
+  if supervision.of_target:
+    target = seen['target']
+    extra, terms = supervision_lib.target_loss(
+      target.logits, target.batch, supervision
     )
-    loss, metrics = source_loss(source, batch.source, supervision.aux)
-    target: Outputs | None = None
-    if strategy.uses_target or supervision.of_target:
-      if learner.target_statistics:
-        stats = state.segmenter['batch_stats']
-      target, stats = learner.segment(params, stats, batch.target.images)
-      extra, terms = strategy.segmenter_loss(target, judge)
-      loss, metrics = loss + extra, metrics | terms
-    if target is not None and supervision.of_target:
-      extra, terms = target_loss(target, batch.target, supervision)
-      loss, metrics = loss + extra, metrics | terms
-    return loss, ((source, target), stats, metrics | {'loss': loss})
-
-  params = state.segmenter['params']
-  grads, (outputs, batch_stats, metrics) = jax.grad(loss_fn, has_aux=True)(
-    params
-  )
-  updates, opt_state = learner.segmenter_tx.update(
-    grads, state.opt_state, params
-  )
-  params = optax.apply_updates(params, updates)
-  segmenter = {'params': params, 'batch_stats': batch_stats}
-  state = state.replace(segmenter=segmenter, opt_state=opt_state)
-  return state, outputs, metrics
+    loss, metrics = loss + extra, metrics | terms
+  return loss, metrics
 
 
-def update_opponents(
-  opponents: dict[str, learner_lib.Opponent],
-  outputs: tuple[Outputs | None, ...],
-  learner: learner_lib.Learner,
-  strategy: strategy_lib.Strategy,
-) -> tuple[dict[str, learner_lib.Opponent], Metrics]:
-  """Updates every discriminator on its head's logits."""
-  source, target = jax.lax.stop_gradient(outputs)
-  moved, metrics = {}, {}
-  for head, player in opponents.items():
-
-    def loss_fn(params: dict, head: str = head) -> jax.Array:
-      return strategy.opponent_loss(
-        head,
-        getattr(source, head),
-        getattr(target, head),
-        learner.judge({head: params}),
-      )
-
-    loss, grads = jax.value_and_grad(loss_fn)(player.params)
-    updates, opt_state = learner.opponent_tx.update(
-      grads, player.opt_state, player.params
+def update(game: Game, state: State, modules: dict, players: dict) -> State:
+  """Moves the parts with these gradients; all others stay as they are."""
+  learner = game.learner
+  if modules:
+    params = state.segmenter['params']
+    updates, opt_state = learner.segmenter_tx.update(
+      modules, state.opt_state, params, step=state.step
+    )
+    mine = {name: params[name] for name in modules}
+    params = params | optax.apply_updates(mine, updates)
+    segmenter = state.segmenter | {'params': params}
+    state = state.replace(segmenter=segmenter, opt_state=opt_state)
+  moved = {}
+  for name, grads in players.items():
+    player = state.opponents[name]
+    player_of = game.strategy.players[name]
+    assert isinstance(player_of, strategy_lib.Player)  # copies do not move
+    optimizer = learner.optimizers[player_of.optimizer]
+    updates, opt_state = optimizer.update(
+      grads, player.opt_state, player.params, step=state.step
     )
     params = optax.apply_updates(player.params, updates)
-    moved[head] = learner_lib.Opponent(params, opt_state)
-    metrics[f'opponent_{head}'] = loss
-  return moved, metrics
+    moved[name] = learner_lib.Opponent(params, opt_state)
+  return state.replace(opponents=state.opponents | moved)
 
 
-def source_loss(
-  outputs: Outputs, batch: Batch, aux_weight: float
-) -> tuple[jax.Array, Metrics]:
-  """Mean cross-entropy on labelled pixels, of main plus weighted aux."""
-  terms = {
-    head: segmentation.mean(
-      *segmentation.cross_entropy(getattr(outputs, head), batch.labels)
+def followers(game: Game, state: State) -> dict[str, learner_lib.Opponent]:
+  """The copies that average the segmenter, a step further."""
+  moved = {}
+  for name, player in game.strategy.players.items():
+    if not isinstance(player, strategy_lib.Copy) or player.follows is None:
+      continue
+    kept = jnp.minimum(1 - 1 / (state.step + 1), player.follows)
+    params = jax.tree.map(
+      lambda old, new, kept=kept: kept * old + (1 - kept) * new,
+      state.opponents[name].params['params'],
+      state.segmenter['params'],
     )
-    for head in Outputs._fields
-  }
-  loss = terms['main'] + aux_weight * terms['aux']
-  return loss, {f'source_{head}': term for head, term in terms.items()}
-
-
-def target_loss(
-  outputs: Outputs, batch: Batch, supervision: Supervision
-) -> tuple[jax.Array, Metrics]:
-  """Cross-entropy on answers and guesses, of main plus weighted aux (Eq. 7).
-
-  `outputs` are logits [B, H, W, C]. Also returns each head's mean over answers
-  and over guesses.
-  """
-  labelled = batch.labels != IGNORE
-  answered = labelled
-  if batch.answered is not None:
-    answered = labelled & batch.answered
-  kinds = {
-    'answers': (supervision.answers, answered),
-    'guesses': (supervision.guesses, labelled & ~answered),
-  }
-  kinds = {kind: (weight, x) for kind, (weight, x) in kinds.items() if weight}
-  loss, metrics = jnp.zeros(()), {}
-  for head, head_weight in (('main', 1.0), ('aux', supervision.aux)):
-    losses = segmentation.pixel_losses(getattr(outputs, head), batch.labels)
-    totals = {
-      kind: segmentation.total(losses, counted)
-      for kind, (_, counted) in kinds.items()
-    }
-    count_of_all = jnp.sum(jnp.stack([count for _, count in totals.values()]))
-    for kind, (weight, _) in kinds.items():
-      total, count = totals[kind]
-      metrics[f'{kind}_{head}'] = segmentation.mean(total, count)
-      divisor = count if supervision.separate_means else count_of_all
-      loss += head_weight * weight * segmentation.mean(total, divisor)
-  return loss, metrics
+    moved[name] = learner_lib.Opponent(state.segmenter | {'params': params}, ())
+  return moved

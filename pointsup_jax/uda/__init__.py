@@ -14,8 +14,8 @@ from pointsup_jax.uda import (
 
 # Strategies by name, built from the weights of the two heads' target losses.
 STRATEGIES: dict[str, Callable[[Outputs], strategy.Strategy]] = {
-  'source_only': lambda weights: source_only.SourceOnly(),
-  'minent': minent.MinEnt,
+  'source_only': source_only.source_only,
+  'minent': minent.minent,
   'advent': advent.advent,
   'adaptsegnet': adaptsegnet.adaptsegnet,
 }

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 
 from pointsup_jax.types import Outputs
-from pointsup_jax.uda import adversarial
+from pointsup_jax.uda import adversarial, strategy
 
 
-def adaptsegnet(weights: Outputs) -> adversarial.Adversarial:
+def adaptsegnet(weights: Outputs) -> strategy.Strategy:
   """Discriminators see the softmax of the logits."""
-  return adversarial.Adversarial(probabilities, weights)
+  return adversarial.adversarial(probabilities, weights)
 
 
 def probabilities(logits: jax.Array) -> jax.Array:

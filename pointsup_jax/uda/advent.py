@@ -2,9 +2,9 @@
 
 from pointsup_jax.losses import entropy
 from pointsup_jax.types import Outputs
-from pointsup_jax.uda import adversarial
+from pointsup_jax.uda import adversarial, strategy
 
 
-def advent(weights: Outputs) -> adversarial.Adversarial:
+def advent(weights: Outputs) -> strategy.Strategy:
   """Discriminators see self-information maps (Eq. 2)."""
-  return adversarial.Adversarial(entropy.self_information, weights)
+  return adversarial.adversarial(entropy.self_information, weights)

@@ -1,52 +1,75 @@
 """Adversarial training, shared by AdvEnt and AdaptSegNet."""
 
-import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
 
 from pointsup_jax.losses import domain_loss
+from pointsup_jax.models import discriminator
 from pointsup_jax.types import Metrics, Outputs
 from pointsup_jax.uda import strategy
 
+Maps = Callable[[jax.Array], jax.Array]
 
-@dataclasses.dataclass(frozen=True)
-class Adversarial:
+# The published discriminator, on maps [B, H, W, C].
+OPPONENT = strategy.Player(
+  build=lambda sizes: discriminator.Discriminator(
+    sizes.width, products=sizes.products
+  ),
+  inputs=lambda sizes: ((1, 64, 64, sizes.num_classes),),
+)
+
+
+def adversarial(maps: Maps, weights: Outputs) -> strategy.Strategy:
   """Trains a discriminator per head to tell the domains apart (Eq. 3).
 
-  Attributes:
+  Args:
     maps: logits [B, H, W, C] -> the discriminator's input [B, H, W, C].
     weights: of the adversarial loss per head; published: aux 2e-4, main 1e-3.
   """
-
-  maps: Callable[[jax.Array], jax.Array]
-  weights: Outputs
-  opponents: tuple[str, ...] = ('aux', 'main')
-  uses_target: bool = True
-
-  def segmenter_loss(
-    self, target: Outputs, judge: strategy.Judge
-  ) -> tuple[jax.Array, Metrics]:
-    """Cross-entropy of target maps with the label SOURCE."""
-    fool = Outputs(
+  return strategy.Strategy(
+    players={head: OPPONENT for head in Outputs._fields},
+    moves=(
+      strategy.Move(
+        strategy.SEGMENTER,
+        functools.partial(fool, maps=maps, weights=weights),
+        supervised=True,
+      ),
       *(
-        domain_loss.bce(
-          judge(head, self.maps(getattr(target, head))), domain_loss.SOURCE
+        strategy.Move(
+          (head,),
+          functools.partial(tell_apart, head=head, maps=maps),
+          fresh=False,
         )
         for head in Outputs._fields
-      )
-    )
-    loss = self.weights.main * fool.main + self.weights.aux * fool.aux
-    return loss, {'fool_aux': fool.aux, 'fool_main': fool.main}
+      ),
+    ),
+  )
 
-  def opponent_loss(
-    self, head: str, source: jax.Array, target: jax.Array, judge: strategy.Judge
-  ) -> jax.Array:
-    """Mean of the discriminator's losses on source and target maps."""
-    on_source = domain_loss.bce(
-      judge(head, self.maps(source)), domain_loss.SOURCE
+
+def fool(
+  scene: strategy.Scene, *, maps: Maps, weights: Outputs
+) -> tuple[jax.Array, Metrics]:
+  """Cross-entropy of target maps with the label SOURCE, over both heads."""
+  aux, main = (
+    domain_loss.bce(scene.ask(head, maps(logits)), domain_loss.SOURCE)
+    for head, logits in scene.target.logits._asdict().items()
+  )
+  loss = weights.main * main + weights.aux * aux
+  return loss, {'fool_aux': aux, 'fool_main': main}
+
+
+def tell_apart(
+  scene: strategy.Scene, *, head: str, maps: Maps
+) -> tuple[jax.Array, Metrics]:
+  """Mean of a discriminator's losses on source and target maps."""
+  on_source, on_target = (
+    domain_loss.bce(scene.ask(head, maps(getattr(seen.logits, head))), label)
+    for seen, label in (
+      (scene.source, domain_loss.SOURCE),
+      (scene.target, domain_loss.TARGET),
     )
-    on_target = domain_loss.bce(
-      judge(head, self.maps(target)), domain_loss.TARGET
-    )
-    return (on_source + on_target) / 2
+  )
+  loss = (on_source + on_target) / 2
+  return loss, {f'opponent_{head}': loss}

@@ -1,6 +1,6 @@
 """MinEnt (Vu et al., CVPR 2019): entropy minimisation, no discriminators."""
 
-import dataclasses
+import functools
 
 import jax
 
@@ -9,28 +9,21 @@ from pointsup_jax.types import Metrics, Outputs
 from pointsup_jax.uda import strategy
 
 
-@dataclasses.dataclass(frozen=True)
-class MinEnt:
-  """Minimises the mean entropy of the target outputs.
+def minent(weights: Outputs) -> strategy.Strategy:
+  """Minimises the mean entropy of the target's outputs.
 
   `weights` are those of the heads; published: aux 2e-4, main 1e-3.
   """
+  loss = functools.partial(mean_entropy, weights=weights)
+  return strategy.Strategy(
+    moves=(strategy.Move(strategy.SEGMENTER, loss, supervised=True),)
+  )
 
-  weights: Outputs
-  opponents: tuple[str, ...] = ()
-  uses_target: bool = True
 
-  def segmenter_loss(
-    self, target: Outputs, judge: strategy.Judge
-  ) -> tuple[jax.Array, Metrics]:
-    """Weighted sum of both heads' mean entropies."""
-    del judge
-    aux, main = (entropy.mean_entropy(logits) for logits in target)
-    loss = self.weights.main * main + self.weights.aux * aux
-    return loss, {'entropy_aux': aux, 'entropy_main': main}
-
-  def opponent_loss(
-    self, head: str, source: jax.Array, target: jax.Array, judge: strategy.Judge
-  ) -> jax.Array:
-    """Not called: there are no discriminators."""
-    raise NotImplementedError
+def mean_entropy(
+  scene: strategy.Scene, *, weights: Outputs
+) -> tuple[jax.Array, Metrics]:
+  """Weighted sum of both heads' mean entropies."""
+  aux, main = (entropy.mean_entropy(x) for x in scene.target.logits)
+  loss = weights.main * main + weights.aux * aux
+  return loss, {'entropy_aux': aux, 'entropy_main': main}

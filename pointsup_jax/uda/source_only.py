@@ -1,7 +1,5 @@
 """No adaptation: cross-entropy on the source alone."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 
@@ -9,21 +7,16 @@ from pointsup_jax.types import Metrics, Outputs
 from pointsup_jax.uda import strategy
 
 
-@dataclasses.dataclass(frozen=True)
-class SourceOnly:
-  """Baseline of every comparison; does not use target images."""
+def source_only(weights: Outputs) -> strategy.Strategy:
+  """Baseline of every comparison; does not look at target images."""
+  del weights
+  only = strategy.Move(
+    strategy.SEGMENTER, nothing, looks_at=('source',), supervised=True
+  )
+  return strategy.Strategy(moves=(only,))
 
-  opponents: tuple[str, ...] = ()
-  uses_target: bool = False
 
-  def segmenter_loss(
-    self, target: Outputs, judge: strategy.Judge
-  ) -> tuple[jax.Array, Metrics]:
-    """Returns a loss of 0 and no metrics."""
-    return jnp.zeros(()), {}
-
-  def opponent_loss(
-    self, head: str, source: jax.Array, target: jax.Array, judge: strategy.Judge
-  ) -> jax.Array:
-    """Not called: there are no discriminators."""
-    raise NotImplementedError
+def nothing(scene: strategy.Scene) -> tuple[jax.Array, Metrics]:
+  """A loss of 0; the cross-entropies are added to it."""
+  del scene
+  return jnp.zeros(()), {}

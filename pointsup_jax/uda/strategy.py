@@ -1,19 +1,155 @@
-"""Interface of an adaptation method.
+"""The contract of an adaptation method: players and moves.
 
-A method is a small frozen dataclass: which heads have a discriminator, the
-segmenter's loss on the target (added to the source's cross-entropy), and each
-discriminator's loss. Stages 1 and 3 train with it in `training/step.py`.
+A method names the networks that it trains beside the segmenter (players), and
+the moves of a training step: whose parameters a move changes, which domains it
+looks at, and a loss, a pure function of the scene. `training/step.py` owns the
+forward passes, gradients, optimisers, statistics and random keys. What a move
+does not name is constant to it, so a loss needs no `stop_gradient`.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
 
-from pointsup_jax.types import Metrics, Outputs
+from pointsup_jax.losses import segmentation
+from pointsup_jax.types import Array, Batch, Metrics, Outputs
 
-# (head, maps [B, H, W, C]) -> logits [B, h, w, 1] of the head's discriminator.
-Judge = Callable[[str, jax.Array], jax.Array]
+
+class Sizes(NamedTuple):
+  """What players are built from."""
+
+  num_classes: int
+  conv4: int  # channels of the segmenter's taps
+  conv5: int
+  width: int  # channels of a discriminator's first layer
+  products: DTypeLike = jnp.float32  # see `models.precision`
+
+
+class Player(NamedTuple):
+  """A network trained beside the segmenter.
+
+  Attributes:
+    build: makes the module.
+    inputs: shapes of the module's inputs, any batch and size.
+    optimizer: a name of `Learner.optimizers`.
+  """
+
+  build: Callable[[Sizes], nn.Module]
+  inputs: Callable[[Sizes], tuple[tuple[int, ...], ...]]
+  optimizer: str = 'opponent'
+
+
+class Copy(NamedTuple):
+  """A copy of the segmenter that no move trains.
+
+  Attributes:
+    follows: None: stays the segmenter of step 0. Otherwise the decay a of its
+      average: after each step, t <- a t + (1 - a) s for the parameters, with
+      a = min(1 - 1 / (step + 1), follows); statistics are copied, since they
+      are averages already.
+  """
+
+  follows: float | None = None
+
+
+class Seen(NamedTuple):
+  """A training-mode pass of the segmenter over a batch.
+
+  What no loss reads costs nothing under jit.
+  """
+
+  batch: Batch
+  small: Outputs  # [B, h, w, C], stride 8
+  logits: Outputs  # [B, H, W, C], at the images' size
+  taps: Mapping[str, jax.Array]  # 'stem', 'conv4', 'conv5': [B, h, w, D]
+
+
+class Scene(NamedTuple):
+  """All that a loss may look at.
+
+  Attributes:
+    seen: passes by name: 'source', 'target', and those of the views.
+    ask: ask(player, *inputs) is the output of a player's network.
+    look: look(copy, batch) is a pass of a copy of the segmenter.
+    params: parameters of the 'backbone', the 'heads', and of each player.
+    step: steps done, int32 scalar.
+    key: of this move in this step.
+  """
+
+  seen: Mapping[str, Seen]
+  ask: Callable[..., jax.Array]
+  look: Callable[[str, Batch], Seen]
+  params: Mapping[str, Any]
+  step: jax.Array
+  key: jax.Array
+
+  @property
+  def source(self) -> Seen:
+    """The pass over the source."""
+    return self.seen['source']
+
+  @property
+  def target(self) -> Seen:
+    """The pass over the target."""
+    return self.seen['target']
+
+
+class Move(NamedTuple):
+  """One part of a training step.
+
+  Attributes:
+    parts: what it changes: 'backbone', 'heads', names of players.
+    loss: returns the loss, a scalar, and what is logged.
+    looks_at: domains to pass through the segmenter, in this order.
+    supervised: adds the cross-entropies of the source's labels and, in stage 3,
+      of the target's.
+    fresh: passes the images through the segmenter as it is now. False: looks
+      at the passes of the move before; if it changes the segmenter, then
+      through them.
+    turns: how often it is made in a step.
+    every: it is made in steps that this number divides.
+  """
+
+  parts: tuple[str, ...]
+  loss: Callable[[Scene], tuple[jax.Array, Metrics]]
+  looks_at: tuple[str, ...] = ('source', 'target')
+  supervised: bool = False
+  fresh: bool = True
+  turns: int = 1
+  every: int = 1
+
+
+SEGMENTER = ('backbone', 'heads')
+
+
+def _no_views(scene: Scene) -> dict[str, Batch]:
+  del scene
+  return {}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Strategy:
+  """An adaptation method.
+
+  Attributes:
+    moves: of a training step, in order.
+    players: networks beside the segmenter, by name.
+    views: batches made within the step from the passes over the domains, which
+      pass through the segmenter after them; {} by default.
+    pixel_losses: (logits, labels) -> losses [B, H, W] of the source's pixels.
+  """
+
+  moves: tuple[Move, ...]
+  players: Mapping[str, Player | Copy] = dataclasses.field(default_factory=dict)
+  views: Callable[[Scene], dict[str, Batch]] = _no_views
+  pixel_losses: Callable[[jax.Array, Array], jax.Array] = (
+    segmentation.pixel_losses
+  )
 
 
 class Part(NamedTuple):
@@ -23,37 +159,3 @@ class Part(NamedTuple):
   strategy: str  # a name of `uda.STRATEGIES`
   # Adapts from easy target images, with pseudo labels, to hard ones.
   within_target: bool = False
-
-
-class Strategy(Protocol):
-  """An adaptation method."""
-
-  @property
-  def opponents(self) -> tuple[str, ...]:
-    """Heads with a discriminator, out of ('aux', 'main')."""
-    ...
-
-  @property
-  def uses_target(self) -> bool:
-    """Whether the segmenter sees unlabelled target images."""
-    ...
-
-  def segmenter_loss(
-    self, target: Outputs, judge: Judge
-  ) -> tuple[jax.Array, Metrics]:
-    """The segmenter's weighted loss on the target, and its unweighted parts.
-
-    `target` is the logits of both heads [B, H, W, C], at the images' size;
-    `judge` is the discriminators, frozen.
-    """
-    ...
-
-  def opponent_loss(
-    self, head: str, source: jax.Array, target: jax.Array, judge: Judge
-  ) -> jax.Array:
-    """Loss of the discriminator of `head`, 'aux' or 'main'.
-
-    `source` and `target` are the head's logits [B, H, W, C], without gradient;
-    `judge` is the discriminators, of which `head`'s is trained.
-    """
-    ...

@@ -5,9 +5,10 @@ import functools
 import jax
 import numpy as np
 
-from pointsup_jax.models import deeplab, discriminator
+from pointsup_jax.models import deeplab
 from pointsup_jax.training import checkpoint, learner, optimizers, sharding
 from pointsup_jax.types import Batch, Pair
+from pointsup_jax.uda import strategy
 
 CLASSES = 5
 
@@ -16,8 +17,7 @@ CLASSES = 5
 def small_learner(target_statistics: bool = False) -> learner.Learner:
   return learner.Learner(
     segmenter=deeplab.DeepLabV2(CLASSES, blocks=(1, 1, 1, 1), width=4),
-    discriminator=discriminator.Discriminator(width=4),
-    num_classes=CLASSES,
+    sizes=strategy.Sizes(CLASSES, conv4=64, conv5=128, width=4),
     target_statistics=target_statistics,
     segmenter_tx=optimizers.segmenter(
       optimizers.poly(0.01, power=0.9, decay_steps=100),
@@ -26,16 +26,18 @@ def small_learner(target_statistics: bool = False) -> learner.Learner:
       weight_decay=1e-4,
       repeat=False,
     ),
-    opponent_tx=optimizers.opponent(
-      optimizers.poly(1e-3, power=0.9, decay_steps=100)
-    ),
+    optimizers={
+      'opponent': optimizers.opponent(
+        optimizers.poly(1e-3, power=0.9, decay_steps=100)
+      )
+    },
   )
 
 
-def fresh_state(opponents: tuple[str, ...], seed: int = 0) -> learner.State:
+def fresh_state(method: strategy.Strategy, seed: int = 0) -> learner.State:
   players = small_learner()
   key = jax.random.key(seed)
-  return players.init(key, players.init_segmenter(key), opponents)
+  return players.init(key, players.init_segmenter(key), method.players)
 
 
 def abstract(state):

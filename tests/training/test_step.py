@@ -10,7 +10,7 @@ from pointsup_jax.types import Outputs
 from pointsup_jax.uda import advent, source_only
 
 ADVENT = advent.advent(Outputs(aux=2e-4, main=1e-3))
-SOURCE_ONLY = source_only.SourceOnly()
+SOURCE_ONLY = source_only.source_only(Outputs(0.0, 0.0))
 
 
 @functools.cache
@@ -27,7 +27,7 @@ def compiled(strategy, answers=0.0, target_statistics=False, **more):
 
 @functools.cache
 def fresh(strategy):
-  return players.fresh_state(strategy.opponents)
+  return players.fresh_state(strategy)
 
 
 def taken(strategy, pair, answers=0.0, **options):
@@ -176,7 +176,7 @@ def test_many_steps_compile_once():
     traced.append(pair)
     return compiled(ADVENT)(state, pair)
 
-  state = jax.jit(lambda: players.fresh_state(ADVENT.opponents))()
+  state = jax.jit(lambda: players.fresh_state(ADVENT))()
   for i in range(3):
     state, _ = train_step(state, players.random_pair(i))
   assert len(traced) == 1

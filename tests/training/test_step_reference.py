@@ -9,10 +9,10 @@ import jax
 import numpy as np
 import pytest
 
-from pointsup_jax.models import deeplab, discriminator, pretrained
+from pointsup_jax.models import deeplab, pretrained
 from pointsup_jax.training import learner, optimizers, step
 from pointsup_jax.types import Batch, Outputs, Pair
-from pointsup_jax.uda import advent
+from pointsup_jax.uda import advent, strategy
 
 # float32 drifts this far from float64 (reference/README.md).
 TOLERANCES = (1e-5, 1e-4, 1e-3, 3e-3)
@@ -65,8 +65,7 @@ def published_learner():
   poly = functools.partial(optimizers.poly, power=0.9, decay_steps=250_000)
   return learner.Learner(
     segmenter=deeplab.DeepLabV2(CLASSES),
-    discriminator=discriminator.Discriminator(),
-    num_classes=CLASSES,
+    sizes=strategy.Sizes(CLASSES, conv4=1024, conv5=2048, width=64),
     target_statistics=False,
     segmenter_tx=optimizers.segmenter(
       poly(2.5e-4),
@@ -75,7 +74,7 @@ def published_learner():
       weight_decay=5e-4,
       repeat=True,
     ),
-    opponent_tx=optimizers.opponent(poly(1e-4)),
+    optimizers={'opponent': optimizers.opponent(poly(1e-4))},
   )
 
 
@@ -94,7 +93,8 @@ def run(shared, recipe):
   """The states before and after four real steps, with their metrics."""
   players = published_learner()
   variables = pretrained.from_torch(segmenter_tensors(shared, recipe))
-  state = players.init(jax.random.key(0), variables, ('aux', 'main'))
+  method = advent.advent(Outputs(aux=0.0002, main=0.001))
+  state = players.init(jax.random.key(0), variables, method.players)
   for head, player in state.opponents.items():
     params = opponent_params(recipe, f'd_{head}')
     state.opponents[head] = player.replace(params=params)
@@ -102,7 +102,7 @@ def run(shared, recipe):
     functools.partial(
       step.train_step,
       learner=players,
-      strategy=advent.advent(Outputs(aux=0.0002, main=0.001)),
+      strategy=method,
       supervision=step.Supervision(aux=0.1),
     )
   )

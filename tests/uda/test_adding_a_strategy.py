@@ -40,7 +40,7 @@ def test_the_page_s_strategy_trains_in_both_stages(build):
       'supervision': step.Supervision(aux=0.1, answers=target_weight),
     }
     train_step = jax.jit(functools.partial(step.train_step, **game))
-    state = players.fresh_state(method.opponents)
+    state = players.fresh_state(method)
     squares = []
     for _ in range(20):
       state, metrics = train_step(state, pair)
@@ -51,3 +51,35 @@ def test_the_page_s_strategy_trains_in_both_stages(build):
     if target_weight:
       expected += metrics['answers_main'] + 0.1 * metrics['answers_aux']
     np.testing.assert_allclose(metrics['loss'], expected, rtol=1e-5)
+
+
+def other_examples():
+  """The page's methods with an opponent and with a view."""
+  blocks = re.findall(r'```python\n(.*?)```', PAGE.read_text(), re.S)[2:]
+  made = {}
+  for code in blocks:
+    exec(code, made)
+  return [made['one_opponent'], made['mirrored']]
+
+
+@pytest.mark.parametrize(
+  ('which', 'logged'),
+  [(0, {'fool_main', 'opponent_main'}), (1, {'disagreement'})],
+)
+def test_the_page_s_other_methods_train(which, logged):
+  method = other_examples()[which](Outputs(aux=0.0, main=1.0))
+  train_step = jax.jit(
+    functools.partial(
+      step.train_step,
+      learner=players.small_learner(),
+      strategy=method,
+      supervision=step.Supervision(aux=0.1, answers=1.0),
+    )
+  )
+  state, seen = players.fresh_state(method), []
+  for _ in range(10):
+    state, metrics = train_step(state, players.random_pair(0))
+    seen.append(jax.device_get(metrics))
+  assert logged <= set(seen[0])
+  for name in logged - {'fool_main'}:
+    assert seen[-1][name] < seen[0][name], name

@@ -1,14 +1,21 @@
-"""Each method's loss against float64 NumPy."""
+"""Each method's losses against float64 NumPy."""
 
 import functools
 
+import jax
 import numpy as np
 import pytest
 from scipy import special
 
 from pointsup_jax import uda
-from pointsup_jax.types import Outputs
-from pointsup_jax.uda import adaptsegnet, advent, minent, source_only
+from pointsup_jax.types import Batch, Outputs
+from pointsup_jax.uda import (
+  adaptsegnet,
+  advent,
+  minent,
+  source_only,
+  strategy,
+)
 
 WEIGHTS = Outputs(aux=0.3, main=0.7)
 CLASSES = 5
@@ -20,8 +27,8 @@ def random_logits(seed, scale=3.0):
   return rng.normal(0, scale, (2, 6, 8, CLASSES)).astype(np.float32)
 
 
+SOURCE = Outputs(aux=random_logits(2), main=random_logits(3))
 TARGET = Outputs(aux=random_logits(0), main=random_logits(1))
-SOURCE = random_logits(2)
 
 
 def softmax(x):
@@ -43,42 +50,61 @@ def judge(head, maps):
   return (maps * weights).sum(-1, keepdims=True) * {'aux': 1, 'main': -2}[head]
 
 
+def scene(**logits):
+  """What a loss sees of domains with these logits."""
+  nothing = Batch(np.zeros(0), np.zeros(0))
+  seen = {
+    domain: strategy.Seen(nothing, x, x, {}) for domain, x in logits.items()
+  }
+  key = jax.random.key(0)
+  return strategy.Scene(seen, judge, None, {}, np.int32(0), key)
+
+
+BOTH = scene(source=SOURCE, target=TARGET)
+
+
 @pytest.mark.parametrize(
   ('build', 'maps'),
   [(advent.advent, self_information), (adaptsegnet.adaptsegnet, softmax)],
 )
 def test_adversarial_methods(build, maps):
   method = build(WEIGHTS)
-  assert method.opponents == ('aux', 'main')
-  loss, parts = method.segmenter_loss(TARGET, judge)
-  fool = {
+  assert list(method.players) == ['aux', 'main']
+  fool, *tell_apart = method.moves
+  loss, parts = fool.loss(scene(target=TARGET))
+  expected = {
     head: bce(judge(head, maps(getattr(TARGET, head))), 0.0)
     for head in ('aux', 'main')
   }
-  expected = 0.7 * fool['main'] + 0.3 * fool['aux']
-  assert_close(loss, expected)
-  for head in ('aux', 'main'):
-    assert_close(parts[f'fool_{head}'], fool[head])
-    found = method.opponent_loss(head, SOURCE, getattr(TARGET, head), judge)
-    of_source = bce(judge(head, maps(SOURCE)), 0.0)
+  assert_close(loss, 0.7 * expected['main'] + 0.3 * expected['aux'])
+  for head, move in zip(('aux', 'main'), tell_apart, strict=True):
+    assert_close(parts[f'fool_{head}'], expected[head])
+    assert move.parts == (head,)
+    assert not move.fresh
+    found, logged = move.loss(BOTH)
+    of_source = bce(judge(head, maps(getattr(SOURCE, head))), 0.0)
     of_target = bce(judge(head, maps(getattr(TARGET, head))), 1.0)
     assert_close(found, (of_source + of_target) / 2)
+    assert_close(logged[f'opponent_{head}'], found)
 
 
 def test_minent_is_the_weighted_mean_entropy():
-  method = minent.MinEnt(WEIGHTS)
-  loss, parts = method.segmenter_loss(TARGET, judge)
+  method = minent.minent(WEIGHTS)
+  (move,) = method.moves
+  loss, parts = move.loss(scene(target=TARGET))
   aux, main = (self_information(x).sum(-1).mean() for x in TARGET)
   assert_close(parts['entropy_aux'], aux)
   assert_close(parts['entropy_main'], main)
   assert_close(loss, 0.7 * main + 0.3 * aux)
-  assert not method.opponents
+  assert not method.players
 
 
 def test_source_only_adds_nothing():
-  loss, parts = source_only.SourceOnly().segmenter_loss(TARGET, judge)
+  (move,) = source_only.source_only(WEIGHTS).moves
+  loss, parts = move.loss(scene(source=SOURCE))
   assert float(loss) == 0.0
   assert not parts
+  assert move.looks_at == ('source',)
 
 
 def test_every_phase_of_every_method_has_a_strategy():
@@ -89,4 +115,6 @@ def test_every_phase_of_every_method_has_a_strategy():
     assert len({phase.name for phase in phases}) == len(phases)
     for phase in phases:
       method = uda.STRATEGIES[phase.strategy](WEIGHTS)
-      assert set(method.opponents) <= set(Outputs._fields)
+      moving = {part for move in method.moves for part in move.parts}
+      assert moving <= {*strategy.SEGMENTER, *method.players}
+      assert any(move.supervised for move in method.moves)
