@@ -23,7 +23,7 @@ ALLOWED = {
   'losses': set(),
   'data': {'hosts'},
   'annotation': {'data', 'hosts'},
-  'uda': {'losses'},
+  'uda': {'losses', 'models'},
   'acquisition': {'losses', 'models'},
   'evaluation': {'models', 'losses'},
   'training': {'models', 'losses', 'uda', 'hosts'},

@@ -63,11 +63,11 @@ def other_examples():
 
 
 @pytest.mark.parametrize(
-  ('which', 'logged'),
-  [(0, {'fool_main', 'opponent_main'}), (1, {'disagreement'})],
+  ('which', 'weight', 'logged'),
+  [(0, 1.0, {'fool_main', 'opponent_main'}), (1, 100.0, {'disagreement'})],
 )
-def test_the_page_s_other_methods_train(which, logged):
-  method = other_examples()[which](Outputs(aux=0.0, main=1.0))
+def test_the_page_s_other_methods_train(which, weight, logged):
+  method = other_examples()[which](Outputs(aux=0.0, main=weight))
   train_step = jax.jit(
     functools.partial(
       step.train_step,
