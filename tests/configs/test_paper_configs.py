@@ -73,9 +73,9 @@ def test_learning_rates(learner, step):
     np.testing.assert_allclose(moved[head], 2.5e-3 * rate, rtol=1e-5)
 
   params = {'kernel': jnp.zeros(2)}
-  state = learner.opponent_tx.init(params)
+  state = learner.optimizers['opponent'].init(params)
   state = optax.tree_utils.tree_set(state, count=jnp.int32(step))
-  updates, _ = learner.opponent_tx.update(
+  updates, _ = learner.optimizers['opponent'].update(
     {'kernel': jnp.ones(2)}, state, params
   )
   # Adam's bias corrections.

@@ -39,7 +39,7 @@ def of_a_step(dtype, remat=False):
   learner = dataclasses.replace(
     small,
     segmenter=small.segmenter.clone(dtype=dtype, remat=remat),
-    discriminator=small.discriminator.clone(products=dtype),
+    sizes=small.sizes._replace(products=dtype),
   )
   strategy = advent.advent(Outputs(aux=2e-4, main=1e-3))
   take = functools.partial(
@@ -48,7 +48,7 @@ def of_a_step(dtype, remat=False):
     strategy=strategy,
     supervision=step.Supervision(aux=0.1, answers=1.0),
   )
-  state = jax.eval_shape(lambda: players.fresh_state(strategy.opponents))
+  state = jax.eval_shape(lambda: players.fresh_state(strategy))
   return products(take, state, players.random_pair(0))
 
 
