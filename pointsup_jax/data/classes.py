@@ -195,11 +195,6 @@ def _names(names: Any) -> tuple[str, ...]:
     isinstance(name, str) and name.strip() for name in names
   ):
     raise errors.UserError('"classes" must be a list of names')
-  for name in names:
-    if not name.isprintable():
-      raise errors.UserError(
-        f'"classes" has {name!r}; names must be of printable characters'
-      )
   if not 2 <= len(names) <= MAX_CLASSES:
     raise errors.UserError(
       f'"classes" has {len(names)} names; there must be 2 to {MAX_CLASSES}'
@@ -208,8 +203,8 @@ def _names(names: Any) -> tuple[str, ...]:
     # Other tools' files, terminals and tables cannot keep such names.
     if name != name.strip() or not name.isprintable():
       raise errors.UserError(
-        f'"classes" has {name!r}; names must be printable and neither start '
-        'nor end with a space'
+        f'"classes" has {name!r}; names must be of printable characters and '
+        'neither start nor end with a space'
       )
   twice = [name for name in names if names.count(name) > 1]
   if twice:
