@@ -184,6 +184,9 @@ function apply(reply) {
     // A point that was taken back here, before the server knows of it.
     const back = points.filter((p) => last.get(p.id) === 'undo' && !coming.has(p.id));
     points = [...back, ...reply.points].filter(open);
+    // What has just come up may have been answered by an import meanwhile.
+    const settled = reply.points.length && !pending.length && !coming.has(now?.id);
+    if (settled && !revisiting) now = null;
   }
   if (now) prefetch();
   else next();
