@@ -140,9 +140,10 @@ class DeepLabV2(nn.Module):
     """
     with precision.exact(self.dtype):
       conv4, conv5 = self.backbone(jnp.asarray(images), train)
-      # At no cost, and with no effect, where nobody asks for them.
-      self.sow('taps', 'conv4', conv4, **_LAST)
-      self.sow('taps', 'conv5', conv5, **_LAST)
+      if not self.is_initializing():  # variables are params and statistics
+        # At no cost, and with no effect, where nobody asks for them.
+        self.sow('taps', 'conv4', conv4, **_LAST)
+        self.sow('taps', 'conv5', conv5, **_LAST)
       return types.Outputs(aux=self.aux_head(conv4), main=self.main_head(conv5))
 
 
@@ -153,5 +154,4 @@ _LAST: dict = {'init_fn': lambda: None, 'reduce_fn': lambda old, new: new}
 def init(segmenter: DeepLabV2, key: jax.Array) -> types.Variables:
   """Initialises variables; their shapes do not depend on the image size."""
   images = jnp.zeros((1, 32, 32, 3))
-  collections = ['params', 'batch_stats']
-  return dict(segmenter.init(key, images, train=False, mutable=collections))
+  return dict(segmenter.init(key, images, train=False))
