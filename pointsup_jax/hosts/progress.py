@@ -21,8 +21,9 @@ def say(message: str) -> None:
 
 
 def show(text: str) -> None:
-  """Prints a command's result, of any number of lines, to stdout."""
-  print(wording.printable(text, keep='\n'), flush=True)
+  """Prints a result, of any number of lines, to stdout, likewise."""
+  if processes.is_first():
+    print(wording.printable(text, keep='\n'), flush=True)
 
 
 class Progress:

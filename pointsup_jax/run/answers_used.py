@@ -1,6 +1,6 @@
 """Which answers stage 3 was trained with, and whether there are newer ones."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
@@ -16,6 +16,11 @@ class Used(NamedTuple):
   answers: int  # points with a label or 'unsure'
 
 
+class _Recorded(TypedDict):
+  last: json_files.Count
+  answers: json_files.Count
+
+
 def of(phase: workdir_lib.Phase) -> Used | None:
   """The answers that a phase began with; None before it has.
 
@@ -23,13 +28,14 @@ def of(phase: workdir_lib.Phase) -> Used | None:
   """
   if not phase.answers.exists():
     return None
-  found = json_files.read(phase.answers)
-  last, answers = found.get('last'), found.get('answers')
-  if type(last) is not int or type(answers) is not int:
+  try:
+    found = json_files.read(phase.answers, json_files.shaped(_Recorded))
+  except errors.UserError as error:
+    # Without the file, a stopped phase would go on with other answers.
     raise errors.UserError(
       f'{phase.answers} is damaged; delete {phase.root} to train stage 3 anew'
-    )
-  return Used(last, answers)
+    ) from error
+  return Used(**found)
 
 
 def remember(phase: workdir_lib.Phase, used: Used) -> None:

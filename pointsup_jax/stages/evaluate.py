@@ -61,7 +61,7 @@ def score_images(
   columns = {
     name: np.array(last['iou'], float) for name, [last] in scored.items()
   }
-  show(
+  progress.show(
     screen_table.iou_table(
       columns, run.classes.names, run.classes.subset_indices
     )
@@ -77,12 +77,6 @@ def score_images(
     show_steps(run, scored)
 
 
-def show(table: str) -> None:
-  """Prints a table, on one host of all."""
-  if processes.is_first():
-    progress.show(table)
-
-
 def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
   """Prints and writes the mIoU over steps of each model.
 
@@ -92,7 +86,7 @@ def show_steps(run: run_lib.Run, scored: Mapping[str, Sequence[dict]]) -> None:
     name: [(scores['step'], scores['miou']) for scores in known]
     for name, known in scored.items()
   }
-  show(f'\n{screen_table.steps_table(steps)}')
+  progress.show(f'\n{screen_table.steps_table(steps)}')
   if processes.is_first():
     path = run.workdir.evaluated_steps(run.config.data.evaluation.split)
     atomic_files.write(path, paper_tables.checkpoints_csv(steps).encode())

@@ -1,7 +1,6 @@
 """The networks of a training phase and their initial state."""
 
 import functools
-from collections.abc import Mapping
 
 import jax
 
@@ -13,8 +12,6 @@ from pointsup_jax.training import checkpoint, optimizers, sharding
 from pointsup_jax.training import learner as learner_lib
 from pointsup_jax.types import Variables
 from pointsup_jax.uda import strategy
-
-Players = Mapping[str, strategy.Player | strategy.Copy]
 
 
 def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
@@ -48,7 +45,7 @@ def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
 def restore_state(
   run: run_lib.Run,
   learner: learner_lib.Learner,
-  players: Players,
+  players: strategy.Players,
   checkpoints: checkpoint.Checkpoints,
 ) -> learner_lib.State | None:
   """Restores the newest state of a phase; None if it has no checkpoint."""
@@ -64,7 +61,7 @@ def restore_state(
 def fresh_state(
   run: run_lib.Run,
   learner: learner_lib.Learner,
-  players: Players,
+  players: strategy.Players,
   phase: workdir.Phase,
   initial: workdir.Phase | None,
 ) -> learner_lib.State:

@@ -58,7 +58,7 @@ class Learner:
     self,
     key: jax.Array,
     segmenter: Variables,
-    players: Mapping[str, strategy_lib.Player | strategy_lib.Copy],
+    players: strategy_lib.Players,
   ) -> State:
     """The state at step 0: the given segmenter, fresh players."""
     opponents = {}

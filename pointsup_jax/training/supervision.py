@@ -1,16 +1,13 @@
 """Cross-entropies on the source's labels and on the target's points."""
 
 import dataclasses
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from pointsup_jax.losses import segmentation
-from pointsup_jax.types import IGNORE, Array, Batch, Metrics, Outputs
-
-# (logits [B, H, W, C], labels [B, H, W]) -> losses [B, H, W].
-PixelLosses = Callable[[jax.Array, Array], jax.Array]
+from pointsup_jax.types import IGNORE, Batch, Metrics, Outputs
+from pointsup_jax.uda import strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +34,10 @@ class Supervision:
 
 
 def source_loss(
-  outputs: Outputs, batch: Batch, aux_weight: float, pixel_losses: PixelLosses
+  outputs: Outputs,
+  batch: Batch,
+  aux_weight: float,
+  pixel_losses: strategy.PixelLosses,
 ) -> tuple[jax.Array, Metrics]:
   """Mean of `pixel_losses` on labelled pixels, of main plus weighted aux."""
   labelled = jnp.asarray(batch.labels) != IGNORE

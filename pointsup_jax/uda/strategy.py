@@ -9,7 +9,7 @@ does not name is constant to it, so a loss needs no `stop_gradient`.
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +55,11 @@ class Copy(NamedTuple):
   """
 
   follows: float | None = None
+
+
+Players: TypeAlias = Mapping[str, Player | Copy]
+# (logits [B, H, W, C], labels [B, H, W]) -> losses [B, H, W].
+PixelLosses: TypeAlias = Callable[[jax.Array, Array], jax.Array]
 
 
 class Seen(NamedTuple):
@@ -145,11 +150,9 @@ class Strategy:
   """
 
   moves: tuple[Move, ...]
-  players: Mapping[str, Player | Copy] = dataclasses.field(default_factory=dict)
+  players: Players = dataclasses.field(default_factory=dict)
   views: Callable[[Scene], dict[str, Batch]] = _no_views
-  pixel_losses: Callable[[jax.Array, Array], jax.Array] = (
-    segmentation.pixel_losses
-  )
+  pixel_losses: PixelLosses = segmentation.pixel_losses
 
 
 class Part(NamedTuple):

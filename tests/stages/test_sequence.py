@@ -1,8 +1,8 @@
 import pytest
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import processes
-from pointsup_jax.stages import evaluate, sequence
+from pointsup_jax.hosts import processes, progress
+from pointsup_jax.stages import sequence
 
 
 class Store:
@@ -29,5 +29,5 @@ def test_a_store_that_does_not_answer_in_the_end_is_an_error():
 @pytest.mark.parametrize('is_first', [True, False])
 def test_a_table_is_printed_on_one_host(is_first, monkeypatch, capsys):
   monkeypatch.setattr(processes, 'is_first', lambda: is_first)
-  evaluate.show('mIoU')
+  progress.show('mIoU')
   assert capsys.readouterr().out == ('mIoU\n' if is_first else '')
