@@ -9,11 +9,16 @@ import saying
 from pointsup_jax import errors
 from pointsup_jax.hosts import stopping
 from pointsup_jax.training import checkpoint, learner, loop, metrics_log
+from pointsup_jax.types import Outputs
+from pointsup_jax.uda import source_only
+
+
+def fresh_state():
+  return players.fresh_state(source_only.source_only(Outputs(0.0, 0.0)))
 
 
 def abstract():
-  shapes = jax.eval_shape(lambda: players.fresh_state(('main',)))
-  return players.abstract(shapes)
+  return players.abstract(jax.eval_shape(fresh_state))
 
 
 @jax.jit
@@ -26,7 +31,7 @@ def add_batch(state: learner.State, batch):
 
 def run(folder, steps, batches=itertools.count, train_step=add_batch):
   with checkpoint.Checkpoints(folder / 'checkpoints', keep=2) as checkpoints:
-    state = checkpoints.restore(abstract()) or players.fresh_state(('main',))
+    state = checkpoints.restore(abstract()) or fresh_state()
     start = int(state.step)
     log = metrics_log.MetricsLog(folder / 'metrics.jsonl', start_step=start)
     state = loop.train(
