@@ -1,7 +1,14 @@
+import os
 import pathlib
 
-import jax
-import pytest
+# Tests compile far more than they compute; the machine code's own optimisation
+# is most of that. The commands that tests start inherit it.
+os.environ['XLA_FLAGS'] = ' '.join(
+  (os.environ.get('XLA_FLAGS', ''), '--xla_backend_optimization_level=0')
+)
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / 'shared'

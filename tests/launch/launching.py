@@ -75,7 +75,10 @@ def environment(devices: int = 1) -> dict[str, str]:
   return os.environ | {
     'JAX_PLATFORMS': 'cpu',
     'TF_CPP_MIN_LOG_LEVEL': '2',  # as `launch` sets it
-    'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}',
+    'XLA_FLAGS': (
+      f'{os.environ.get("XLA_FLAGS", "")} '
+      f'--xla_force_host_platform_device_count={devices}'
+    ),
   }
 
 

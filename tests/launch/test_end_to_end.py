@@ -156,17 +156,16 @@ def test_another_config_is_refused_with_the_fields_that_differ(finished):
   succeed(*args)
 
 
-def test_later_unstarted_stages_may_still_change(tmp_path):
-  args = tiny(tmp_path / 'run')
-  succeed(*args, '--stage=uda')
+def test_later_unstarted_stages_may_still_change(stage_1, tmp_path):
+  args = tiny(stage_1(tmp_path / 'run'))
   succeed(*args, '--config.acquire.k=11')
   assert_refused(launch(*args), 2, 'acquire.k was 11, now 10', 'only grow')
 
 
-def test_overwrite_starts_anew_and_says_so(tmp_path):
-  args = tiny(tmp_path / 'run', '--stage=uda')
-  succeed(*args)
-  done = succeed(*args, '--config.seed=1', '--overwrite')
+def test_overwrite_starts_anew_and_says_so(stage_1, tmp_path):
+  args = tiny(stage_1(tmp_path / 'run'), '--stage=uda')
+  short = ('--config.uda.source_only_steps=0', '--config.uda.steps=1')
+  done = succeed(*args, *short, '--overwrite')
   assert 'deletes' in done.stderr
   assert 'config.json' in done.stderr
 

@@ -15,9 +15,9 @@ HUMAN = ('--config.annotate.oracle=human', '--config.annotate.port=0')
 
 
 @pytest.fixture(scope='module')
-def asked(tmp_path_factory):
+def asked(tmp_path_factory, stage_1):
   """A workdir after acquisition by --stage=all."""
-  workdir = tmp_path_factory.mktemp('run') / 'a'
+  workdir = stage_1(tmp_path_factory.mktemp('run') / 'a')
   return workdir, launch(*tiny(workdir, *HUMAN))
 
 

@@ -29,8 +29,8 @@ def bucket():
 
 
 @pytest.fixture(scope='module')
-def local(tmp_path_factory) -> pathlib.Path:
-  folder = tmp_path_factory.mktemp('local') / 'run'
+def local(tmp_path_factory, stage_1) -> pathlib.Path:
+  folder = stage_1(tmp_path_factory.mktemp('local') / 'run')
   succeed(*tiny(folder))
   return folder
 

@@ -14,9 +14,9 @@ ROUNDS = (
 
 
 @pytest.fixture(scope='module')
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, stage_1):
   """The workdir and the output of a run of two rounds."""
-  workdir = tmp_path_factory.mktemp('rounds') / 'run'
+  workdir = stage_1(tmp_path_factory.mktemp('rounds') / 'run')
   return workdir, succeed(*tiny(workdir, *ROUNDS))
 
 

@@ -152,6 +152,7 @@ def test_a_study_from_its_start_to_its_end(tmp_path):
 def test_adaptation_methods_are_compared_without_points(tmp_path):
   vary = '--vary=uda.strategy=source_only,minent'
   flags = ('--uda_only', '--seeds=1', '--config.uda.steps=1')
+  flags += ('--config.uda.source_only_steps=1',)
   assert [row['method'] for row in studied(tmp_path, vary, *flags)[1]] == [
     'no adaptation',
     'UDA, uda.strategy=source_only',

@@ -13,9 +13,9 @@ HOLDOUT = '--config.adapt.holdout=0.2'
 
 
 @pytest.fixture(scope='module')
-def finished(tmp_path_factory) -> tuple[pathlib.Path, str, str]:
-  """The workdir, stdout and stderr of a whole run."""
-  workdir = tmp_path_factory.mktemp('run') / 'a'
+def finished(tmp_path_factory, stage_1) -> tuple[pathlib.Path, str, str]:
+  """The workdir, stdout and stderr of a run from stage 2 on."""
+  workdir = stage_1(tmp_path_factory.mktemp('run') / 'a')
   done = succeed(*tiny(workdir, OFF, HOLDOUT))
   return workdir, done.stdout, done.stderr
 
