@@ -68,7 +68,9 @@ def other_examples():
   [(0, 1.0, {'fool_main', 'opponent_main'}), (1, 100.0, {'disagreement'})],
 )
 def test_the_page_s_other_methods_train(which, weight, logged):
-  method = other_examples()[which](strategy.Settings(Outputs(aux=0.0, main=weight)))
+  method = other_examples()[which](
+    strategy.Settings(Outputs(aux=0.0, main=weight))
+  )
   train_step = jax.jit(
     functools.partial(
       step.train_step,
