@@ -7,9 +7,8 @@ import jax
 import numpy as np
 
 from configs import gta_active
-from pointsup_jax import uda
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import workdir
+from pointsup_jax.run import methods, workdir
 from pointsup_jax.stages import initial_state
 from pointsup_jax.training import learner, step
 from pointsup_jax.types import Batch, Outputs, Pair
@@ -31,14 +30,12 @@ def train_step(**model) -> tuple[jax.stages.Wrapped, learner.Learner]:
   run = run_lib.open_run(config, workdir.Workdir(pathlib.Path('unused')))
   player = initial_state.build_learner(run)
   losses = config.losses
-  strategy = uda.STRATEGIES[config.uda.strategy](
-    Outputs(aux=losses.target_aux, main=losses.target_main)
-  )
+  method = methods.build(config, config.uda.strategy, config.uda.steps)
   jitted = jax.jit(
     functools.partial(
       step.train_step,
       learner=player,
-      strategy=strategy,
+      strategy=method,
       supervision=step.Supervision(losses.aux),
     ),
     donate_argnums=0,

@@ -56,6 +56,13 @@ def get_config() -> ml_collections.ConfigDict:
   # Recompute bottlenecks in the backward pass: stores less than a fifth of the
   # activations, for 29% more arithmetic (docs/PERFORMANCE.md).
   model.remat = False
+  # What the aux head reads: 'conv4', or 'conv5' as the main head.
+  model.aux_reads = 'conv4'
+  # Adds DADA's depth branch, whose features the main head reads.
+  model.depth = False
+  # Predict with the 'main' head, the 'sum' of both heads' logits, or the 'mean'
+  # of their probabilities.
+  model.prediction = 'main'
   # Channels of a discriminator's first convolution.
   model.discriminator_width = 64
 
@@ -65,6 +72,8 @@ def get_config() -> ml_collections.ConfigDict:
   # Weights of the strategy's target loss, per head.
   losses.target_main = 0.001
   losses.target_aux = 0.0002
+  # CLAN: added weight of pixels on which the heads disagree; 10 for SYNTHIA.
+  losses.disagreement = 40.0
 
   config.optim = optim = ml_collections.ConfigDict()
   # SGD of the segmenter; the heads learn head_lr_scale times faster.
@@ -82,6 +91,8 @@ def get_config() -> ml_collections.ConfigDict:
   # All rates decay as (1 - step / decay_steps) ** poly_power.
   optim.decay_steps = 250_000
   optim.poly_power = 0.9
+  # In the first steps they rise linearly from 0 instead, as in CLAN.
+  optim.warmup_steps = 0
 
   config.train = train = ml_collections.ConfigDict()
   # Images of each domain per step, over all devices and hosts.
@@ -98,7 +109,8 @@ def get_config() -> ml_collections.ConfigDict:
   train.on_nan = 'stop'
 
   config.uda = uda = ml_collections.ConfigDict()
-  # Stage 1: 'source_only', 'minent', 'advent', 'adaptsegnet' or 'intrada'.
+  # Stage 1: 'source_only', 'adabn', 'minent', 'advent', 'adaptsegnet' or
+  # 'intrada'.
   uda.strategy = 'advent'
   # Steps of each phase.
   uda.steps = 120_000

@@ -1,4 +1,4 @@
-"""Inference with the segmenter: running statistics, main head only."""
+"""Inference with the segmenter: running statistics, one prediction."""
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,9 @@ from pointsup_jax.types import Array, Variables
 def small_logits(
   segmenter: deeplab.DeepLabV2, variables: Variables, images: Array
 ) -> jax.Array:
-  """Main head's logits [B, h, w, C] float32 of uint8 RGB [B, H, W, 3]."""
+  """The prediction's logits [B, h, w, C] float32 of RGB [B, H, W, 3] uint8."""
   outputs = segmenter.apply(variables, deeplab.preprocess(images), train=False)
-  return outputs.main  # type: ignore[union-attr]
+  return segmenter.predicted(outputs)  # type: ignore[arg-type]
 
 
 def labels(small_logits: jax.Array, size: tuple[int, int]) -> jax.Array:

@@ -8,7 +8,7 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from pointsup_jax import types
-from pointsup_jax.models import precision, resnet
+from pointsup_jax.models import depth_branch, precision, resnet
 
 BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)  # ImageNet's, 0..255
 DILATIONS = (6, 12, 18, 24)
@@ -106,7 +106,7 @@ def _shifted(x: jax.Array, rows: int, columns: int) -> jax.Array:
 
 
 class DeepLabV2(nn.Module):
-  """Dilated ResNet with one head on conv4 and one on conv5.
+  """Dilated ResNet with two heads, mostly one on conv4 and one on conv5.
 
   Attributes:
     blocks: bottlenecks per stage; (3, 4, 23, 3) is ResNet-101.
@@ -114,6 +114,10 @@ class DeepLabV2(nn.Module):
     bn: mode of `norm.BatchNorm`: 'batch', 'global' or 'frozen'.
     dtype: of activations; parameters, statistics and logits are float32.
     remat: whether the backward pass recomputes the inside of bottlenecks.
+    aux_reads: features of the aux head, 'conv4' or 'conv5'.
+    depth: whether the main head reads features fused with predicted depth.
+    prediction: logits that are the prediction: of the 'main' head, the 'sum'
+      of both heads, or those of the 'mean' of both probabilities.
   """
 
   num_classes: int
@@ -122,6 +126,9 @@ class DeepLabV2(nn.Module):
   bn: str = 'batch'
   dtype: DTypeLike = jnp.float32
   remat: bool = False
+  aux_reads: str = 'conv4'
+  depth: bool = False
+  prediction: str = 'main'
 
   def setup(self) -> None:
     """Builds the parts; backbone parameters sit beside the heads at the top."""
@@ -131,6 +138,9 @@ class DeepLabV2(nn.Module):
     nn.share_scope(self, self.backbone)
     self.aux_head = Head(self.num_classes, self.dtype)
     self.main_head = Head(self.num_classes, self.dtype)
+    if self.depth:
+      self.depth_branch = depth_branch.DepthBranch(self.dtype)
+      nn.share_scope(self, self.depth_branch)
 
   def __call__(self, images: types.Array, train: bool) -> types.Outputs:
     """Returns both heads' float32 logits [B, h, w, C] at stride 8.
@@ -139,12 +149,28 @@ class DeepLabV2(nn.Module):
     `preprocess`; `train` is passed to the batch norms.
     """
     with precision.exact(self.dtype):
-      conv4, conv5 = self.backbone(jnp.asarray(images), train)
+      features = self.backbone(jnp.asarray(images), train)
+      taps, fused = features._asdict(), features.conv5
+      if self.depth:
+        fused, taps['depth'] = self.depth_branch(features.conv5)
       if not self.is_initializing():  # variables are params and statistics
-        # At no cost, and with no effect, where nobody asks for them.
-        self.sow('taps', 'conv4', conv4, **_LAST)
-        self.sow('taps', 'conv5', conv5, **_LAST)
-      return types.Outputs(aux=self.aux_head(conv4), main=self.main_head(conv5))
+        for name, tap in taps.items():
+          # At no cost, and with no effect, where nobody asks for it.
+          self.sow('taps', name, tap, **_LAST)
+      return types.Outputs(
+        aux=self.aux_head(getattr(features, self.aux_reads)),
+        main=self.main_head(fused),
+      )
+
+  def predicted(self, outputs: types.Outputs) -> jax.Array:
+    """The prediction's logits [..., C], of both heads' logits."""
+    if self.prediction == 'sum':
+      return outputs.aux + outputs.main
+    if self.prediction == 'mean':
+      return jnp.logaddexp(
+        jax.nn.log_softmax(outputs.aux), jax.nn.log_softmax(outputs.main)
+      )
+    return outputs.main
 
 
 # Keeps a tapped array itself, not a tuple of all calls' ones.

@@ -19,6 +19,8 @@ _MODULES = (
   ('layer{stage}_{block}/downsample_bn', 'layer{stage}.{block}.downsample.1'),
   ('aux_head/conv{branch}', 'layer5.conv2d_list.{branch}'),
   ('main_head/conv{branch}', 'layer6.conv2d_list.{branch}'),
+  ('depth_enc{part_of_code}', 'enc4_{part_of_code}'),
+  ('depth_dec', 'dec4'),
 )
 _FIELDS = {
   'top': 'conv1|bn1',
@@ -26,6 +28,7 @@ _FIELDS = {
   'block': r'\d+',
   'part': '(?:conv|bn)[1-3]',
   'branch': '[0-3]',
+  'part_of_code': '[1-3]',
 }
 # (our collection, our leaf, torch's leaf)
 _CONV_LEAVES = (('params', 'kernel', 'weight'), ('params', 'bias', 'bias'))

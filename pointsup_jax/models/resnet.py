@@ -1,5 +1,7 @@
 """Dilated ResNet backbone of DeepLab-v2, output stride 8."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -77,6 +79,14 @@ class Bottleneck(nn.Module):
     return nn.relu(x + y) / one.astype(self.dtype)
 
 
+class Features(NamedTuple):
+  """What the network's parts see, [B, h, w, D]."""
+
+  stem: jax.Array  # stride 4, D = width
+  conv4: jax.Array  # stride 8, D = 16 * width
+  conv5: jax.Array  # stride 8, D = 32 * width
+
+
 class ResNet(nn.Module):
   """Stem and four stages of bottlenecks.
 
@@ -96,10 +106,8 @@ class ResNet(nn.Module):
   remat: bool
 
   @nn.compact
-  def __call__(
-    self, images: jax.Array, train: bool
-  ) -> tuple[jax.Array, jax.Array]:
-    """[B, H, W, 3] -> conv4 and conv5, [B, h, w, 16 and 32 * width]."""
+  def __call__(self, images: jax.Array, train: bool) -> Features:
+    """Features of images [B, H, W, 3]."""
     x = nn.Conv(
       self.width,
       (7, 7),
@@ -129,7 +137,7 @@ class ResNet(nn.Module):
           name=f'layer{i + 1}_{j}',
         )(x, train, one)
       stages.append(x)
-    return stages[-2], stages[-1]
+    return Features(stages[0], stages[-2], stages[-1])
 
 
 def _unfolded_one(numbers: jax.Array) -> jax.Array:

@@ -13,7 +13,7 @@ from pointsup_jax.acquisition import grid, scores, selection, targets
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.data import domains, inspection, sources
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import recorded_data
+from pointsup_jax.run import methods, recorded_data
 from pointsup_jax.training import sharding
 from pointsup_jax.uda import intrada
 
@@ -31,6 +31,8 @@ _CHOICES = {
   'model.bn': ('batch', 'global', 'frozen'),
   'model.dtype': ('float32', 'bfloat16'),
   'model.bn_statistics': ('both', 'target'),
+  'model.aux_reads': ('conv4', 'conv5'),
+  'model.prediction': ('main', 'sum', 'mean'),
 }
 # Inclusive bounds of numbers.
 _BOUNDS = {
@@ -45,7 +47,8 @@ _BOUNDS = {
     'losses.target_main', 'losses.target_aux', 'acquire.budget',
     'annotate.seconds', 'adapt.answer_weight', 'adapt.guess_weight',
     'optim.lr', 'optim.head_lr_scale', 'optim.weight_decay',
-    'optim.discriminator_lr', 'optim.poly_power',
+    'optim.discriminator_lr', 'optim.poly_power', 'optim.warmup_steps',
+    'losses.disagreement',
   ),
   (0, 1): (
     'uda.easy_share', 'annotate.error_rate', 'annotate.overlap',
@@ -109,6 +112,7 @@ def check(config: ml_collections.ConfigDict) -> None:
       f'annotate.answers={config.annotate.answers!r} is only read with '
       f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
     )
+  methods.check(config)
   check_host(config.annotate.host, config.annotate.allow_remote)
   check_public_url(config.annotate.public_url)
   rows, cols = config.acquire.grid

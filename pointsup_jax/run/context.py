@@ -60,6 +60,9 @@ class Run:
       bn=model.bn,
       dtype=model.dtype,
       remat=model.remat,
+      aux_reads=model.aux_reads,
+      depth=model.depth,
+      prediction=model.prediction,
     )
 
   def trained(

@@ -18,12 +18,16 @@ def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
   """Builds networks and optimisers from the config; `seed` is of the keys."""
   model, optim = run.config.model, run.config.optim
   poly = functools.partial(
-    optimizers.poly, power=optim.poly_power, decay_steps=optim.decay_steps
+    optimizers.poly,
+    power=optim.poly_power,
+    decay_steps=optim.decay_steps,
+    warmup_steps=optim.warmup_steps,
   )
   return learner_lib.Learner(
     segmenter=run.segmenter(),
     sizes=strategy.Sizes(
       num_classes=run.classes.num_classes,
+      stem=model.width,
       conv4=16 * model.width,
       conv5=32 * model.width,
       width=model.discriminator_width,

@@ -6,16 +6,15 @@ from collections.abc import Generator
 
 import jax
 
-from pointsup_jax import uda
 from pointsup_jax.data import pipeline, sources
 from pointsup_jax.hosts import progress, stopping
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import trained_models, workdir
+from pointsup_jax.run import methods, trained_models, workdir
 from pointsup_jax.stages import initial_state, rollback
 from pointsup_jax.training import checkpoint, loop, metrics_log, sharding
 from pointsup_jax.training import learner as learner_lib
 from pointsup_jax.training import step as step_lib
-from pointsup_jax.types import Outputs, Pair
+from pointsup_jax.types import Pair
 from pointsup_jax.uda import strategy as strategy_lib
 
 
@@ -47,9 +46,7 @@ def train(
   config = run.config
   place = run.workdir.place(phase)
   learner = initial_state.build_learner(run, run.seed('moves', place))
-  method = uda.STRATEGIES[strategy](
-    Outputs(aux=config.losses.target_aux, main=config.losses.target_main)
-  )
+  method = methods.build(config, strategy, steps)
   supervision = supervision or step_lib.Supervision(config.losses.aux)
   train_step = compiled_step(learner, method, supervision)
   stopping.check()

@@ -12,6 +12,7 @@ from pointsup_jax.models import deeplab, upsample
 from pointsup_jax.training import optimizers
 from pointsup_jax.types import Batch, Outputs, Variables
 from pointsup_jax.uda import strategy as strategy_lib
+from pointsup_jax.uda.scene import Seen
 
 
 class Opponent(struct.PyTreeNode):
@@ -79,9 +80,7 @@ class Learner:
       opponents=opponents,
     )
 
-  def see(
-    self, variables: Variables, batch: Batch
-  ) -> tuple[strategy_lib.Seen, dict]:
+  def see(self, variables: Variables, batch: Batch) -> tuple[Seen, dict]:
     """A training-mode pass; also returns the updated batch statistics."""
     small, updated = self.segmenter.apply(  # type: ignore[misc]
       variables,
@@ -91,7 +90,7 @@ class Learner:
     )
     size = (batch.images.shape[1], batch.images.shape[2])
     logits = Outputs(*(upsample.bilinear(x, size) for x in small))
-    seen = strategy_lib.Seen(batch, small, logits, updated['taps'])
+    seen = Seen(batch, small, logits, updated['taps'])
     return seen, updated['batch_stats']
 
 

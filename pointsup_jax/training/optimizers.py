@@ -6,14 +6,25 @@ import jax
 import jax.numpy as jnp
 import optax
 
-HEADS = ('aux_head', 'main_head')
+from pointsup_jax.models import depth_branch
+
+HEADS = ('aux_head', 'main_head', *depth_branch.MODULES)
 
 
-def poly(lr: float, *, power: float, decay_steps: int) -> optax.Schedule:
-  """lr * (1 - step / decay_steps) ** power, 0 from decay_steps on."""
-  return optax.polynomial_schedule(
+def poly(
+  lr: float, *, power: float, decay_steps: int, warmup_steps: int = 0
+) -> optax.Schedule:
+  """lr * (1 - step / decay_steps) ** power, 0 from decay_steps on.
+
+  In the first `warmup_steps` it is lr * step / warmup_steps instead.
+  """
+  decay = optax.polynomial_schedule(
     lr, end_value=0.0, power=power, transition_steps=decay_steps
   )
+  if not warmup_steps:
+    return decay
+  rise = optax.linear_schedule(0.0, lr, warmup_steps)
+  return lambda step: jnp.where(step < warmup_steps, rise(step), decay(step))
 
 
 def opponent(

@@ -10,8 +10,7 @@ from pointsup_jax.training import learner as learner_lib
 from pointsup_jax.training import supervision as supervision_lib
 from pointsup_jax.types import Batch, Pair
 from pointsup_jax.uda import strategy as strategy_lib
-
-Seen = strategy_lib.Seen
+from pointsup_jax.uda.scene import Scene, Seen
 
 
 class Game(NamedTuple):
@@ -28,7 +27,7 @@ def look(
   batch: Pair,
   params: dict,
   statistics: dict,
-  scene: Callable[[dict[str, Seen]], strategy_lib.Scene],
+  scene: Callable[[dict[str, Seen]], Scene],
 ) -> tuple[dict[str, Seen], dict]:
   """Passes the domains, then the views; also returns the statistics."""
   learner = game.learner
@@ -57,7 +56,7 @@ def scene_of(
   seen: dict[str, Seen],
   step: jax.Array,
   key: jax.Array,
-) -> strategy_lib.Scene:
+) -> Scene:
   """What a move's loss may look at."""
   learner, players = game.learner, game.strategy.players
 
@@ -71,4 +70,4 @@ def scene_of(
   parts = {
     name: learner_lib.part(params, name) for name in strategy_lib.SEGMENTER
   }
-  return strategy_lib.Scene(seen, ask, look, parts | playing, step, key)
+  return Scene(seen, ask, look, parts | playing, step, key)

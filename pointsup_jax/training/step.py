@@ -4,17 +4,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from pointsup_jax.training import learner as learner_lib
-from pointsup_jax.training import scenes
+from pointsup_jax.training import scenes, updates
 from pointsup_jax.training import supervision as supervision_lib
 from pointsup_jax.types import Metrics, Pair
 from pointsup_jax.uda import strategy as strategy_lib
+from pointsup_jax.uda.scene import Scene, Seen
 
 State = learner_lib.State
 Supervision = supervision_lib.Supervision
-Seen = strategy_lib.Seen
 Game = scenes.Game
 
 
@@ -51,7 +50,7 @@ def train_step(
       else:
         state, terms = make_rarely(game, move, state, batch, passes, key)
       metrics = terms | metrics
-  state = state.replace(opponents=state.opponents | followers(game, state))
+  state = updates.follow(game, state)
   return state.replace(step=state.step + 1), metrics
 
 
@@ -72,7 +71,7 @@ def make(
     params = state.segmenter['params'] | moved[0]
     playing = {name: x.params for name, x in state.opponents.items()} | moved[1]
 
-    def scene(seen: dict[str, Seen]) -> strategy_lib.Scene:
+    def scene(seen: dict[str, Seen]) -> Scene:
       return scenes.scene_of(game, params, playing, seen, state.step, key)
 
     seen, after = last.seen, statistics
@@ -88,7 +87,7 @@ def make(
   grads, (seen, after, metrics) = jax.grad(loss_fn, has_aux=True)(
     (modules, players)
   )
-  state = update(game, state, *grads)
+  state = updates.update(game, state, *grads)
   if move.fresh:
     state = state.replace(segmenter=state.segmenter | {'batch_stats': after})
   return state, Passes(jax.lax.stop_gradient(seen), before), metrics
@@ -137,45 +136,3 @@ def supervise(game: Game, seen: dict[str, Seen]) -> tuple[jax.Array, Metrics]:
     )
     loss, metrics = loss + extra, metrics | terms
   return loss, metrics
-
-
-def update(game: Game, state: State, modules: dict, players: dict) -> State:
-  """Moves the parts with these gradients; all others stay as they are."""
-  learner = game.learner
-  if modules:
-    params = state.segmenter['params']
-    updates, opt_state = learner.segmenter_tx.update(
-      modules, state.opt_state, params, step=state.step
-    )
-    mine = {name: params[name] for name in modules}
-    params = params | optax.apply_updates(mine, updates)
-    segmenter = state.segmenter | {'params': params}
-    state = state.replace(segmenter=segmenter, opt_state=opt_state)
-  moved = {}
-  for name, grads in players.items():
-    player = state.opponents[name]
-    player_of = game.strategy.players[name]
-    assert isinstance(player_of, strategy_lib.Player)  # copies do not move
-    optimizer = learner.optimizers[player_of.optimizer]
-    updates, opt_state = optimizer.update(
-      grads, player.opt_state, player.params, step=state.step
-    )
-    params = optax.apply_updates(player.params, updates)
-    moved[name] = learner_lib.Opponent(params, opt_state)
-  return state.replace(opponents=state.opponents | moved)
-
-
-def followers(game: Game, state: State) -> dict[str, learner_lib.Opponent]:
-  """The copies that average the segmenter, a step further."""
-  moved = {}
-  for name, player in game.strategy.players.items():
-    if not isinstance(player, strategy_lib.Copy) or player.follows is None:
-      continue
-    kept = jnp.minimum(1 - 1 / (state.step + 1), player.follows)
-    params = jax.tree.map(
-      lambda old, new, kept=kept: kept * old + (1 - kept) * new,
-      state.opponents[name].params['params'],
-      state.segmenter['params'],
-    )
-    moved[name] = learner_lib.Opponent(state.segmenter | {'params': params}, ())
-  return moved

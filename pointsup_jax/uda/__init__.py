@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from pointsup_jax.types import Outputs
 from pointsup_jax.uda import (
   adaptsegnet,
   advent,
@@ -12,9 +11,9 @@ from pointsup_jax.uda import (
   strategy,
 )
 
-# Strategies by name, built from the weights of the two heads' target losses.
-STRATEGIES: dict[str, Callable[[Outputs], strategy.Strategy]] = {
+STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
   'source_only': source_only.source_only,
+  'adabn': source_only.adabn,
   'minent': minent.minent,
   'advent': advent.advent,
   'adaptsegnet': adaptsegnet.adaptsegnet,

@@ -3,13 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from pointsup_jax.types import Outputs
 from pointsup_jax.uda import adversarial, strategy
 
 
-def adaptsegnet(weights: Outputs) -> strategy.Strategy:
+def adaptsegnet(settings: strategy.Settings) -> strategy.Strategy:
   """Discriminators see the softmax of the logits."""
-  return adversarial.adversarial(probabilities, weights)
+  return adversarial.adversarial(probabilities, settings.weights)
 
 
 def probabilities(logits: jax.Array) -> jax.Array:

@@ -9,6 +9,7 @@ from pointsup_jax.losses import domain_loss
 from pointsup_jax.models import discriminator
 from pointsup_jax.types import Metrics, Outputs
 from pointsup_jax.uda import strategy
+from pointsup_jax.uda.scene import Scene
 
 Maps = Callable[[jax.Array], jax.Array]
 
@@ -49,7 +50,7 @@ def adversarial(maps: Maps, weights: Outputs) -> strategy.Strategy:
 
 
 def fool(
-  scene: strategy.Scene, *, maps: Maps, weights: Outputs
+  scene: Scene, *, maps: Maps, weights: Outputs
 ) -> tuple[jax.Array, Metrics]:
   """Cross-entropy of target maps with the label SOURCE, over both heads."""
   aux, main = (
@@ -61,7 +62,7 @@ def fool(
 
 
 def tell_apart(
-  scene: strategy.Scene, *, head: str, maps: Maps
+  scene: Scene, *, head: str, maps: Maps
 ) -> tuple[jax.Array, Metrics]:
   """Mean of a discriminator's losses on source and target maps."""
   on_source, on_target = (

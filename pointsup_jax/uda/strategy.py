@@ -9,7 +9,7 @@ does not name is constant to it, so a loss needs no `stop_gradient`.
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,13 +18,15 @@ from jax.typing import DTypeLike
 
 from pointsup_jax.losses import segmentation
 from pointsup_jax.types import Array, Batch, Metrics, Outputs
+from pointsup_jax.uda.scene import Scene
 
 
 class Sizes(NamedTuple):
   """What players are built from."""
 
   num_classes: int
-  conv4: int  # channels of the segmenter's taps
+  stem: int  # channels of the segmenter's taps
+  conv4: int
   conv5: int
   width: int  # channels of a discriminator's first layer
   products: DTypeLike = jnp.float32  # see `models.precision`
@@ -60,48 +62,6 @@ class Copy(NamedTuple):
 Players: TypeAlias = Mapping[str, Player | Copy]
 # (logits [B, H, W, C], labels [B, H, W]) -> losses [B, H, W].
 PixelLosses: TypeAlias = Callable[[jax.Array, Array], jax.Array]
-
-
-class Seen(NamedTuple):
-  """A training-mode pass of the segmenter over a batch.
-
-  What no loss reads costs nothing under jit.
-  """
-
-  batch: Batch
-  small: Outputs  # [B, h, w, C], stride 8
-  logits: Outputs  # [B, H, W, C], at the images' size
-  taps: Mapping[str, jax.Array]  # 'stem', 'conv4', 'conv5': [B, h, w, D]
-
-
-class Scene(NamedTuple):
-  """All that a loss may look at.
-
-  Attributes:
-    seen: passes by name: 'source', 'target', and those of the views.
-    ask: ask(player, *inputs) is the output of a player's network.
-    look: look(copy, batch) is a pass of a copy of the segmenter.
-    params: parameters of the 'backbone', the 'heads', and of each player.
-    step: steps done, int32 scalar.
-    key: of this move in this step.
-  """
-
-  seen: Mapping[str, Seen]
-  ask: Callable[..., jax.Array]
-  look: Callable[[str, Batch], Seen]
-  params: Mapping[str, Any]
-  step: jax.Array
-  key: jax.Array
-
-  @property
-  def source(self) -> Seen:
-    """The pass over the source."""
-    return self.seen['source']
-
-  @property
-  def target(self) -> Seen:
-    """The pass over the target."""
-    return self.seen['target']
 
 
 class Move(NamedTuple):
@@ -147,12 +107,35 @@ class Strategy:
     views: batches made within the step from the passes over the domains, which
       pass through the segmenter after them; {} by default.
     pixel_losses: (logits, labels) -> losses [B, H, W] of the source's pixels.
+    model: fields of config.model that make the method's network.
+    needs: what it has no meaning without: 'weights', a weight file; 'depth', of
+      the source's images.
   """
 
   moves: tuple[Move, ...]
   players: Players = dataclasses.field(default_factory=dict)
   views: Callable[[Scene], dict[str, Batch]] = _no_views
   pixel_losses: PixelLosses = segmentation.pixel_losses
+  model: Mapping[str, str | bool] = dataclasses.field(default_factory=dict)
+  needs: tuple[str, ...] = ()
+
+
+class Settings(NamedTuple):
+  """What methods take from the config; their own constants are in their files.
+
+  Attributes:
+    weights: of the target's loss per head; published: aux 2e-4, main 1e-3.
+    steps: of the phase.
+    decay_steps: after which all rates are 0.
+    warmup_steps: in which all rates rise.
+    disagreement: CLAN's weight of pixels on which the heads disagree.
+  """
+
+  weights: Outputs
+  steps: int = 1
+  decay_steps: int = 1
+  warmup_steps: int = 0
+  disagreement: float = 0.0
 
 
 class Part(NamedTuple):

@@ -7,17 +7,19 @@ import numpy as np
 
 from pointsup_jax.models import deeplab
 from pointsup_jax.training import checkpoint, learner, optimizers, sharding
-from pointsup_jax.types import Batch, Pair
-from pointsup_jax.uda import strategy
+from pointsup_jax.types import Batch, Outputs, Pair
+from pointsup_jax.uda import advent, source_only, strategy
 
 CLASSES = 5
+ADVENT = advent.advent(strategy.Settings(Outputs(aux=2e-4, main=1e-3)))
+SOURCE_ONLY = source_only.source_only(strategy.Settings(Outputs(0.0, 0.0)))
 
 
 @functools.cache
 def small_learner(target_statistics: bool = False) -> learner.Learner:
   return learner.Learner(
     segmenter=deeplab.DeepLabV2(CLASSES, blocks=(1, 1, 1, 1), width=4),
-    sizes=strategy.Sizes(CLASSES, conv4=64, conv5=128, width=4),
+    sizes=strategy.Sizes(CLASSES, 4, conv4=64, conv5=128, width=4),
     target_statistics=target_statistics,
     segmenter_tx=optimizers.segmenter(
       optimizers.poly(0.01, power=0.9, decay_steps=100),

@@ -9,12 +9,10 @@ import saying
 from pointsup_jax import errors
 from pointsup_jax.hosts import stopping
 from pointsup_jax.training import checkpoint, learner, loop, metrics_log
-from pointsup_jax.types import Outputs
-from pointsup_jax.uda import source_only
 
 
 def fresh_state():
-  return players.fresh_state(source_only.source_only(Outputs(0.0, 0.0)))
+  return players.fresh_state(players.SOURCE_ONLY)
 
 
 def abstract():

@@ -15,8 +15,6 @@ import pytest
 
 from pointsup_jax.models import deeplab
 from pointsup_jax.training import step
-from pointsup_jax.types import Outputs
-from pointsup_jax.uda import advent
 
 # (dtypes of the factors, 'DEFAULT' or 'HIGHEST') of one operation.
 PRODUCT = re.compile(
@@ -41,14 +39,14 @@ def of_a_step(dtype, remat=False):
     segmenter=small.segmenter.clone(dtype=dtype, remat=remat),
     sizes=small.sizes._replace(products=dtype),
   )
-  strategy = advent.advent(Outputs(aux=2e-4, main=1e-3))
+  method = players.ADVENT
   take = functools.partial(
     step.train_step,
     learner=learner,
-    strategy=strategy,
+    strategy=method,
     supervision=step.Supervision(aux=0.1, answers=1.0),
   )
-  state = jax.eval_shape(lambda: players.fresh_state(strategy))
+  state = jax.eval_shape(lambda: players.fresh_state(method))
   return products(take, state, players.random_pair(0))
 
 

@@ -6,11 +6,8 @@ import players
 import pytest
 
 from pointsup_jax.training import step
-from pointsup_jax.types import Outputs
-from pointsup_jax.uda import advent, source_only
 
-ADVENT = advent.advent(Outputs(aux=2e-4, main=1e-3))
-SOURCE_ONLY = source_only.source_only(Outputs(0.0, 0.0))
+ADVENT, SOURCE_ONLY = players.ADVENT, players.SOURCE_ONLY
 
 
 @functools.cache

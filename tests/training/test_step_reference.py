@@ -65,7 +65,7 @@ def published_learner():
   poly = functools.partial(optimizers.poly, power=0.9, decay_steps=250_000)
   return learner.Learner(
     segmenter=deeplab.DeepLabV2(CLASSES),
-    sizes=strategy.Sizes(CLASSES, conv4=1024, conv5=2048, width=64),
+    sizes=strategy.Sizes(CLASSES, 64, conv4=1024, conv5=2048, width=64),
     target_statistics=False,
     segmenter_tx=optimizers.segmenter(
       poly(2.5e-4),
@@ -93,7 +93,7 @@ def run(shared, recipe):
   """The states before and after four real steps, with their metrics."""
   players = published_learner()
   variables = pretrained.from_torch(segmenter_tensors(shared, recipe))
-  method = advent.advent(Outputs(aux=0.0002, main=0.001))
+  method = advent.advent(strategy.Settings(Outputs(aux=0.0002, main=0.001)))
   state = players.init(jax.random.key(0), variables, method.players)
   for head, player in state.opponents.items():
     params = opponent_params(recipe, f'd_{head}')

@@ -12,6 +12,7 @@ import pytest
 from pointsup_jax import uda
 from pointsup_jax.training import step
 from pointsup_jax.types import Outputs
+from pointsup_jax.uda import strategy
 
 PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'ADDING_A_STRATEGY.md'
 
@@ -31,7 +32,7 @@ def build(monkeypatch):
 
 
 def test_the_page_s_strategy_trains_in_both_stages(build):
-  method = build(Outputs(aux=0.1, main=0.5))
+  method = build(strategy.Settings(Outputs(aux=0.1, main=0.5)))
   pair = players.random_pair(0)
   for target_weight in (0.0, 1.0):
     game = {
@@ -67,7 +68,9 @@ def other_examples():
   [(0, 1.0, {'fool_main', 'opponent_main'}), (1, 100.0, {'disagreement'})],
 )
 def test_the_page_s_other_methods_train(which, weight, logged):
-  method = other_examples()[which](Outputs(aux=0.0, main=weight))
+  method = other_examples()[which](
+    strategy.Settings(Outputs(aux=0.0, main=weight))
+  )
   train_step = jax.jit(
     functools.partial(
       step.train_step,

@@ -16,8 +16,10 @@ from pointsup_jax.uda import (
   source_only,
   strategy,
 )
+from pointsup_jax.uda.scene import Scene, Seen
 
 WEIGHTS = Outputs(aux=0.3, main=0.7)
+SETTINGS = strategy.Settings(WEIGHTS)
 CLASSES = 5
 assert_close = functools.partial(np.testing.assert_allclose, rtol=1e-5)
 
@@ -53,11 +55,9 @@ def judge(head, maps):
 def scene(**logits):
   """What a loss sees of domains with these logits."""
   nothing = Batch(np.zeros(0), np.zeros(0))
-  seen = {
-    domain: strategy.Seen(nothing, x, x, {}) for domain, x in logits.items()
-  }
+  seen = {domain: Seen(nothing, x, x, {}) for domain, x in logits.items()}
   key = jax.random.key(0)
-  return strategy.Scene(seen, judge, None, {}, np.int32(0), key)
+  return Scene(seen, judge, None, {}, np.int32(0), key)
 
 
 BOTH = scene(source=SOURCE, target=TARGET)
@@ -68,7 +68,7 @@ BOTH = scene(source=SOURCE, target=TARGET)
   [(advent.advent, self_information), (adaptsegnet.adaptsegnet, softmax)],
 )
 def test_adversarial_methods(build, maps):
-  method = build(WEIGHTS)
+  method = build(SETTINGS)
   assert list(method.players) == ['aux', 'main']
   fool, *tell_apart = method.moves
   loss, parts = fool.loss(scene(target=TARGET))
@@ -89,7 +89,7 @@ def test_adversarial_methods(build, maps):
 
 
 def test_minent_is_the_weighted_mean_entropy():
-  method = minent.minent(WEIGHTS)
+  method = minent.minent(SETTINGS)
   (move,) = method.moves
   loss, parts = move.loss(scene(target=TARGET))
   aux, main = (self_information(x).sum(-1).mean() for x in TARGET)
@@ -100,7 +100,7 @@ def test_minent_is_the_weighted_mean_entropy():
 
 
 def test_source_only_adds_nothing():
-  (move,) = source_only.source_only(WEIGHTS).moves
+  (move,) = source_only.source_only(SETTINGS).moves
   loss, parts = move.loss(scene(source=SOURCE))
   assert float(loss) == 0.0
   assert not parts
@@ -114,7 +114,7 @@ def test_every_phase_of_every_method_has_a_strategy():
     assert not phases[0].within_target
     assert len({phase.name for phase in phases}) == len(phases)
     for phase in phases:
-      method = uda.STRATEGIES[phase.strategy](WEIGHTS)
+      method = uda.STRATEGIES[phase.strategy](SETTINGS)
       moving = {part for move in method.moves for part in move.parts}
       assert moving <= {*strategy.SEGMENTER, *method.players}
       assert any(move.supervised for move in method.moves)

@@ -1,0 +1,51 @@
+"""DADA's depth branch (Vu et al., ICCV 2019)."""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
+
+MODULES = ('depth_enc1', 'depth_enc2', 'depth_enc3', 'depth_dec')
+
+
+def torch_bias(fan_in: int) -> Callable[..., jax.Array]:
+  """torch's default for biases: uniform within 1 / sqrt(fan_in)."""
+  bound = 1 / math.sqrt(fan_in)
+
+  def init(key: jax.Array, shape: tuple, dtype: DTypeLike = float) -> jax.Array:
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+  return init
+
+
+class DepthBranch(nn.Module):
+  """Predicts inverse depth from conv5 and returns features fused with it.
+
+  Its modules lie beside the segmenter's own; see `MODULES`.
+  """
+
+  dtype: DTypeLike
+
+  @nn.compact
+  def __call__(self, conv5: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """[B, h, w, D] -> fused features [B, h, w, D], depth [B, h, w, 1]."""
+    width = conv5.shape[-1]
+    x = nn.relu(self._conv(conv5, width // 4, 1, 'depth_enc1'))
+    x = nn.relu(self._conv(x, width // 4, 3, 'depth_enc2'))
+    code = self._conv(x, width // 16, 1, 'depth_enc3')
+    depth = jnp.mean(code.astype(jnp.float32), axis=-1, keepdims=True)
+    return conv5 * nn.relu(self._conv(code, width, 1, 'depth_dec')), depth
+
+  def _conv(self, x: jax.Array, out: int, size: int, name: str) -> jax.Array:
+    return nn.Conv(
+      out,
+      (size, size),
+      padding=size // 2,
+      kernel_init=nn.initializers.normal(0.01),
+      bias_init=torch_bias(x.shape[-1] * size * size),
+      dtype=self.dtype,
+      name=name,
+    )(x)

@@ -1,0 +1,43 @@
+"""Adaptation methods as a config asks for them."""
+
+import ml_collections
+
+from pointsup_jax import errors, uda
+from pointsup_jax.types import Outputs
+from pointsup_jax.uda import strategy
+
+
+def build(
+  config: ml_collections.ConfigDict, name: str, steps: int
+) -> strategy.Strategy:
+  """The strategy of this name, for a phase of so many steps."""
+  losses, optim = config.losses, config.optim
+  return uda.STRATEGIES[name](
+    strategy.Settings(
+      weights=Outputs(aux=losses.target_aux, main=losses.target_main),
+      steps=steps,
+      decay_steps=optim.decay_steps,
+      warmup_steps=optim.warmup_steps,
+      disagreement=losses.disagreement,
+    )
+  )
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError if a method lacks what it needs."""
+  asked = {
+    ('uda', part.strategy): config.uda.steps
+    for part in uda.phases(config.uda.strategy)
+  } | {('adapt', config.adapt.strategy): config.adapt.steps}
+  for (stage, name), steps in asked.items():
+    method = build(config, name, steps)
+    for field, value in method.model.items():
+      if config.model[field] != value:
+        raise errors.UsageError(
+          f'{stage}.strategy={name!r} needs model.{field}={value!r}, but that '
+          f'is {config.model[field]!r}; set --config.model.{field}={value}'
+        )
+    if 'weights' in method.needs and not config.model.weights:
+      raise errors.UsageError(
+        f'{stage}.strategy={name!r} needs an ImageNet file in model.weights'
+      )
