@@ -8,19 +8,26 @@ import pytest
 from pointsup_jax.models import deeplab, norm, upsample
 
 
+@functools.cache
 def tiny(**kwargs):
   model = deeplab.DeepLabV2(5, blocks=(1, 1, 1, 1), width=4, **kwargs)
   images = np.random.default_rng(0).normal(size=(2, 33, 41, 3)) * 50
-  variables = model.init(jax.random.key(0), images[:1], train=False)
-  return model, variables, np.float32(images)
+  init = jax.jit(functools.partial(deeplab.init, model))
+  return model, init(jax.random.key(0)), np.float32(images)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def evaluated(model, variables, images):
+  return model.apply(variables, images, train=False)
 
 
 def test_logits_are_at_stride_8():
   model, variables, images = tiny()
-  outputs = model.apply(variables, images, train=False)
+  outputs = evaluated(model, variables, images)
   assert outputs.aux.shape == outputs.main.shape == (2, 5, 6, 5)
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def train_pass(model, variables, images):
   outputs, updated = model.apply(
     variables, images, train=True, mutable=['batch_stats']
@@ -40,7 +47,7 @@ def test_frozen_mode_keeps_the_statistics():
   model, variables, images = tiny(bn='frozen')
   logits, stats = train_pass(model, variables, images)
   jax.tree.map(np.testing.assert_array_equal, stats, variables['batch_stats'])
-  expected = model.apply(variables, images, train=False).main
+  expected = evaluated(model, variables, images).main
   np.testing.assert_allclose(logits, expected, rtol=1e-5)
 
 
@@ -148,7 +155,7 @@ def test_rematerialisation_changes_no_gradient():
       logits, _ = train_pass(model, variables | {'params': params}, images)
       return jnp.mean(jnp.square(logits))
 
-    return jax.grad(loss)(variables['params'])
+    return jax.jit(jax.grad(loss))(variables['params'])
 
   same = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
   jax.tree.map(same, gradient(remat=True), gradient(remat=False))

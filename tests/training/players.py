@@ -1,6 +1,7 @@
 """Tiny networks and random images for tests."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -36,10 +37,17 @@ def small_learner(target_statistics: bool = False) -> learner.Learner:
   )
 
 
+@functools.cache
+def init(method: strategy.Strategy) -> Callable[[jax.Array], learner.State]:
+  """Makes a state from a key, in one program rather than one an operation."""
+  small = small_learner()
+  return jax.jit(
+    lambda key: small.init(key, small.init_segmenter(key), method.players)
+  )
+
+
 def fresh_state(method: strategy.Strategy, seed: int = 0) -> learner.State:
-  players = small_learner()
-  key = jax.random.key(seed)
-  return players.init(key, players.init_segmenter(key), method.players)
+  return init(method)(jax.random.key(seed))
 
 
 def abstract(state):

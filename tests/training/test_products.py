@@ -76,19 +76,19 @@ def test_the_taps_of_a_head_are_summed_before_they_are_rounded():
   x = np.random.default_rng(0).normal(size=(1, 9, 9, 2048))
   heads = {x: deeplab.Head(5, x) for x in ('float32', 'bfloat16')}
   x = jnp.asarray(x, jnp.bfloat16)
-  variables = heads['float32'].init(jax.random.key(0), x)
+  variables = jax.jit(heads['float32'].init)(jax.random.key(0), x)
   variables = jax.tree.map(
     lambda v: v.astype(jnp.bfloat16).astype(jnp.float32), variables
   )
-  exact = heads['float32'].apply(variables, x.astype(jnp.float32))
-  ours = heads['bfloat16'].apply(variables, x)
+  exact = jax.jit(heads['float32'].apply)(variables, x.astype(jnp.float32))
+  ours = jax.jit(heads['bfloat16'].apply)(variables, x)
   assert jnp.abs(ours - exact).max() < 1e-5 * jnp.abs(exact).max()
 
 
 def test_the_gradients_of_a_bfloat16_head_are_bfloat16_products():
   head = deeplab.Head(5, 'bfloat16')
   x = jnp.ones((1, 9, 9, 8), jnp.bfloat16)
-  variables = head.init(jax.random.key(0), x)
+  variables = jax.eval_shape(head.init, jax.random.key(0), x)
 
   def loss(variables, x):
     return jnp.sum(head.apply(variables, x) ** 2)

@@ -94,7 +94,8 @@ def run(shared, recipe):
   players = published_learner()
   variables = pretrained.from_torch(segmenter_tensors(shared, recipe))
   method = advent.advent(strategy.Settings(Outputs(aux=0.0002, main=0.001)))
-  state = players.init(jax.random.key(0), variables, method.players)
+  init = jax.jit(functools.partial(players.init, players=method.players))
+  state = init(jax.random.key(0), variables)
   for head, player in state.opponents.items():
     params = opponent_params(recipe, f'd_{head}')
     state.opponents[head] = player.replace(params=params)
