@@ -61,7 +61,7 @@ class Folder:
     self._log = root / 'images.jsonl'
     made_by = root / 'model.json'
     if made_by.exists():
-      _require_same(root, json_files.read(made_by), about)
+      _require_same(root, _description(made_by), about)
     elif root.exists() and (not root.is_dir() or _others(root)):
       raise errors.UsageError(
         f'--out: {root} is not empty and holds no predictions; choose another'
@@ -173,6 +173,15 @@ def _others(root: pathlib.Path) -> list[pathlib.Path]:
   """What a folder holds besides the rest of an interrupted start."""
   rest = atomic_files.part_of(root / 'model.json')
   return [path for path in root.iterdir() if path != rest]
+
+
+def _description(path: pathlib.Path) -> Any:
+  try:
+    return json_files.read(path)
+  except errors.UserError as error:
+    raise errors.UserError(
+      f'{path} is damaged; choose another --out, or --overwrite'
+    ) from error
 
 
 def _require_same(root: pathlib.Path, known: Any, about: dict) -> None:

@@ -74,6 +74,12 @@ def flip(data):
     data[i] ^= 0xFF
 
 
+def overwrite(data):
+  """Begins the first member's data as no compressed data begin."""
+  begin = 30 + data[26]  # behind its header and name
+  data[begin : begin + 40] = b'\xff' * 40
+
+
 def encrypt(data):
   data[data.find(b'PK\x03\x04') + 6] |= 1
   data[data.find(b'PK\x01\x02') + 8] |= 1
@@ -88,7 +94,7 @@ def move(data):
 
 
 @pytest.mark.parametrize('method', ['DEFLATED', 'BZIP2', 'LZMA'])
-@pytest.mark.parametrize('spoil', [flip, encrypt, hide_method, move])
+@pytest.mark.parametrize('spoil', [flip, overwrite, encrypt, hide_method, move])
 def test_what_a_broken_download_looks_like(tmp_path, spoil, method):
   for archive in unpack.ARCHIVES['cityscapes'][0]:
     path = tmp_path / archive

@@ -7,7 +7,7 @@ import pytest
 import trees
 from PIL import Image
 
-from pointsup_jax.data import contact_sheet
+from pointsup_jax.data import classes, contact_sheet
 
 SIZE = (64, 128)
 
@@ -149,3 +149,12 @@ def test_an_overlay_shows_classes_and_leaves_ignored_pixels_clear():
   shown = contact_sheet.overlay(image, labels, palette)
   assert shown[0, 1].tolist() == [100, 100, 100]
   assert shown[0, 0].tolist() == [155, 45, 45]
+
+
+def test_a_legend_numbers_names_that_the_font_lacks():
+  def legend(*names):
+    palette = classes.distinct_palette(2)
+    return contact_sheet.legend(classes.ClassSet(names, palette))
+
+  np.testing.assert_array_equal(legend('道路', 'car'), legend('class 0', 'car'))
+  assert np.any(legend('road', 'car') != legend('class 0', 'car'))

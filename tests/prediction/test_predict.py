@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import shutil
+import types
 
 import cv2
 import jax
@@ -12,7 +13,8 @@ from launching import assert_refused, launch, succeed
 from PIL import Image
 from saying import message
 
-from pointsup_jax.data import classes, official
+from configs import gta_active
+from pointsup_jax.data import classes
 from pointsup_jax.prediction import (
   folder,
   inputs,
@@ -236,8 +238,14 @@ def test_nothing_is_written_outside_the_folder(trained, images, tmp_path):
 
 def test_labels_may_have_the_ids_of_label_files(tmp_path):
   kinds = classes.ClassSet(('road', 'car'), classes.distinct_palette(2))
-  ids = official.file_ids('cityscapes', kinds).tolist()
-  made = folder.Folder(tmp_path / 'out', {'ids': ids}, kinds)
+  run = types.SimpleNamespace(
+    config=gta_active.get_config(), workdir=types.SimpleNamespace(address='')
+  )
+  model = types.SimpleNamespace(
+    run=run, phase='uda', step=2, variables={}, classes=kinds
+  )
+  about = predicting.about(model, [], label_ids=True)
+  made = folder.Folder(tmp_path / 'out', about, kinds)
   labels = np.array([[0, 1]], np.uint8)
   prediction = segmenting.Prediction(labels, np.zeros((1, 2), np.float32))
   picture = inputs.Picture(tmp_path / 'a.png', 'a')

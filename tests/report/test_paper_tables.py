@@ -64,3 +64,19 @@ def test_confusions_and_clicks_are_counts():
   rows = list(csv.reader(io.StringIO(paper_tables.clicks_csv(found, NAMES))))
   assert rows[0][-1] == 'none of the classes'
   assert rows[1] == ['road', '4', '1', '2', '0', '1']
+
+
+def test_no_name_is_a_formula_in_a_spreadsheet():
+  names = ('=1+1', '@a', '-b')
+  clicks = click_statistics.Clicks(
+    images=1, asked=np.zeros(3, int), answers=np.zeros((3, 4), int), unsure=0,
+    open=0, patches=np.ones((1, 1), int), rounds={},
+  )  # fmt: skip
+  for text in (
+    paper_tables.iou_csv(models(), names),
+    paper_tables.confusion_csv(np.eye(3, dtype=int), names),
+    paper_tables.clicks_csv(clicks, names),
+  ):
+    cells = [x for row in csv.reader(io.StringIO(text)) for x in row]
+    assert not any(x.startswith(('=', '@', '-')) for x in cells)
+    assert {f"'{name}" for name in names} <= {*cells}

@@ -1,6 +1,7 @@
 """Damaged files of a workdir: one line each, or computed anew with a note."""
 
 import json
+import types
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from configs import camvid_dusk
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import json_files
 from pointsup_jax.prediction import folder as folder_lib
+from pointsup_jax.prediction import standalone
 from pointsup_jax.run import config_file, history, scores_on_disk, workdir
 from pointsup_jax.stages import easy_hard, rollback
 from pointsup_jax.training import metrics_log
@@ -108,6 +110,31 @@ def test_damage_is_one_line_that_names_the_file(tmp_path, name, content):
   text = saying.message(lambda: FILES[name][0](path))
   assert str(path) in text
   assert 'is damaged' in text
+
+
+@pytest.mark.parametrize(
+  'content', [b'[]', b'{"a', b'{"\xff": 1}', b'[' * 100_000]
+)
+def test_a_damaged_description_of_predictions_is_named(tmp_path, content):
+  path = tmp_path / 'model.json'
+  path.write_bytes(content)
+  text = saying.message(lambda: predictions(path))
+  assert f'{path} is damaged; choose another --out, or --overwrite' in text
+  folder_lib.clear(tmp_path)
+  predictions(path)
+
+
+def test_an_export_names_damaged_scores(tmp_path):
+  run = types.SimpleNamespace(workdir=workdir.Workdir(tmp_path))
+  model = types.SimpleNamespace(
+    run=run, phase='uda', step=2, classes=ROAD_AND_CAR
+  )
+  path = run.workdir.evaluation('uda', 'test')
+  json_files.write(path, SCORES)
+  assert [x['miou'] for x in standalone.scores(model)] == [SCORES['miou']]
+  path.write_bytes(path.read_bytes()[:40])
+  text = saying.message(lambda: standalone.scores(model))
+  assert f'{path} is damaged' in text
 
 
 def test_damaged_scores_are_made_anew(tmp_path, capsys):

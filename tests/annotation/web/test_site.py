@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import io
 import sqlite3
@@ -26,6 +27,15 @@ def test_an_answer_is_in_the_file_before_the_reply(page, path):
   assert answers(path) == [(point, 'label', 2, 'ana', 2.5, 1.5, 'confirm')]
   assert reply.json()['progress'] == {'needed': 12, 'given': 1}
   assert point not in [x['id'] for x in reply.json()['points']]
+
+
+def test_a_plain_copy_is_complete_once_nobody_asks(site, page, path, tmp_path):
+  page.answer(page.points()[0])
+  for _ in range(2):  # since the last look
+    asyncio.run(site.store_thread.tend())
+  copy = tmp_path / 'copy.sqlite'
+  copy.write_bytes(path.read_bytes())
+  assert answers(copy) == answers(path) != []
 
 
 def test_points_come_in_the_order_of_the_store(page, path):
