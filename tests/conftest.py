@@ -1,8 +1,8 @@
 import os
 import pathlib
 
-# Tests compile far more than they compute. Without the optimisation of machine
-# code a training step compiles in a quarter of the time. The commands that tests
+# Tests compile far more than they compute. Without these optimisations a
+# training step compiles in a quarter of the time. The commands that tests
 # start inherit the flags.
 os.environ['XLA_FLAGS'] = ' '.join(
   (
