@@ -11,9 +11,11 @@ from, or torchvision's. Without ROW it is `active`.
 | ROW | mIoU of the paper, 19 classes | model | stages |
 | --- | --- | --- | --- |
 | no_adaptation | 36.6 | uda | uda, then evaluate |
+| road | 39.4 (another network) | uda | uda, then evaluate |
 | adaptsegnet | 42.4 | uda | uda, then evaluate |
 | minent | 43.1 | uda | uda, then evaluate |
 | advent | 43.8 | uda | uda, then evaluate |
+| ssf_dan | 45.4 | uda | uda, then evaluate |
 | intrada | 46.3 | uda | uda, then evaluate |
 | self_training | 47.7 | points | all |
 | random | 48.7 | points | all |

@@ -1,5 +1,7 @@
 """Rows of the paper's Tables 1 to 3, as changes to its main configs."""
 
+from typing import Any
+
 import ml_collections
 
 # Tables 1 and 2, above the line: stage 1 alone.
@@ -9,6 +11,13 @@ METHODS = {
   'minent': 'minent',
   'advent': 'advent',
   'intrada': 'intrada',
+  'road': 'road',
+  'ssf_dan': 'ssf_dan',
+}
+# What the methods' rows set beside uda.strategy (docs/METHODS.md).
+FIELDS: dict[str, dict[str, Any]] = {
+  'road': {'adapt.strategy': 'road'},
+  'ssf_dan': {'adapt.strategy': 'ssf_dan'},
 }
 # Below the line, and Table 3: IntraDA, then point labels.
 SELECTIONS: dict[str, tuple[str, int]] = {
@@ -31,6 +40,7 @@ def apply(config: ml_collections.ConfigDict, row: str) -> None:
   """Turns a config into a row's; raises ValueError if there is no such row."""
   if row in METHODS:
     config.uda.strategy = METHODS[row]
+    config.update_from_flattened_dict(FIELDS.get(row, {}))
   elif row in SELECTIONS:
     config.uda.strategy = 'intrada'
     config.acquire.strategy, config.acquire.k = SELECTIONS[row]

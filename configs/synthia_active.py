@@ -9,10 +9,12 @@ Cityscapes/ as their owners ship them; the rest is as in gta_active.py.
 | ROW | mIoU of the paper, 16 / 13 classes | model | stages |
 | --- | --- | --- | --- |
 | no_adaptation | 33.5 / 38.6 | uda | uda, then evaluate |
+| road | not given | uda | uda, then evaluate |
 | adaptsegnet | 39.6 / 45.8 | uda | uda, then evaluate |
 | minent | 38.1 / 44.2 | uda | uda, then evaluate |
 | advent | 40.8 / 47.6 | uda | uda, then evaluate |
 | intrada | 41.7 / 48.9 | uda | uda, then evaluate |
+| ssf_dan | not given / 50.0 | uda | uda, then evaluate |
 | self_training | 42.0 / 49.3 | points | all |
 | random | 49.8 / 55.4 | points | all |
 | active | 55.8 / 61.3 | points | all |

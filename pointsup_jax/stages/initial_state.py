@@ -71,19 +71,33 @@ def fresh_state(
 ) -> learner_lib.State:
   """The state at step 0; the segmenter is that of `initial`, if given."""
   everywhere = sharding.replicated(run.mesh)
+  weights = None
   if initial is None:
-    init = jax.jit(learner.init_segmenter, out_shardings=everywhere)
-    segmenter: Variables = init(jax.random.key(run.seed('segmenter')))
-    segmenter = jax.device_put(pretrained_or(run, segmenter), everywhere)
+    segmenter = first_segmenter(run, learner)
   else:
     _, segmenter = run.trained(initial)
+    if any(
+      isinstance(player, strategy.Copy) and player.of == 'weights'
+      for player in players.values()
+    ):
+      weights = first_segmenter(run, learner)
   init = jax.jit(
     functools.partial(learner.init, players=players),
     out_shardings=everywhere,
     donate_argnums=1,
   )
   key = jax.random.key(run.seed('opponents', run.workdir.place(phase)))
-  return init(key, segmenter)
+  return init(key, segmenter, weights=weights)
+
+
+def first_segmenter(
+  run: run_lib.Run, learner: learner_lib.Learner
+) -> Variables:
+  """The network of config.model.weights, or a fresh one."""
+  everywhere = sharding.replicated(run.mesh)
+  init = jax.jit(learner.init_segmenter, out_shardings=everywhere)
+  fresh: Variables = init(jax.random.key(run.seed('segmenter')))
+  return jax.device_put(pretrained_or(run, fresh), everywhere)
 
 
 def pretrained_or(run: run_lib.Run, fresh: Variables) -> Variables:

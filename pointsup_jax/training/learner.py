@@ -60,13 +60,19 @@ class Learner:
     key: jax.Array,
     segmenter: Variables,
     players: strategy_lib.Players,
+    weights: Variables | None = None,
   ) -> State:
-    """The state at step 0: the given segmenter, fresh players."""
+    """The state at step 0: the given segmenter, fresh players.
+
+    Copies of 'weights' are of these; None: the segmenter starts from them.
+    """
     opponents = {}
     for number, (name, player) in enumerate(players.items()):
       if isinstance(player, strategy_lib.Copy):
-        copy = jax.tree.map(jnp.copy, segmenter)
-        opponents[name] = Opponent(copy, ())
+        start = segmenter
+        if player.of == 'weights' and weights is not None:
+          start = weights
+        opponents[name] = Opponent(jax.tree.map(jnp.copy, start), ())
         continue
       inputs = map(jnp.zeros, player.inputs(self.sizes))
       module = player.build(self.sizes)

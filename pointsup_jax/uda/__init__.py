@@ -7,7 +7,9 @@ from pointsup_jax.uda import (
   advent,
   intrada,
   minent,
+  road,
   source_only,
+  ssf_dan,
   strategy,
 )
 
@@ -17,6 +19,8 @@ STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
   'minent': minent.minent,
   'advent': advent.advent,
   'adaptsegnet': adaptsegnet.adaptsegnet,
+  'road': road.road,
+  'ssf_dan': ssf_dan.ssf_dan,
 }
 
 # Stage 1 methods of several phases; each strategy is one of a single phase.

@@ -50,13 +50,16 @@ class Copy(NamedTuple):
   """A copy of the segmenter that no move trains.
 
   Attributes:
-    follows: None: stays the segmenter of step 0. Otherwise the decay a of its
+    follows: None: stays as it is. Otherwise the decay a of the segmenter's
       average: after each step, t <- a t + (1 - a) s for the parameters, with
       a = min(1 - 1 / (step + 1), follows); statistics are copied, since they
       are averages already.
+    of: 'start': the segmenter of step 0; 'weights': that of the weight file,
+      whatever network the phase starts from.
   """
 
   follows: float | None = None
+  of: str = 'start'
 
 
 Players: TypeAlias = Mapping[str, Player | Copy]

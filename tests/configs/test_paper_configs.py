@@ -16,6 +16,7 @@ from pointsup_jax.training import optimizers
 @pytest.mark.parametrize('row', paper_rows.ROWS)
 def test_every_row_is_a_right_config_and_is_in_the_docstring(config, row):
   checked = config.get_config(row)
+  checked.model.weights = 'FILE'  # as the docstring says
   config_check.check(checked)
   config_check.check_classes(checked, domains.classes_of(checked.data).names)
   assert row in config.__doc__
