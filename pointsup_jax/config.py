@@ -109,8 +109,8 @@ def get_config() -> ml_collections.ConfigDict:
   train.on_nan = 'stop'
 
   config.uda = uda = ml_collections.ConfigDict()
-  # Stage 1: 'source_only', 'adabn', 'minent', 'advent', 'adaptsegnet', 'road',
-  # 'ssf_dan' or 'intrada' (docs/METHODS.md).
+  # Stage 1: a method of docs/METHODS.md, such as 'source_only', 'advent' or
+  # 'intrada'.
   uda.strategy = 'advent'
   # Steps of each phase.
   uda.steps = 120_000

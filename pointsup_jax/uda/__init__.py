@@ -11,6 +11,7 @@ from pointsup_jax.uda import (
   source_only,
   ssf_dan,
   strategy,
+  teacher,
 )
 
 STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
@@ -21,6 +22,8 @@ STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
   'adaptsegnet': adaptsegnet.adaptsegnet,
   'road': road.road,
   'ssf_dan': ssf_dan.ssf_dan,
+  'teacher': teacher.teacher,
+  'masked_teacher': teacher.masked_teacher,
 }
 
 # Stage 1 methods of several phases; each strategy is one of a single phase.
