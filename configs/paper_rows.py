@@ -1,5 +1,7 @@
 """Rows of the paper's Tables 1 to 3, as changes to its main configs."""
 
+from typing import Any
+
 import ml_collections
 
 # Tables 1 and 2, above the line: stage 1 alone.
@@ -9,6 +11,19 @@ METHODS = {
   'minent': 'minent',
   'advent': 'advent',
   'intrada': 'intrada',
+  'dada': 'dada',
+}
+# What the methods' rows set beside uda.strategy (docs/METHODS.md).
+FIELDS: dict[str, dict[str, Any]] = {
+  'dada': {
+    'adapt.strategy': 'dada',
+    'model.depth': True,
+    'losses.aux': 0.0,
+    'optim.weight_decay': 5e-4,
+    'optim.decay_steps': 90_000,
+    'uda.steps': 90_000,
+    'adapt.steps': 90_000,
+  },
 }
 # Below the line, and Table 3: IntraDA, then point labels.
 SELECTIONS: dict[str, tuple[str, int]] = {
@@ -31,6 +46,7 @@ def apply(config: ml_collections.ConfigDict, row: str) -> None:
   """Turns a config into a row's; raises ValueError if there is no such row."""
   if row in METHODS:
     config.uda.strategy = METHODS[row]
+    config.update_from_flattened_dict(FIELDS.get(row, {}))
   elif row in SELECTIONS:
     config.uda.strategy = 'intrada'
     config.acquire.strategy, config.acquire.k = SELECTIONS[row]
