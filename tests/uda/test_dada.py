@@ -117,13 +117,15 @@ def both_moves(net, judge, reference, dtype):
   return terms | {'opponent': loss}, grads, of_judge, seen
 
 
+# The gradient of the judge's last bias is the difference of nearly equal sums.
 @pytest.mark.parametrize(
-  ('dtype', 'tolerance'), [('float64', 1e-12), ('float32', 1e-5)]
+  ('dtype', 'tolerance', 'of_gradients'),
+  [('float64', 1e-12, 1e-12), ('float32', 1e-5, 1e-4)],
 )
 def test_network_losses_and_gradients_are_the_published_ones(
-  reference, dtype, tolerance
+  reference, dtype, tolerance, of_gradients
 ):
-  def close(found, expected):
+  def close(found, expected, tolerance=tolerance):
     scale = np.abs(expected).max()
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
 
@@ -156,7 +158,8 @@ def test_network_losses_and_gradients_are_the_published_ones(
     if name == 'd_main':
       expected = opponent(expected)
     assert jax.tree.structure(found) == jax.tree.structure(expected)
-    jax.tree.map(close, found, expected)
+    compare = functools.partial(close, tolerance=of_gradients)
+    jax.tree.map(compare, found, expected)
 
 
 @pytest.mark.parametrize('case', ['a', 'b'])
