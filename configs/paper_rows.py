@@ -13,11 +13,21 @@ METHODS = {
   'intrada': 'intrada',
   'road': 'road',
   'ssf_dan': 'ssf_dan',
+  'dada': 'dada',
 }
 # What the methods' rows set beside uda.strategy (docs/METHODS.md).
 FIELDS: dict[str, dict[str, Any]] = {
   'road': {'adapt.strategy': 'road'},
   'ssf_dan': {'adapt.strategy': 'ssf_dan'},
+  'dada': {
+    'adapt.strategy': 'dada',
+    'model.depth': True,
+    'losses.aux': 0.0,
+    'optim.weight_decay': 5e-4,
+    'optim.decay_steps': 90_000,
+    'uda.steps': 90_000,
+    'adapt.steps': 90_000,
+  },
 }
 # Below the line, and Table 3: IntraDA, then point labels.
 SELECTIONS: dict[str, tuple[str, int]] = {

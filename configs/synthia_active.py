@@ -3,8 +3,9 @@ r"""SYNTHIA to Cityscapes: the paper's Table 2.
   python -m launch.main --config=configs/synthia_active.py:ROW \
       --config.data.root=DATA --config.model.weights=FILE
 
-DATA holds SYNTHIA/ (RGB/ and GT/LABELS/ of SYNTHIA-RAND-CITYSCAPES) and
-Cityscapes/ as their owners ship them; the rest is as in gta_active.py.
+DATA holds SYNTHIA/ (RGB/, GT/LABELS/ and, for dada, Depth/ of
+SYNTHIA-RAND-CITYSCAPES) and Cityscapes/ as their owners ship them; the rest is
+as in gta_active.py.
 
 | ROW | mIoU of the paper, 16 / 13 classes | model | stages |
 | --- | --- | --- | --- |
@@ -15,6 +16,7 @@ Cityscapes/ as their owners ship them; the rest is as in gta_active.py.
 | advent | 40.8 / 47.6 | uda | uda, then evaluate |
 | intrada | 41.7 / 48.9 | uda | uda, then evaluate |
 | ssf_dan | not given / 50.0 | uda | uda, then evaluate |
+| dada | 42.6 / 49.8 | uda | uda, then evaluate |
 | self_training | 42.0 / 49.3 | points | all |
 | random | 49.8 / 55.4 | points | all |
 | active | 55.8 / 61.3 | points | all |

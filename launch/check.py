@@ -14,7 +14,7 @@ from absl import flags
 from pointsup_jax import command
 from pointsup_jax.data import inspection
 from pointsup_jax.hosts import progress
-from pointsup_jax.run import config_check, context, workdir
+from pointsup_jax.run import config_check, context, methods, workdir
 
 _SHEET = flags.DEFINE_string(
   'sheet', None, 'PNG of examples; runs/check-<config name>.png if not given.'
@@ -37,7 +37,8 @@ def judge(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> str:
     progress.show(f'note: {note}')
   run = context.open_run(config, workdir.Workdir(pathlib.Path()))
   config_check.check_classes(config, run.classes.names)
-  doubtful = inspection.inspect(config, sheet)
+  depth = methods.need(config, 'depth')
+  doubtful = inspection.inspect(config, sheet, depth=depth)
   config_check.open_data(run)
   if doubtful:
     return f'nothing is wrong, but {doubtful} lines are doubtful: look at them'

@@ -8,11 +8,14 @@ Cityscapes are first unpacked in place.
 
 from pointsup_jax import command
 from pointsup_jax.data import building
+from pointsup_jax.run import config_check, methods
 
 
 def main() -> None:
   """Builds what is missing."""
-  building.build_all(command.config())
+  config = command.config()
+  config_check.check(config)
+  building.build_all(config, depth=methods.need(config, 'depth'))
 
 
 if __name__ == '__main__':

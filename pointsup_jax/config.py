@@ -58,7 +58,9 @@ def get_config() -> ml_collections.ConfigDict:
   model.remat = False
   # What the aux head reads: 'conv4', or 'conv5' as the main head.
   model.aux_reads = 'conv4'
-  # Adds DADA's depth branch, whose features the main head reads.
+  # Adds DADA's depth branch, whose features the main head reads. 'dada' needs
+  # it, and depth with the source: data.source.dataset is one of Streets,
+  # SYNTHIA (its Depth/) or 'image_folder' with depth/.
   model.depth = False
   # Predict with the 'main' head, the 'sum' of both heads' logits, or the 'mean'
   # of their probabilities.

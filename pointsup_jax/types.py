@@ -27,6 +27,7 @@ class Example(NamedTuple):
   labels: np.ndarray  # [H, W] uint8, train ids, 255 = ignore
   # [H, W] bool, people's labels; None: none of the labels is a pseudo label.
   answered: np.ndarray | None = None
+  depth: np.ndarray | None = None  # [H, W] uint16, centimetres, 65535 = far
 
 
 class Batch(NamedTuple):
@@ -37,6 +38,7 @@ class Batch(NamedTuple):
   # [B, H, W] bool, people's labels; None: none of the labels is a pseudo label.
   answered: Array | None = None
   weights: Array | None = None  # [B, H, W] float32, of the labels of a view
+  depth: Array | None = None  # [B, H, W] uint16, centimetres, 65535 = far
 
 
 class Pair(NamedTuple):

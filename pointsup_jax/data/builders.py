@@ -1,13 +1,14 @@
 """TFDS builders of the data sets on disk; TensorFlow is not needed.
 
 Examples are written as ArrayRecord, in the order of their source: images and
-labels as PNG, labels as train ids.
+labels as PNG, labels as train ids, and depth where a method needs it.
 """
 
 import dataclasses
 import pathlib
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from pointsup_jax.data import encoded, identity, prepared, sources
@@ -20,6 +21,7 @@ class Part(tfds.core.BuilderConfig):
   Attributes:
     source: the examples, at the sizes at which they are stored.
     labelled: whether they have labels.
+    depth: whether they have depth.
     files: identifies the files that are read.
     parts: folder of partial results until the build is complete, so that it can
       resume.
@@ -27,6 +29,7 @@ class Part(tfds.core.BuilderConfig):
 
   source: sources.Source
   labelled: bool
+  depth: bool
   files: identity.Identity
   parts: pathlib.Path
 
@@ -38,11 +41,20 @@ class Segmentation(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
 
   def _info(self) -> tfds.core.DatasetInfo:
     part: Part = self.builder_config
-    image = tfds.features.Image(shape=(None, None, 3), encoding_format='png')
-    labels = tfds.features.Image(shape=(None, None, 1), encoding_format='png')
+    features = {
+      name: tfds.features.Image(
+        shape=(None, None, channels), dtype=dtype, encoding_format='png'
+      )
+      for name, channels, dtype in (
+        ('image', 3, np.uint8),
+        ('labels', 1, np.uint8),
+        ('depth', 1, np.uint16),
+      )
+      if name != 'depth' or part.depth
+    }
     return tfds.core.DatasetInfo(
       builder=self,
-      features=tfds.features.FeaturesDict({'image': image, 'labels': labels}),
+      features=tfds.features.FeaturesDict(features),
       disable_shuffling=True,
       metadata=tfds.core.MetadataDict(
         names=list(part.source.names),
@@ -58,7 +70,8 @@ class Segmentation(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
 
   def _generate_examples(self, part: Part) -> Iterator[tuple[int, dict]]:
     for index, example in encoded.encode_all(part.source, part.parts):
-      yield index, example._asdict()
+      fields = example._asdict().items()
+      yield index, {name: data for name, data in fields if data is not None}
 
 
 # TFDS takes a data set's name, and so its folder's, from its class.

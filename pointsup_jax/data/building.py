@@ -36,12 +36,16 @@ class Order(NamedTuple):
   size: tuple[int, int]
   full_labels: bool
   labelled: bool
+  depth: bool = False
 
 
-def build_all(config: ml_collections.ConfigDict) -> None:
+def build_all(
+  config: ml_collections.ConfigDict, *, depth: bool = False
+) -> None:
   """Builds the data that a run of this config reads and `data.prepared` lacks.
 
-  Unpacks archives first. Raises errors.UserError if the data cannot be built.
+  With `depth`, the source's have depth. Unpacks archives first. Raises
+  errors.UserError if the data cannot be built.
   """
   logging.set_verbosity(logging.ERROR)
   domains.require_local(config.data)
@@ -50,14 +54,14 @@ def build_all(config: ml_collections.ConfigDict) -> None:
       '--config.data.prepared=DIR is needed: the folder to build in'
     )
   classes = domains.classes_of(config.data)
-  orders = orders_of(config, classes)
+  orders = orders_of(config, classes, depth=depth)
   if not orders:
     progress.say('nothing to build: this config reads no files')
   for order in orders:
     unpack.unpack(order.dataset, order.root)
   files = config.copy_and_resolve_references()
   files.data.prepared = ''
-  inspection.glance(files, classes)
+  inspection.glance(files, classes, depth=depth)
   for order in orders:
     if (order.folder / 'dataset_info.json').is_file():
       check_unchanged(order)
@@ -67,7 +71,10 @@ def build_all(config: ml_collections.ConfigDict) -> None:
 
 
 def orders_of(
-  config: ml_collections.ConfigDict, classes: classes_lib.ClassSet
+  config: ml_collections.ConfigDict,
+  classes: classes_lib.ClassSet,
+  *,
+  depth: bool = False,
 ) -> list[Order]:
   """Lists the builds that a run of this config opens."""
   data = config.data
@@ -85,6 +92,7 @@ def orders_of(
         size=tuple(domain.size),
         full_labels=full,
         labelled=domains.needs_labels(config, name),
+        depth=depth and name == 'source',
       )
     )
   return list(dict.fromkeys(orders))
@@ -99,6 +107,7 @@ def open_files(order: Order, classes: classes_lib.ClassSet) -> sources.Source:
     size=None if order.full_labels else order.size,
     classes=classes,
     labelled=order.labelled,
+    depth=order.depth,
   )
   if order.full_labels:
     return sources.with_images_of(source, order.size)
@@ -143,6 +152,7 @@ def build(order: Order, classes: classes_lib.ClassSet) -> None:
       name=order.folder.parent.name,
       source=source,
       labelled=order.labelled,
+      depth=order.depth,
       files=files,
       parts=parts,
     ),
@@ -164,7 +174,7 @@ def encode(order: Order, source: sources.Source, parts: pathlib.Path) -> None:
     f'{order.dataset} {order.split}', total, start=0, unit='image'
   ) as bar:
     for index, example in encoded.encode_all(source, parts):
-      done_bytes += len(example.image) + len(example.labels)
+      done_bytes += sum(len(data or b'') for data in example)
       if index + 1 == min(_SAMPLE, total):
         seconds = (time.monotonic() - began) / (index + 1) * total
         size = done_bytes / (index + 1) * total
@@ -179,7 +189,9 @@ def encode(order: Order, source: sources.Source, parts: pathlib.Path) -> None:
 def identify(order: Order, known: identity.Identity) -> identity.Identity:
   """Identifies the files of a build; `known` is as in `identity.read`."""
   pairs = sources.find_files(order.dataset, order.root, order.split)
-  return identity.read(order.root, pairs, known, labelled=order.labelled)
+  return identity.read(
+    order.root, pairs, known, labelled=order.labelled, depth=order.depth
+  )
 
 
 def parts_of(order: Order, files: identity.Identity) -> pathlib.Path:
@@ -201,7 +213,9 @@ def require_space(order: Order, size: float) -> None:
 
 def check_unchanged(order: Order) -> None:
   """Raises errors.UserError if the files differ from those of the build."""
-  build = prepared.open_build(order.folder, labelled=order.labelled)
+  build = prepared.open_build(
+    order.folder, labelled=order.labelled, depth=order.depth
+  )
   pairs = sources.find_files(order.dataset, order.root, order.split)
   _, changed = prepared.originals(build, order.root, pairs, build.files)
   prepared.refuse(order.folder, order.root, changed)

@@ -70,11 +70,13 @@ def open_domain(
   seed: int,
   labelled: bool,
   full_labels: bool = False,
+  depth: bool = False,
 ) -> sources.Source:
   """Opens the images of the domain `name`, one of `NAMES`.
 
   `data` is config.data and `seed` that of Streets' scenes. With `full_labels`,
-  labels on disk keep their native size; images may then have either size.
+  labels on disk keep their native size; images may then have either size. With
+  `depth`, examples have it.
   """
   domain = data[name]
   size = tuple(domain.size)
@@ -83,6 +85,7 @@ def open_domain(
     return prepared.open_build(
       prepared.folder(data.prepared, domain, classes, full_labels),
       labelled=labelled,
+      depth=depth,
     )
   return sources.open_source(
     domain.dataset,
@@ -93,6 +96,7 @@ def open_domain(
     seed=seed,
     length=domain.length,
     labelled=labelled,
+    depth=depth,
   )
 
 

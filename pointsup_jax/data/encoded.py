@@ -13,6 +13,7 @@ import numpy as np
 from pointsup_jax import errors
 from pointsup_jax.data import sources
 from pointsup_jax.hosts import atomic_files
+from pointsup_jax.types import Example
 
 # zlib level; docs/PERFORMANCE.md compares other encodings.
 _COMPRESSION = 3
@@ -23,12 +24,14 @@ class Encoded(NamedTuple):
 
   image: bytes  # PNG, RGB
   labels: bytes  # PNG, grey, train ids
+  depth: bytes | None = None  # PNG, grey, 16 bits
 
 
-def encode(image: np.ndarray, labels: np.ndarray) -> Encoded:
-  """Encodes an image [H, W, 3] and labels [H, W], both uint8, losslessly."""
-  bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-  return Encoded(_png(bgr), _png(labels))
+def encode(example: Example) -> Encoded:
+  """Encodes image, labels and depth, if there is one, losslessly."""
+  bgr = cv2.cvtColor(example.image, cv2.COLOR_RGB2BGR)
+  depth = None if example.depth is None else _png(example.depth)
+  return Encoded(_png(bgr), _png(example.labels), depth)
 
 
 def decode_image(data: bytes) -> np.ndarray:
@@ -39,6 +42,11 @@ def decode_image(data: bytes) -> np.ndarray:
 def decode_labels(data: bytes) -> np.ndarray:
   """Decodes labels: [H, W] uint8."""
   return _decode(data, cv2.IMREAD_GRAYSCALE)
+
+
+def decode_depth(data: bytes) -> np.ndarray:
+  """Decodes depth: [H, W] uint16."""
+  return _decode(data, cv2.IMREAD_UNCHANGED)
 
 
 def size_of(data: bytes) -> tuple[int, int]:
@@ -60,8 +68,7 @@ def encode_all(
     known = None if parts is None else _read(parts, index)
     if known is not None:
       return known
-    example = source[index]
-    encoded = encode(example.image, example.labels)
+    encoded = encode(source[index])
     if parts is not None:
       _write(parts, index, encoded)
     return encoded
@@ -84,16 +91,24 @@ def encode_all(
 
 
 def _read(parts: pathlib.Path, index: int) -> Encoded | None:
-  paths = [parts / f'{index}.{field}.png' for field in Encoded._fields]
-  if not all(path.exists() for path in paths):
+  image, labels, depth = (
+    parts / f'{index}.{field}.png' for field in Encoded._fields
+  )
+  if not (image.exists() and labels.exists()):
     return None
-  return Encoded(*(path.read_bytes() for path in paths))
+  return Encoded(
+    image.read_bytes(),
+    labels.read_bytes(),
+    depth.read_bytes() if depth.exists() else None,
+  )
 
 
 def _write(parts: pathlib.Path, index: int, example: Encoded) -> None:
   parts.mkdir(parents=True, exist_ok=True)
-  for field, data in example._asdict().items():
-    atomic_files.write(parts / f'{index}.{field}.png', data)
+  # Depth first, which not all sources have: the others show that it is there.
+  for field, data in reversed(example._asdict().items()):
+    if data is not None:
+      atomic_files.write(parts / f'{index}.{field}.png', data)
 
 
 def _decode(data: bytes, mode: int) -> np.ndarray:

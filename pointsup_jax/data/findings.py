@@ -38,6 +38,9 @@ class Finding:
   turned: bool = False  # whether EXIF data turn the image but not the label
   pages: int = 1  # of the image; the first is read
   blended: bool = False  # whether ids between those of classes line edges
+  depth_size: Size | None = None
+  flat: bool = False  # whether the depth is the same everywhere
+  channels_differ: bool = False  # of the depth file; the first is read
   colors: dict[int, bytes] = dataclasses.field(
     default_factory=dict  # RGB of each id in the label file, of a palette
   )
@@ -45,20 +48,29 @@ class Finding:
 
 
 def of_pair(
-  name: str, root: pathlib.Path, pair: Files, labelling: Labelling | None
+  name: str,
+  root: pathlib.Path,
+  pair: Files,
+  labelling: Labelling | None,
+  depth: bool,
 ) -> Finding:
-  """Inspects the files of an example; only the image if `labelling` is None."""
+  """Inspects the files of an example.
+
+  The label only with a `labelling`, the depth only with `depth`.
+  """
   try:
     header = image_files.header(root, pair.image)
     image = image_files.read_image(root, pair.image)
     found = dataclasses.replace(_of_image(name, image), pages=header.pages)
+    for path, is_read in ((pair.label, labelling), (pair.depth, depth)):
+      if is_read and not (root / path).is_file():
+        hint = paired_files.hint(root, path)
+        return dataclasses.replace(found, problem=f'there is no {path}{hint}')
+    if depth:
+      channels = image_files.read_depth_channels(root, pair.depth)
+      found = _with_depth(found, channels)
     if labelling is None:
       return found
-    if not (root / pair.label).is_file():
-      hint = paired_files.hint(root, pair.label)
-      return dataclasses.replace(
-        found, problem=f'there is no {pair.label}{hint}'
-      )
     label = image_files.header(root, pair.label, label=True)
     ids = labelling.read_ids(root, pair.label)
   except errors.UserError as error:
@@ -78,6 +90,8 @@ def of_example(name: str, source: sources.Source, index: int) -> Finding:
   """
   example = source[index]
   found = _with_ids(_of_image(name, example.image), example.labels)
+  if example.depth is not None:
+    found = _with_depth(found, example.depth[..., None])
   return dataclasses.replace(found, label_size=found.size)
 
 
@@ -108,6 +122,16 @@ def _with_ids(finding: Finding, ids: np.ndarray) -> Finding:
     label_size=ids.shape,
     ids=np.bincount(ids.ravel(), minlength=256),
     blended=_is_blended(ids),
+  )
+
+
+def _with_depth(finding: Finding, channels: np.ndarray) -> Finding:
+  depth = channels[..., :1]
+  return dataclasses.replace(
+    finding,
+    depth_size=channels.shape[:2],
+    flat=bool((depth == depth[:1, :1]).all()),
+    channels_differ=bool((channels != depth).any()),
   )
 
 
@@ -155,6 +179,9 @@ class Summary:
   turned: list[str] = dataclasses.field(default_factory=list)
   paged: list[str] = dataclasses.field(default_factory=list)
   blended: list[str] = dataclasses.field(default_factory=list)
+  flat: list[str] = dataclasses.field(default_factory=list)
+  channels_differ: list[str] = dataclasses.field(default_factory=list)
+  depth_sizes: list[str] = dataclasses.field(default_factory=list)
   shapes: dict[str, Size] = dataclasses.field(default_factory=dict)
   # The first name with each (colour of a palette, id).
   colors: dict[tuple[bytes, int], str] = dataclasses.field(default_factory=dict)
@@ -174,9 +201,15 @@ class Summary:
       (finding.turned, self.turned),
       (finding.pages > 1, self.paged),
       (finding.blended, self.blended),
+      (finding.flat, self.flat),
+      (finding.channels_differ, self.channels_differ),
     ):
       if is_so:
         names.append(finding.name)
+    if finding.depth_size not in (None, finding.size):
+      self.depth_sizes.append(
+        f'{finding.name} ({_by(finding.depth_size)} for {_by(finding.size)})'
+      )
     twin = self.names.setdefault(finding.digest, finding.name)
     if twin != finding.name:
       self.twins.append(f'{finding.name} = {twin}')

@@ -113,19 +113,24 @@ def other_files(root: pathlib.Path, split: str) -> list[str]:
   ]
 
 
-def find_labels(root: pathlib.Path, names: Iterable[str]) -> dict[str, str]:
-  """Finds the label files of images: name -> path below root, there or not.
+def find_beside(
+  root: pathlib.Path, names: Iterable[str], folder: str
+) -> dict[str, str]:
+  """Finds the files of images in 'labels' or 'depth': name -> path below root.
 
-  The suffix may have capitals, and accents another Unicode form.
+  They need not be there. The suffix may have capitals, and accents another
+  Unicode form.
   """
-  paths = {name: f'labels/{name}.png' for name in names}
+  paths = {name: f'{folder}/{name}.png' for name in names}
+  if not (root / folder).is_dir():
+    return paths
   lost = [name for name, path in paths.items() if not (root / path).is_file()]
   if lost:
     found = {
-      _normal(file.relative_to(root / 'labels').with_suffix('').as_posix()): (
+      _normal(file.relative_to(root / folder).with_suffix('').as_posix()): (
         file.relative_to(root).as_posix()
       )
-      for file in images_below(root / 'labels', ('.png',))
+      for file in images_below(root / folder, ('.png',))
     }
     paths |= {x: found[_normal(x)] for x in lost if _normal(x) in found}
   return paths

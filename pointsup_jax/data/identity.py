@@ -1,6 +1,7 @@
-"""Digests of image and label files, by which a change of the data is noticed.
+"""Digests of the data's files, by which a change of the data is noticed.
 
-A label file is read whole, an image file of more than 1 MiB only at its ends.
+A label file is read whole, a file of an image or of depth of more than 1 MiB
+only at its ends.
 That finds every edit of a PNG, which ends in a checksum of its pixels, and of a
 JPEG that was encoded again. It misses bytes changed in place in the middle of a
 large JPEG. A file with the size and times of before counts as unchanged without
@@ -31,13 +32,14 @@ class Entry(NamedTuple):
 
 
 Table: TypeAlias = dict[str, Entry]  # by image name
-Identity: TypeAlias = dict[str, Table]  # 'images' and, where read, 'labels'
+# 'images' and, where they are read, 'labels' and 'depths'.
+Identity: TypeAlias = dict[str, Table]
 
 
 class Change(NamedTuple):
   """What happened to some files of one kind."""
 
-  kind: str  # 'images' or 'labels'
+  kind: str  # 'images', 'labels' or 'depths'
   how: str  # 'changed', 'added' or 'removed'
   names: list[str]
 
@@ -48,6 +50,7 @@ def read(
   known: Identity,
   *,
   labelled: bool,
+  depth: bool = False,
 ) -> Identity:
   """Identifies the files of a split; those missing are left out.
 
@@ -57,6 +60,8 @@ def read(
   paths = {'images': {name: root / pair.image for name, pair in pairs.items()}}
   if labelled:
     paths['labels'] = {name: root / pair.label for name, pair in pairs.items()}
+  if depth:
+    paths['depths'] = {name: root / pair.depth for name, pair in pairs.items()}
   return {
     kind: _table(of_kind, known.get(kind, {}), whole=kind == 'labels')
     for kind, of_kind in paths.items()
@@ -124,7 +129,7 @@ def changes(before: Identity, now: Identity) -> list[Change]:
   same = before['images'].keys() & now['images'].keys()
   for kind in sorted(before.keys() & now.keys()):
     one, two = before[kind], now[kind]
-    if kind == 'labels':  # those of other images go without saying
+    if kind != 'images':  # those of other images go without saying
       one = {name: entry for name, entry in one.items() if name in same}
       two = {name: entry for name, entry in two.items() if name in same}
     both = one.keys() & two.keys()

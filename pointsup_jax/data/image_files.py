@@ -206,6 +206,25 @@ def read_first_of_16_bits(root: pathlib.Path, path: str) -> np.ndarray:
   return ids.astype(np.uint8)
 
 
+def read_depth(root: pathlib.Path, path: str) -> np.ndarray:
+  """Reads a depth file of 16 bits: [H, W] uint16, of its first channel."""
+  return read_depth_channels(root, path)[..., 0]
+
+
+def read_depth_channels(root: pathlib.Path, path: str) -> np.ndarray:
+  """Reads a depth file of 16 bits: [H, W, 1 or 3] uint16."""
+  header(root, path)
+  pixels = _read_unchanged(root, path)
+  if pixels.dtype != np.uint16:
+    raise errors.UserError(
+      f'{path} holds {pixels.dtype}; depth is centimetres in 16 bits, 65535 '
+      f'where it is far (in {root})'
+    )
+  if pixels.ndim == 2:
+    return pixels[..., None]
+  return pixels[..., 2::-1]  # OpenCV has blue first
+
+
 def write_labels(path: pathlib.Path, labels: Array) -> None:
   """Writes train ids [H, W] uint8 as a PNG and creates its folders."""
   path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,11 +17,13 @@ def open_split(
   size: tuple[int, int] | None,
   *,
   labelled: bool = True,
+  depth: bool = False,
 ) -> paired_files.PairedFiles:
   """Opens the images below `images` with `labels/**.png` of the same names.
 
   A name is the path in `images/` without its suffix. Labels are 8-bit class
-  ids; palettes are read by index.
+  ids; palettes are read by index. Depth, `depth/**.png`, is centimetres in 16
+  bits, 65535 where it is far.
 
   Args:
     root: folder that contains `images`.
@@ -30,6 +32,7 @@ def open_split(
     classes: meaning of the ids in label files.
     size: (height, width) of examples; None: as on disk.
     labelled: if False, labels are not read and are all 255.
+    depth: whether depth is read.
 
   Raises:
     errors.UserError: files are missing or do not match.
@@ -40,16 +43,20 @@ def open_split(
     paired_files.require_labels(root, pairs)
     wrong = paired_files.mismatches(root, pairs)
     paired_files.refuse(root, list(wrong.values()))
+  if depth:
+    paired_files.require_depth(root, pairs)
   labelling = labelling_of(classes) if labelled else None
-  return paired_files.PairedFiles(root, pairs, labelling, size)
+  return paired_files.PairedFiles(root, pairs, labelling, size, depth=depth)
 
 
 def find(root: pathlib.Path, split: str) -> dict[str, paired_files.Files]:
-  """Finds the files of a split by name, whether or not labels exist."""
+  """Finds the files of a split by name, whether or not all of them exist."""
   images = folders.find_images(root, split)
-  labels = folders.find_labels(root, images)
+  labels, depth = (
+    folders.find_beside(root, images, folder) for folder in ('labels', 'depth')
+  )
   return {
-    name: paired_files.Files(path, labels[name])
+    name: paired_files.Files(path, labels[name], depth[name])
     for name, path in sorted(images.items())
   }
 

@@ -44,20 +44,23 @@ class Domain(NamedTuple):
   source: sources.Source | None
   leaves_out: bool  # mismatched pairs are skipped, not refused
   others: list[str]  # files that look like images and are not read
+  depth: bool  # whether it is read
 
 
-def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> int:
+def inspect(
+  config: ml_collections.ConfigDict, sheet: pathlib.Path, *, depth: bool = False
+) -> int:
   """Prints a summary of a config's data and draws examples.
 
-  Writes `sheet`, a PNG of images with their labels over them. Returns the
-  number of doubtful lines. Raises errors.UserError if training on these data
-  would be wrong.
+  Writes `sheet`, a PNG of images with their labels over them. With `depth`,
+  looks at the source's too. Returns the number of doubtful lines. Raises
+  errors.UserError if training on these data would be wrong.
   """
   domains.require_local(config.data)
   classes = domains.classes_of(config.data)
   found, rows, lines = {}, [], []
   for name in domains.used(config.data):
-    domain = find(config, name, classes)
+    domain = find(config, name, classes, depth=depth and name == 'source')
     summary, chosen = look(domain, config)
     found[name] = domain, summary
     lines += _told(describe(domain, summary, classes))
@@ -66,7 +69,7 @@ def inspect(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> int:
       rows.append((title, samples(domain, chosen)))
   lines += _told(across(found, classes))
   if rows:
-    lines += _told(unreadable_names(classes))
+    lines += _told(plausibility.of_names(classes))
     contact_sheet.draw(sheet, rows, classes)
     progress.show(f'examples: {sheet}')
   _refuse(lines)
@@ -91,7 +94,10 @@ def _refuse(lines: Sequence[Line]) -> None:
 
 
 def glance(
-  config: ml_collections.ConfigDict, classes: classes_lib.ClassSet
+  config: ml_collections.ConfigDict,
+  classes: classes_lib.ClassSet,
+  *,
+  depth: bool = False,
 ) -> None:
   """Inspects some files of every domain, as `inspect` does all.
 
@@ -102,7 +108,7 @@ def glance(
   for name in domains.used(config.data):
     if not sources.is_on_disk(config.data[name].dataset):
       continue
-    domain = find(config, name, classes)
+    domain = find(config, name, classes, depth=depth and name == 'source')
     summary, _ = look(domain, config, at_most=_GLANCE)
     judged = list(describe(domain, summary, classes))
     if any(line.kind is Kind.WRONG for line in judged):
@@ -110,7 +116,7 @@ def glance(
       judged = list(describe(domain, summary, classes))
     found[name] = domain, summary
     lines += judged
-  lines += [*across(found, classes), *unreadable_names(classes)]
+  lines += [*across(found, classes), *plausibility.of_names(classes)]
   for line in lines:
     if line.kind is Kind.DOUBTFUL:
       progress.say(f'{line.kind.value}{line.text}')
@@ -118,7 +124,11 @@ def glance(
 
 
 def find(
-  config: ml_collections.ConfigDict, name: str, classes: classes_lib.ClassSet
+  config: ml_collections.ConfigDict,
+  name: str,
+  classes: classes_lib.ClassSet,
+  *,
+  depth: bool,
 ) -> Domain:
   """Lists the files of a domain, whether or not they match."""
   domain = config.data[name]
@@ -134,6 +144,7 @@ def find(
       seed=config.seed,
       labelled=labelled,
       full_labels=name == 'evaluation',
+      depth=depth,
     )
     # Examples have train ids, whatever the files had.
     labelling = image_folder.labelling_of(
@@ -156,6 +167,7 @@ def find(
     source,
     leaves_out,
     others,
+    depth,
   )
 
 
@@ -176,7 +188,12 @@ def look(
   else:
     looks = [
       functools.partial(
-        findings.of_pair, name, domain.root, pair, domain.labelling
+        findings.of_pair,
+        name,
+        domain.root,
+        pair,
+        domain.labelling,
+        domain.depth,
       )
       for name, pair in domain.pairs.items()
     ]
@@ -257,6 +274,7 @@ def describe(
       Kind.DOUBTFUL,
     )
   yield from plausibility.of_images(name, summary)
+  yield from plausibility.of_depth(name, summary)
   if domain.labelling is not None:
     yield from describe_labels(name, domain.labelling, summary, classes)
 
@@ -328,18 +346,3 @@ def _shared(
     for name in {*one[0].pairs, *of_pixels}
     if name in of_pixels or one[0].root / one[0].pairs[name].image in files
   )
-
-
-def unreadable_names(classes: classes_lib.ClassSet) -> Iterator[Line]:
-  """Names the classes that pictures show as numbers."""
-  numbered = [
-    f'{number} is {name}'
-    for number, name in enumerate(classes.names)
-    if not contact_sheet.can_draw(name)
-  ]
-  if numbered:
-    yield Line(
-      f'the font has no letters for {len(numbered)} classes, which '
-      f'pictures number: {wording.few(numbered)}',
-      Kind.DOUBTFUL,
-    )

@@ -41,10 +41,15 @@ def find_gta5(root: pathlib.Path, split: str) -> dict[str, Files]:
 def find_synthia(root: pathlib.Path, split: str) -> dict[str, Files]:
   """SYNTHIA-RAND-CITYSCAPES: RGB/*.png and GT/LABELS/*.png, 16 bits a channel.
 
-  The split is 'all'; the first channel of a label has the class.
+  The split is 'all'; the first channel of a label has the class, that of
+  Depth/*.png centimetres.
   """
   _require_split('synthia_rand_cityscapes', split, ('all',))
-  return _pair_up(root, 'RGB', lambda image: f'GT/LABELS/{image.name}')
+  pairs = _pair_up(root, 'RGB', lambda image: f'GT/LABELS/{image.name}')
+  return {
+    name: pair._replace(depth=f'Depth/{name}.png')
+    for name, pair in pairs.items()
+  }
 
 
 def find_cityscapes(root: pathlib.Path, split: str) -> dict[str, Files]:
@@ -89,12 +94,14 @@ def open_split(
   size: tuple[int, int] | None,
   *,
   labelled: bool = True,
+  depth: bool = False,
 ) -> paired_files.PairedFiles:
   """Opens a split; skips and reports pairs whose sizes differ (GTA5 has some).
 
   `classes` are any of the 19 of Cityscapes. `size` is (height, width); None: as
-  on disk. Unless `labelled`, labels are not read and are all 255. Raises
-  errors.UserError if labels are missing or no pair matches.
+  on disk. Unless `labelled`, labels are not read and are all 255; with `depth`,
+  SYNTHIA's depth is read. Raises errors.UserError if labels or depth are
+  missing or no pair matches.
   """
   layout = LAYOUTS[dataset]
   labelling = layout.labelling(classes) if labelled else None
@@ -112,7 +119,9 @@ def open_split(
       f'{wording.few(list(wrong.values()))}'
     )
   kept = {name: pair for name, pair in pairs.items() if name not in wrong}
-  return paired_files.PairedFiles(root, kept, labelling, size)
+  if depth:
+    paired_files.require_depth(root, kept)
+  return paired_files.PairedFiles(root, kept, labelling, size, depth=depth)
 
 
 def other_files(dataset: str, root: pathlib.Path, split: str) -> list[str]:

@@ -19,6 +19,7 @@ class Files(NamedTuple):
 
   image: str
   label: str
+  depth: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,14 +46,16 @@ class PairedFiles:
     pairs: Mapping[str, Files],
     labelling: Labelling | None,
     size: tuple[int, int] | None,
+    *,
+    depth: bool = False,
   ) -> None:
     """Takes pairs (name -> files) that have been checked.
 
     Without `labelling`, labels are not read and are all 255. `size` is (height,
-    width); None: as on disk.
+    width); None: as on disk. With `depth`, depth is read.
     """
     self._root, self._pairs = root, dict(pairs)
-    self._labelling, self._size = labelling, size
+    self._labelling, self._size, self._depth = labelling, size, depth
     self.names = tuple(sorted(pairs))
 
   def __len__(self) -> int:
@@ -77,16 +80,25 @@ class PairedFiles:
       labels = np.full(image.shape[:2], IGNORE, np.uint8)
     else:
       labels = self._read_labels(pair.label, self._labelling)
-      if labels.shape != image.shape[:2]:
-        turned = image_files.header(self._root, pair.image).turned
-        refuse(
-          self._root,
-          [_mismatch(pair, image.shape[:2], labels.shape, turned=turned)],
-        )
+      self._require_match(pair, pair.label, image, labels)
+    depth = None
+    if self._depth:
+      depth = image_files.read_depth(self._root, pair.depth)
+      self._require_match(pair, pair.depth, image, depth)
     if self._size is not None:
       image = transforms.resize_image(image, self._size)
       labels = transforms.resize_labels(labels, self._size)
-    return Example(name, image, labels)
+      if depth is not None:
+        depth = transforms.resize_labels(depth, self._size)
+    return Example(name, image, labels, depth=depth)
+
+  def _require_match(
+    self, pair: Files, path: str, image: np.ndarray, other: np.ndarray
+  ) -> None:
+    sizes = image.shape[:2], other.shape
+    if sizes[0] != sizes[1]:
+      turned = image_files.header(self._root, pair.image).turned
+      refuse(self._root, [_mismatch(pair.image, path, *sizes, turned=turned)])
 
   def _read_labels(self, path: str, labelling: Labelling) -> np.ndarray:
     ids = labelling.read_ids(self._root, path)
@@ -109,7 +121,9 @@ def mismatches(
     image = image_files.header(root, pair.image)
     label = image_files.header(root, pair.label, label=True)
     if image.size != label.size:
-      found[name] = _mismatch(pair, image.size, label.size, turned=image.turned)
+      found[name] = _mismatch(
+        pair.image, pair.label, image.size, label.size, turned=image.turned
+      )
   return found
 
 
@@ -136,24 +150,52 @@ def require_labels(root: pathlib.Path, pairs: Mapping[str, Files]) -> None:
     )
 
 
+def require_depth(root: pathlib.Path, pairs: Mapping[str, Files]) -> None:
+  """Raises errors.UserError for a depth file that is missing or unfit."""
+  missing = [
+    pair.depth
+    for _, pair in sorted(pairs.items())
+    if not (root / pair.depth).is_file()
+  ]
+  if missing:
+    raise errors.UserError(
+      f'{root}: {len(missing)} of {len(pairs)} images have no depth: '
+      f'no {wording.few(missing)}{hint(root, missing[0])}; the method '
+      'needs a PNG for each source image, centimetres in 16 bits'
+    )
+  wrong = []
+  for pair in pairs.values():
+    image, depth = (
+      image_files.header(root, path) for path in (pair.image, pair.depth)
+    )
+    if image.size != depth.size:
+      wrong.append(
+        _mismatch(
+          pair.image, pair.depth, image.size, depth.size, turned=image.turned
+        )
+      )
+  refuse(root, wrong)
+
+
 def hint(root: pathlib.Path, label: str) -> str:
   """Says what may help where a label file is missing, or ''."""
   if label.startswith('gtFine/test/'):
     return '; for the benchmark, see launch.predict --label_ids'
   stem = (root / label).with_suffix('')
   found = sorted(stem.parent.glob(f'{glob.escape(stem.name)}.*'))
-  return f'; there is {found[0].name}, but labels are PNGs' if found else ''
+  return f'; there is {found[0].name}, but a PNG is needed' if found else ''
 
 
 def _mismatch(
-  pair: Files,
+  image_path: str,
+  other_path: str,
   image: tuple[int, ...],
-  label: tuple[int, ...],
+  other: tuple[int, ...],
   *,
   turned: bool,
 ) -> str:
   hint = ' as its EXIF data turn it' if turned else ''
   return (
-    f'{pair.label} is {label[1]}x{label[0]} but {pair.image} is '
+    f'{other_path} is {other[1]}x{other[0]} but {image_path} is '
     f'{image[1]}x{image[0]}{hint}'
   )

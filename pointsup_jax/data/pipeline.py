@@ -114,7 +114,7 @@ def _read_ahead(
 
 def _without_name(example: Example) -> Batch:
   # Neither Grain's batching nor devices accept strings.
-  return Batch(example.image, example.labels, example.answered)
+  return Batch(example.image, example.labels, example.answered, example.depth)
 
 
 def _stack(examples: list[Example]) -> Batch:
@@ -127,7 +127,9 @@ def _stack(examples: list[Example]) -> Batch:
           f'{two.shape[1]}x{two.shape[0]}; a batch has one size: set the batch '
           'size to 1'
         )
+  depths = [x.depth for x in examples if x.depth is not None]
   return Batch(
     np.stack([x.image for x in examples]),
     np.stack([x.labels for x in examples]),
+    depth=np.stack(depths) if depths else None,
   )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import findings
+from pointsup_jax.data import contact_sheet, findings
 from pointsup_jax.data.paired_files import Labelling
 from pointsup_jax.hosts import wording
 from pointsup_jax.types import IGNORE
@@ -74,6 +74,23 @@ def of_images(name: str, summary: findings.Summary) -> Iterator[Line]:
         f'{len(images)} of {summary.examples} images of {name} {what}: '
         f'{wording.few(images)}',
         Kind.DOUBTFUL,
+      )
+
+
+def of_depth(name: str, summary: findings.Summary) -> Iterator[Line]:
+  """Doubts about the depth of the domain `name`, and what must be wrong."""
+  for images, what, kind in (
+    (summary.depth_sizes, 'of another size than their image', Kind.WRONG),
+    (summary.flat, 'that are the same everywhere', Kind.DOUBTFUL),
+    (
+      summary.channels_differ,
+      'whose channels differ, of which the first is read',
+      Kind.DOUBTFUL,
+    ),
+  ):
+    if images:
+      yield Line(
+        f'{name} has {len(images)} depths {what}: {wording.few(images)}', kind
       )
 
 
@@ -187,5 +204,20 @@ def of_all(
     yield Line(
       f'no label has {wording.few(absent)}, and {share:.0%} of the pixels are '
       '255, which means ignore: are those of that class?',
+      Kind.DOUBTFUL,
+    )
+
+
+def of_names(classes: classes_lib.ClassSet) -> Iterator[Line]:
+  """Names the classes that pictures show as numbers."""
+  numbered = [
+    f'{number} is {name}'
+    for number, name in enumerate(classes.names)
+    if not contact_sheet.can_draw(name)
+  ]
+  if numbered:
+    yield Line(
+      f'the font has no letters for {len(numbered)} classes, which '
+      f'pictures number: {wording.few(numbered)}',
       Kind.DOUBTFUL,
     )

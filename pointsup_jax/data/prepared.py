@@ -51,16 +51,21 @@ class Prepared:
   """
 
   def __init__(
-    self, path: pathlib.Path, builder: Any, *, labelled: bool
+    self,
+    path: pathlib.Path,
+    builder: Any,
+    *,
+    labelled: bool,
+    depth: bool = False,
   ) -> None:
     """Opens a TFDS builder; unless `labelled`, all labels are 255."""
     import tensorflow_datasets as tfds
 
     self._path = path
     skip = tfds.decode.SkipDecoding()
-    self._labelled = labelled
+    self._labelled, self._depth = labelled, depth
     self._records = builder.as_data_source(
-      split=SPLIT, decoders={'image': skip, 'labels': skip}
+      split=SPLIT, decoders=dict.fromkeys(builder.info.features, skip)
     )
     self.names = tuple(builder.info.metadata['names'])
     self.files = identity.from_json(builder.info.metadata['files'])
@@ -73,16 +78,19 @@ class Prepared:
   def __getitem__(self, index: int) -> Example:
     if index >= len(self):
       raise IndexError(index)
+    depth = None
     try:
       record = self._records[index]
       image = encoded.decode_image(record['image'])
       if self._labelled:
         labels = encoded.decode_labels(record['labels'])
+      if self._depth:
+        depth = encoded.decode_depth(record['depth'])
     except Exception as error:  # of any type, out of three libraries
       raise _unreadable(self._path, error) from error
     if not self._labelled:
       labels = np.full(image.shape[:2], IGNORE, np.uint8)
-    return Example(self.names[index], image, labels)
+    return Example(self.names[index], image, labels, depth=depth)
 
   def of_one_size(self) -> bool:
     """Whether all labels have the same size."""
@@ -90,11 +98,13 @@ class Prepared:
     return len(set(sizes)) <= 1
 
 
-def open_build(path: pathlib.Path, *, labelled: bool) -> Prepared:
+def open_build(
+  path: pathlib.Path, *, labelled: bool, depth: bool = False
+) -> Prepared:
   """Opens the build in `path`, as given by `folder`.
 
-  Raises errors.UserError if it does not exist, is damaged, or lacks labels that
-  are needed.
+  Raises errors.UserError if it does not exist, is damaged, or lacks labels or
+  depth that are needed.
   """
   with errors.needs('prepare', 'data.prepared'):
     import tensorflow_datasets as tfds
@@ -107,14 +117,22 @@ def open_build(path: pathlib.Path, *, labelled: bool) -> Prepared:
     )
   try:
     builder = tfds.builder_from_directory(path)
-    build = Prepared(path, builder, labelled=labelled)
+    has_depth = 'depth' in builder.info.features
+    build = Prepared(
+      path, builder, labelled=labelled, depth=depth and has_depth
+    )
     has_labels = builder.info.metadata['labelled']
   except Exception as error:  # of any type, out of three libraries
     raise _unreadable(path, error) from error
-  if labelled and not has_labels:
-    raise errors.UserError(
-      f'{path} was built without labels; delete it and build it anew'
-    )
+  for kind, needed, there in (
+    ('labels', labelled, has_labels),
+    ('depth', depth, has_depth),
+  ):
+    if needed and not there:
+      raise errors.UserError(
+        f'{path} was built without {kind}; delete it and run python -m '
+        'launch.prepare to build it anew'
+      )
   return build
 
 
@@ -126,11 +144,19 @@ def originals(
 ) -> tuple[identity.Identity, list[identity.Change]]:
   """Identifies a build's files as they are now, and what has changed.
 
-  Labels that are all gone have not changed. `known` is as in `identity.read`.
+  Labels or depths that are all gone have not changed. `known` is as in
+  `identity.read`.
   """
-  now = identity.read(root, pairs, known, labelled='labels' in build.files)
-  if not now.get('labels'):
-    now.pop('labels', None)
+  now = identity.read(
+    root,
+    pairs,
+    known,
+    labelled='labels' in build.files,
+    depth='depths' in build.files,
+  )
+  for kind in ('labels', 'depths'):
+    if not now.get(kind):
+      now.pop(kind, None)
   return now, identity.changes(build.files, now)
 
 

@@ -16,6 +16,8 @@ from pointsup_jax.types import IGNORE, Example
 
 _STREETS = ('streets_game', 'streets_camera')
 NAMES = (*_STREETS, 'image_folder', *official.LAYOUTS)
+# An image folder only with a folder depth/.
+WITH_DEPTH = (*_STREETS, 'synthia_rand_cityscapes', 'image_folder')
 
 
 class Source(Protocol):
@@ -57,6 +59,7 @@ def open_source(
   seed: int = 0,
   length: int = 0,
   labelled: bool = True,
+  depth: bool = False,
 ) -> Source:
   """Opens the images of a split.
 
@@ -69,17 +72,24 @@ def open_source(
     seed: seed of Streets' scenes.
     length: number of Streets' scenes.
     labelled: if False, labels are hidden and all 255.
+    depth: whether examples have depth; only of data sets in `WITH_DEPTH`.
 
   Raises:
     errors.UserError: the data cannot be used.
   """
   if dataset == 'image_folder':
     return image_folder.open_split(
-      root, split, classes, size, labelled=labelled
+      root, split, classes, size, labelled=labelled, depth=depth
     )
   if dataset in official.LAYOUTS:
     return official.open_split(
-      dataset, pathlib.Path(root), split, classes, size, labelled=labelled
+      dataset,
+      pathlib.Path(root),
+      split,
+      classes,
+      size,
+      labelled=labelled,
+      depth=depth,
     )
   if dataset in _STREETS:
     if classes.names != classes_lib.CITYSCAPES.names:
@@ -95,6 +105,7 @@ def open_source(
       length=length,
       size=size,
       seed=seed,
+      depth=depth,
     )
     return scenes if labelled else without_labels(scenes)
   near = difflib.get_close_matches(dataset, NAMES, n=1, cutoff=0.3)

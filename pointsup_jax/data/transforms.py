@@ -13,9 +13,9 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-  """Resizes [H, W] uint8 to (height, width), nearest neighbour.
+  """Resizes [H, W] uint8 or uint16 to (height, width), nearest neighbour.
 
-  Returns `labels` itself if it has that size.
+  Of labels or depth. Returns `labels` itself if it has that size.
   """
   return _resize(labels, size, Image.Resampling.NEAREST)
 

@@ -21,8 +21,8 @@ def bce(logits: jax.Array, label: float) -> jax.Array:
   """Mean binary cross-entropy of domain logits with one label (Eqs. 3, 4).
 
   `logits` have any shape and are the logits of 'target'; `label` is SOURCE or
-  TARGET. Returns a float32 scalar.
+  TARGET. Returns a scalar, at least float32.
   """
-  logits = logits.astype(jnp.float32)
+  logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
   labels = jnp.full_like(logits, label)
   return jnp.mean(optax.losses.sigmoid_binary_cross_entropy(logits, labels))

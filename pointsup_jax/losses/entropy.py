@@ -9,11 +9,12 @@ import jax.numpy as jnp
 def self_information(logits: jax.Array) -> jax.Array:
   """-p log2(p) / log2(C) per class, p = softmax(logits) (Eq. 2).
 
-  The input of AdvEnt's discriminators: [B, H, W, C] -> float32 in [0, 1]. The
-  published code has p * log2(p + 1e-30); the log of a softmax needs no such
+  The input of AdvEnt's discriminators: [B, H, W, C] -> at least float32, 0..1.
+  The published code has p * log2(p + 1e-30); the log of a softmax needs no such
   guard and differs by less than 1e-27.
   """
-  log_p = jax.nn.log_softmax(logits.astype(jnp.float32))
+  exact = jnp.promote_types(logits.dtype, jnp.float32)
+  log_p = jax.nn.log_softmax(logits.astype(exact))
   return -jnp.exp(log_p) * log_p / math.log(logits.shape[-1])
 
 

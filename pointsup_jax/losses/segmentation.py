@@ -10,9 +10,9 @@ def pixel_losses(logits: jax.Array, labels: types.Array) -> jax.Array:
   """-log softmax(logits)[label] per pixel, 0 where the label is 255 (Eq. 1).
 
   `logits` are [B, H, W, C], `labels` [B, H, W] integer, 0..C-1 or 255 = ignore.
-  Returns [B, H, W] float32.
+  Returns [B, H, W], at least float32.
   """
-  logits = logits.astype(jnp.float32)
+  logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
   labels = jnp.asarray(labels)
   # A comparison, not a gather: the gather's gradient is a slow scatter.
   chosen = labels[..., None] == jnp.arange(logits.shape[-1])

@@ -71,12 +71,13 @@ class Head(nn.Module):
 
 @jax.custom_vjp
 def _product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-  """x @ kernel in float32: the taps are not rounded before they are summed.
+  """x @ kernel in float32 at least: taps are not rounded before their sum.
 
   Gradients are rounded to x's dtype; jax's own would multiply in float32, which
   is slow where x is bfloat16.
   """
-  return jnp.matmul(x, kernel, preferred_element_type=jnp.float32)
+  exact = jnp.promote_types(x.dtype, jnp.float32)
+  return jnp.matmul(x, kernel, preferred_element_type=exact)
 
 
 def _product_forward(
@@ -139,7 +140,9 @@ class DeepLabV2(nn.Module):
     self.aux_head = Head(self.num_classes, self.dtype)
     self.main_head = Head(self.num_classes, self.dtype)
     if self.depth:
-      self.depth_branch = depth_branch.DepthBranch(self.dtype)
+      self.depth_branch = depth_branch.DepthBranch(
+        8 * self.width, 2 * self.width, self.dtype
+      )
       nn.share_scope(self, self.depth_branch)
 
   def __call__(self, images: types.Array, train: bool) -> types.Outputs:

@@ -25,19 +25,27 @@ class DepthBranch(nn.Module):
   """Predicts inverse depth from conv5 and returns features fused with it.
 
   Its modules lie beside the segmenter's own; see `MODULES`.
+
+  Attributes:
+    width: channels of the first two layers; published: 512.
+    code: channels of the code, whose mean is the depth; published: 128.
+    dtype: of activations.
   """
 
+  width: int
+  code: int
   dtype: DTypeLike
 
   @nn.compact
   def __call__(self, conv5: jax.Array) -> tuple[jax.Array, jax.Array]:
     """[B, h, w, D] -> fused features [B, h, w, D], depth [B, h, w, 1]."""
-    width = conv5.shape[-1]
-    x = nn.relu(self._conv(conv5, width // 4, 1, 'depth_enc1'))
-    x = nn.relu(self._conv(x, width // 4, 3, 'depth_enc2'))
-    code = self._conv(x, width // 16, 1, 'depth_enc3')
-    depth = jnp.mean(code.astype(jnp.float32), axis=-1, keepdims=True)
-    return conv5 * nn.relu(self._conv(code, width, 1, 'depth_dec')), depth
+    x = nn.relu(self._conv(conv5, self.width, 1, 'depth_enc1'))
+    x = nn.relu(self._conv(x, self.width, 3, 'depth_enc2'))
+    code = self._conv(x, self.code, 1, 'depth_enc3')
+    exact = jnp.promote_types(code.dtype, jnp.float32)
+    depth = jnp.mean(code, axis=-1, keepdims=True, dtype=exact)
+    decoded = self._conv(code, conv5.shape[-1], 1, 'depth_dec')
+    return conv5 * nn.relu(decoded), depth
 
   def _conv(self, x: jax.Array, out: int, size: int, name: str) -> jax.Array:
     return nn.Conv(

@@ -78,13 +78,18 @@ def complete(
 
   Raises:
     errors.UserError: tensors are missing, unknown or of another shape; only a
-      head may be missing, or have another number of classes.
+      head or the depth branch may be missing, and a head have another number of
+      classes.
   """
   have, want = to_torch(loaded), to_torch(fresh)
-  for layer, name in (('layer5', 'aux'), ('layer6', 'main')):
-    head = {key: want[key] for key in want if key.startswith(f'{layer}.')}
-    if _other_head([have.get(key) for key in head], list(head.values())):
-      progress.say(f'{path} has no {name} head that fits: it starts afresh')
+  for layers, name in (
+    ('layer5.', 'aux head'),
+    ('layer6.', 'main head'),
+    (('enc4_', 'dec4.'), 'depth branch'),
+  ):
+    head = {key: want[key] for key in want if key.startswith(layers)}
+    if head and _other_head([have.get(x) for x in head], list(head.values())):
+      progress.say(f'{path} has no {name} that fits: it starts afresh')
       have |= head
   problems = {
     'missing': want.keys() - have.keys(),
@@ -103,7 +108,7 @@ def complete(
     )
     raise errors.UserError(
       f'{path} does not fit the model of the config (model.blocks, '
-      f'model.width): {listed}'
+      f'model.width, model.depth): {listed}'
     )
   return from_torch({k: np.asarray(v, np.float32) for k, v in have.items()})
 

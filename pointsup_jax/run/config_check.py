@@ -267,7 +267,8 @@ def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
   and prints what is doubtful.
   """
   opened = open_data(run)
-  inspection.glance(run.config, run.classes)
+  depth = methods.need(run.config, 'depth')
+  inspection.glance(run.config, run.classes, depth=depth)
   return opened
 
 
@@ -275,7 +276,8 @@ def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
   """Opens all domains by name; raises errors.UserError if they are unfit."""
   if run.config.annotate.answers:
     importing.find(run.config.annotate.answers)
-  source = run.source('source', labelled=True)
+  depth = methods.need(run.config, 'depth')
+  source = run.source('source', labelled=True, depth=depth)
   target = run.source(
     'target', labelled=domains.needs_labels(run.config, 'target')
   )

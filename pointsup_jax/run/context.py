@@ -32,7 +32,12 @@ class Run:
     return sharding.mesh()
 
   def source(
-    self, domain: str, *, labelled: bool, full_labels: bool = False
+    self,
+    domain: str,
+    *,
+    labelled: bool,
+    full_labels: bool = False,
+    depth: bool = False,
   ) -> sources.Source:
     """Opens the images of a domain; see `data.domains.open_domain`."""
     return domains.open_domain(
@@ -42,6 +47,7 @@ class Run:
       seed=self.config.seed,
       labelled=labelled,
       full_labels=full_labels,
+      depth=depth,
     )
 
   def viewed(self) -> sources.Source:

@@ -3,6 +3,7 @@
 import ml_collections
 
 from pointsup_jax import errors, uda
+from pointsup_jax.data import sources
 from pointsup_jax.types import Outputs
 from pointsup_jax.uda import strategy
 
@@ -23,13 +24,21 @@ def build(
   )
 
 
+def need(
+  config: ml_collections.ConfigDict,
+  what: str,
+  stages: tuple[str, ...] = ('uda', 'adapt'),
+) -> bool:
+  """Whether a method of these stages has `what` in its `Strategy.needs`."""
+  return any(
+    stage in stages and what in build(config, name, steps).needs
+    for (stage, name), steps in _asked(config).items()
+  )
+
+
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError if a method lacks what it needs."""
-  asked = {
-    ('uda', part.strategy): config.uda.steps
-    for part in uda.phases(config.uda.strategy)
-  } | {('adapt', config.adapt.strategy): config.adapt.steps}
-  for (stage, name), steps in asked.items():
+  for (stage, name), steps in _asked(config).items():
     method = build(config, name, steps)
     for field, value in method.model.items():
       if config.model[field] != value:
@@ -41,3 +50,18 @@ def check(config: ml_collections.ConfigDict) -> None:
       raise errors.UsageError(
         f'{stage}.strategy={name!r} needs an ImageNet file in model.weights'
       )
+    dataset = config.data.source.dataset
+    if 'depth' in method.needs and dataset not in sources.WITH_DEPTH:
+      raise errors.UsageError(
+        f'{stage}.strategy={name!r} needs the depth of source images, but '
+        f'data.source.dataset={dataset!r} has none; these have it: '
+        f'{", ".join(sources.WITH_DEPTH)} (with a folder depth/)'
+      )
+
+
+def _asked(config: ml_collections.ConfigDict) -> dict[tuple[str, str], int]:
+  """The steps of each (stage, name of a strategy)."""
+  return {
+    ('uda', part.strategy): config.uda.steps
+    for part in uda.phases(config.uda.strategy)
+  } | {('adapt', config.adapt.strategy): config.adapt.steps}

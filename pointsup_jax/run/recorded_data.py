@@ -13,7 +13,7 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains, identity, prepared, sources
 from pointsup_jax.hosts import json_files, processes, progress
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import trained_models
+from pointsup_jax.run import methods, trained_models
 
 # The domains that each stage reads.
 _READS = {
@@ -167,14 +167,16 @@ def _now(
     stage == 'annotate' and domains.needs_labels(config, name)
   )
   labelled = reads_labels or 'labels' in known
+  depth = name == 'source' and methods.need(config, 'depth', (stage,))
   if config.data.prepared:
     shown = stage == 'annotate' and config.annotate.oracle == 'human'
     now = _built(run, name, known, strict=strict or shown)
-    if not labelled:
-      now.pop('labels', None)
+    for kind, is_read in (('labels', labelled), ('depths', depth)):
+      if not is_read:
+        now.pop(kind, None)
   else:
     root, pairs = domains.find_files(config.data, name)
-    now = identity.read(root, pairs, known, labelled=labelled)
+    now = identity.read(root, pairs, known, labelled=labelled, depth=depth)
   if not reads_labels and labelled:  # may be gone
     now['labels'] = known['labels'] | now.get('labels', {})
   return now

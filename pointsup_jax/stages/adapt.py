@@ -9,7 +9,7 @@ from pointsup_jax.acquisition import targets
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.hosts import processes, progress
-from pointsup_jax.run import answers_used, drawn_points, held_back
+from pointsup_jax.run import answers_used, drawn_points, held_back, methods
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.stages import phase
 from pointsup_jax.training import step
@@ -29,7 +29,11 @@ def train(run: run_lib.Run) -> None:
     title=title,
     strategy=config.adapt.strategy,
     steps=config.adapt.steps,
-    source=run.source('source', labelled=True),
+    source=run.source(
+      'source',
+      labelled=True,
+      depth=methods.need(config, 'depth', ('adapt',)),
+    ),
     target=point_labelled(run, run.source('target', labelled=False)),
     supervision=supervision(config),
     initial=workdir.source_only if warm else None,

@@ -2,13 +2,15 @@
 
 from pointsup_jax import uda
 from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import methods
 from pointsup_jax.stages import easy_hard, phase
 
 
 def train(run: run_lib.Run) -> None:
   """Trains the source-only phase, if any, then the method's phases."""
   config, workdir = run.config, run.workdir
-  source = run.source('source', labelled=True)
+  depth = methods.need(config, 'depth', ('uda',))
+  source = run.source('source', labelled=True, depth=depth)
   target = run.source('target', labelled=False)
   initial = None
   if config.uda.source_only_steps:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pointsup_jax.uda import (
   adaptsegnet,
   advent,
+  dada,
   intrada,
   minent,
   road,
@@ -24,6 +25,7 @@ STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
   'ssf_dan': ssf_dan.ssf_dan,
   'teacher': teacher.teacher,
   'masked_teacher': teacher.masked_teacher,
+  'dada': dada.dada,
 }
 
 # Stage 1 methods of several phases; each strategy is one of a single phase.

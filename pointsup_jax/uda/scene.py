@@ -17,7 +17,8 @@ class Seen(NamedTuple):
   batch: Batch
   small: Outputs  # [B, h, w, C], stride 8
   logits: Outputs  # [B, H, W, C], at the images' size
-  taps: Mapping[str, jax.Array]  # 'stem', 'conv4', 'conv5': [B, h, w, D]
+  # 'stem', 'conv4', 'conv5', with config.model.depth also 'depth': [B, h, w, D]
+  taps: Mapping[str, jax.Array]
 
 
 class Scene(NamedTuple):

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import saying
 
 from configs import gta_active, paper_rows, synthia_active
 from pointsup_jax.data import domains
@@ -17,9 +18,13 @@ from pointsup_jax.training import optimizers
 def test_every_row_is_a_right_config_and_is_in_the_docstring(config, row):
   checked = config.get_config(row)
   checked.model.weights = 'FILE'  # as the docstring says
+  assert row in config.__doc__
+  if config is gta_active and row == 'dada':
+    said = saying.usage(lambda: config_check.check(checked))
+    assert "data.source.dataset='gta5' has none" in said
+    return
   config_check.check(checked)
   config_check.check_classes(checked, domains.classes_of(checked.data).names)
-  assert row in config.__doc__
 
 
 def test_the_rows_are_those_of_the_tables():

@@ -13,6 +13,7 @@ from saying import message
 from pointsup_jax import config as config_lib
 from pointsup_jax import errors
 from pointsup_jax.data import building, domains, encoded
+from pointsup_jax.types import Example
 
 SIZE, SOURCE_SIZE, FULL = (32, 64), (40, 64), (64, 128)
 
@@ -90,7 +91,7 @@ def test_encoding_is_lossless():
   rng = np.random.default_rng(0)
   image = rng.integers(0, 256, (31, 47, 3), np.uint8)
   labels = rng.integers(0, 256, (31, 47), np.uint8)
-  both = encoded.encode(image, labels)
+  both = encoded.encode(Example('a', image, labels))
   np.testing.assert_array_equal(encoded.decode_image(both.image), image)
   np.testing.assert_array_equal(encoded.decode_labels(both.labels), labels)
   assert encoded.size_of(both.image) == encoded.size_of(both.labels) == (31, 47)

@@ -42,6 +42,13 @@ def save(
   return path
 
 
+def save_depth(path: pathlib.Path, depth: np.ndarray, channels: int = 1):
+  """Saves depth [H, W] uint16 in so many equal channels."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  pixels = depth if channels == 1 else np.dstack([depth] * channels)
+  assert cv2.imwrite(str(path), pixels)
+
+
 def gta5(root: pathlib.Path, count: int, size: tuple[int, int]):
   """images/00001.png and labels/00001.png, palette PNGs of labelIds."""
   for i in range(count):
@@ -54,7 +61,10 @@ def gta5(root: pathlib.Path, count: int, size: tuple[int, int]):
 
 
 def synthia(root: pathlib.Path, count: int, size: tuple[int, int]):
-  """RGB/*.png and 16-bit GT/LABELS/*.png with classes in the first channel."""
+  """RGB/*.png and 16-bit GT/LABELS/*.png with classes in the first channel.
+
+  Depth/*.png too, in three equal channels.
+  """
   for i in range(count):
     image, labels = scene('game', i, size)
     save(root / f'RGB/{i:07}.png', image)
@@ -64,6 +74,8 @@ def synthia(root: pathlib.Path, count: int, size: tuple[int, int]):
     path = root / f'GT/LABELS/{i:07}.png'
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), pixels)
+    _, canvas = scenes.draw('game', 'train', i, 0, size)
+    save_depth(root / f'Depth/{i:07}.png', scenes.centimetres(canvas), 3)
 
 
 def cityscapes(root: pathlib.Path, split: str, count: int, size):

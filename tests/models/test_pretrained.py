@@ -295,3 +295,48 @@ def test_other_suffixes_are_refused(tmp_path):
   path = tmp_path / 'a.h5'
   path.write_bytes(b'x')
   assert '.safetensors' in message(lambda: pretrained.load(path))
+
+
+BRANCH = {
+  f'{name}.{leaf}'
+  for name in ('enc4_1', 'enc4_2', 'enc4_3', 'dec4')
+  for leaf in ('weight', 'bias')
+}
+
+
+@pytest.fixture(scope='module')
+def deep():
+  """Variables of a segmenter with a depth branch."""
+  network = model().clone(depth=True)
+  return jax.tree.map(np.asarray, deeplab.init(network, jax.random.key(1)))
+
+
+def test_dada_s_tensors_have_their_published_names(deep, tmp_path):
+  table = pretrained.to_torch(deep)
+  assert table.keys() - tensors().keys() == BRANCH
+  assert table['enc4_2.weight'].shape == (32, 32, 3, 3)
+  # The published checkpoint has no head on conv4.
+  published = {k: v for k, v in table.items() if not k.startswith('layer5')}
+  weight_files.write(tmp_path / 'dada.npz', published)
+  loaded = pretrained.load(tmp_path / 'dada.npz')
+  found = pretrained.complete(loaded, deep, 'dada.npz')
+  np.testing.assert_equal(pretrained.to_torch(found), table)
+
+
+def test_a_depth_branch_starts_afresh_where_the_file_has_none(deep, capsys):
+  found = pretrained.complete(variables(0), deep, 'advent.npz')
+  table, fresh = pretrained.to_torch(found), pretrained.to_torch(deep)
+  expected = tensors(0) | {name: fresh[name] for name in BRANCH}
+  np.testing.assert_equal(table, expected)
+  assert 'advent.npz has no depth branch that fits' in capsys.readouterr().err
+
+
+def test_a_part_of_a_depth_branch_and_one_too_many_are_refused(deep):
+  table = pretrained.to_torch(deep)
+  del table['enc4_3.bias']
+  part = pretrained.from_torch(table)
+  said = message(lambda: pretrained.complete(part, deep, 'part.npz'))
+  assert '1 missing: enc4_3.bias' in said
+  said = message(lambda: pretrained.complete(deep, variables(0), 'dada.npz'))
+  assert 'model.depth' in said
+  assert '8 unknown: dec4.bias' in said

@@ -7,9 +7,11 @@ import zlib
 import numpy as np
 
 from pointsup_jax.data.streets import labels, looks, things, vehicles
+from pointsup_jax.data.streets.canvas import Canvas
 from pointsup_jax.data.streets.kit import Kit, Thing
 
 _FAR = 110.0  # metres; end of the street
+_FARTHEST = 65535  # in files of depth
 
 
 def render(
@@ -28,13 +30,29 @@ def render(
     Image [H, W, 3] uint8, RGB, and labels [H, W] uint8, train ids of
     Cityscapes, 255 = ignore.
   """
+  image, canvas = draw(look, split, index, seed, size)
+  return image, canvas.labels
+
+
+def draw(
+  look: str, split: str, index: int, seed: int, size: tuple[int, int]
+) -> tuple[np.ndarray, Canvas]:
+  """The image of `render`, and what it was made from."""
   entropy = [zlib.crc32(look.encode()), zlib.crc32(split.encode()), seed, index]
   layout, pixels = np.random.SeedSequence(entropy).spawn(2)
   kit = Kit(looks.LOOKS[look], size, layout, pixels)
   Street(kit).draw()
   canvas = kit.canvas
   image = looks.develop(kit.look, canvas.image, canvas.depth, kit.pixel_rng)
-  return image, canvas.labels
+  return image, canvas
+
+
+def centimetres(canvas: Canvas) -> np.ndarray:
+  """The depth of a scene as SYNTHIA has it: [H, W] uint16, sky is 65535."""
+  depth = np.minimum(np.rint(100 * canvas.depth), _FARTHEST - 1)
+  return np.where(canvas.labels == labels.SKY, _FARTHEST, depth).astype(
+    np.uint16
+  )
 
 
 @functools.lru_cache(maxsize=4)

@@ -17,6 +17,8 @@ class Streets:
     length: int,
     size: tuple[int, int],
     seed: int = 0,
+    *,
+    depth: bool = False,
   ) -> None:
     """Defines `length` scenes; `size` is (height, width), at least 32 x 64."""
     if look not in looks.LOOKS:
@@ -35,6 +37,7 @@ class Streets:
         f'{SMALLEST[1]}x{SMALLEST[0]}'
       )
     self._look, self._split, self._size, self._seed = look, split, size, seed
+    self._depth = depth
     self.names = tuple(f'{look}_{split}_{i:05}' for i in range(length))
 
   def __len__(self) -> int:
@@ -42,7 +45,8 @@ class Streets:
 
   def __getitem__(self, index: int) -> Example:
     name = self.names[index]
-    image, labels = scenes.render(
+    image, canvas = scenes.draw(
       self._look, self._split, index % len(self), self._seed, self._size
     )
-    return Example(name, image, labels)
+    depth = scenes.centimetres(canvas) if self._depth else None
+    return Example(name, image, canvas.labels, depth=depth)
