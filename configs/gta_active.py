@@ -13,7 +13,9 @@ from, or torchvision's. Without ROW it is `active`.
 | no_adaptation | 36.6 | uda | uda, then evaluate |
 | adaptsegnet | 42.4 | uda | uda, then evaluate |
 | minent | 43.1 | uda | uda, then evaluate |
+| clan | 43.2 | uda | uda, then evaluate |
 | advent | 43.8 | uda | uda, then evaluate |
+| swd | 44.5 | uda | uda, then evaluate |
 | intrada | 46.3 | uda | uda, then evaluate |
 | self_training | 47.7 | points | all |
 | random | 48.7 | points | all |

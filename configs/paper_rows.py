@@ -1,5 +1,7 @@
 """Rows of the paper's Tables 1 to 3, as changes to its main configs."""
 
+from typing import Any
+
 import ml_collections
 
 # Tables 1 and 2, above the line: stage 1 alone.
@@ -9,6 +11,30 @@ METHODS = {
   'minent': 'minent',
   'advent': 'advent',
   'intrada': 'intrada',
+  'swd': 'swd',
+  'clan': 'clan',
+}
+# What the methods' rows set beside uda.strategy (docs/METHODS.md).
+FIELDS: dict[str, dict[str, Any]] = {
+  'swd': {
+    'adapt.strategy': 'swd',
+    'model.aux_reads': 'conv5',
+    'model.prediction': 'mean',
+    'losses.aux': 1.0,
+    'losses.target_main': 10.0,
+    'optim.repeat': False,
+  },
+  'clan': {
+    'adapt.strategy': 'clan',
+    'adapt.steps': 100_000,
+    'uda.steps': 100_000,
+    'model.aux_reads': 'conv5',
+    'model.prediction': 'sum',
+    'losses.aux': 1.0,
+    'optim.decay_steps': 100_000,
+    'optim.warmup_steps': 5_000,
+    'optim.weight_decay': 5e-4,
+  },
 }
 # Below the line, and Table 3: IntraDA, then point labels.
 SELECTIONS: dict[str, tuple[str, int]] = {
@@ -31,6 +57,7 @@ def apply(config: ml_collections.ConfigDict, row: str) -> None:
   """Turns a config into a row's; raises ValueError if there is no such row."""
   if row in METHODS:
     config.uda.strategy = METHODS[row]
+    config.update_from_flattened_dict(FIELDS.get(row, {}))
   elif row in SELECTIONS:
     config.uda.strategy = 'intrada'
     config.acquire.strategy, config.acquire.k = SELECTIONS[row]

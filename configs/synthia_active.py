@@ -12,6 +12,8 @@ Cityscapes/ as their owners ship them; the rest is as in gta_active.py.
 | adaptsegnet | 39.6 / 45.8 | uda | uda, then evaluate |
 | minent | 38.1 / 44.2 | uda | uda, then evaluate |
 | advent | 40.8 / 47.6 | uda | uda, then evaluate |
+| clan | - / 47.8 | uda | uda, then evaluate |
+| swd | - / 48.1 | uda | uda, then evaluate |
 | intrada | 41.7 / 48.9 | uda | uda, then evaluate |
 | self_training | 42.0 / 49.3 | points | all |
 | random | 49.8 / 55.4 | points | all |
@@ -36,4 +38,5 @@ def get_config(row: str = 'active') -> ml_collections.ConfigDict:
   config.data.source = default.domain(
     'synthia_rand_cityscapes', 'all', (760, 1280), root='SYNTHIA'
   )
+  config.losses.disagreement = 10.0  # CLAN's for SYNTHIA
   return config

@@ -109,8 +109,8 @@ def get_config() -> ml_collections.ConfigDict:
   train.on_nan = 'stop'
 
   config.uda = uda = ml_collections.ConfigDict()
-  # Stage 1: 'source_only', 'adabn', 'minent', 'advent', 'adaptsegnet' or
-  # 'intrada'.
+  # Stage 1: 'source_only', 'adabn', 'minent', 'advent', 'adaptsegnet',
+  # 'intrada', 'clan' or 'swd' (docs/METHODS.md).
   uda.strategy = 'advent'
   # Steps of each phase.
   uda.steps = 120_000

@@ -10,6 +10,13 @@ SOURCE = 0.0
 TARGET = 1.0
 
 
+def losses(logits: jax.Array, label: float) -> jax.Array:
+  """Binary cross-entropy of each of the logits, of their shape and dtype."""
+  return optax.losses.sigmoid_binary_cross_entropy(
+    logits, jnp.full_like(logits, label)
+  )
+
+
 def bce(logits: jax.Array, label: float) -> jax.Array:
   """Mean binary cross-entropy of domain logits with one label (Eqs. 3, 4).
 

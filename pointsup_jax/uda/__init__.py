@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pointsup_jax.uda import (
   adaptsegnet,
   advent,
+  clan,
   intrada,
   minent,
   source_only,
   strategy,
+  swd,
 )
 
 STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
@@ -17,6 +19,8 @@ STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
   'minent': minent.minent,
   'advent': advent.advent,
   'adaptsegnet': adaptsegnet.adaptsegnet,
+  'clan': clan.clan,
+  'swd': swd.swd,
 }
 
 # Stage 1 methods of several phases; each strategy is one of a single phase.

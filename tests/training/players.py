@@ -1,5 +1,6 @@
 """Tiny networks and random images for tests."""
 
+import dataclasses
 import functools
 
 import jax
@@ -11,6 +12,7 @@ from pointsup_jax.types import Batch, Outputs, Pair
 from pointsup_jax.uda import advent, source_only, strategy
 
 CLASSES = 5
+NETWORK = deeplab.DeepLabV2(CLASSES, blocks=(1, 1, 1, 1), width=4)
 ADVENT = advent.advent(strategy.Settings(Outputs(aux=2e-4, main=1e-3)))
 SOURCE_ONLY = source_only.source_only(strategy.Settings(Outputs(0.0, 0.0)))
 
@@ -18,7 +20,7 @@ SOURCE_ONLY = source_only.source_only(strategy.Settings(Outputs(0.0, 0.0)))
 @functools.cache
 def small_learner(target_statistics: bool = False) -> learner.Learner:
   return learner.Learner(
-    segmenter=deeplab.DeepLabV2(CLASSES, blocks=(1, 1, 1, 1), width=4),
+    segmenter=NETWORK,
     sizes=strategy.Sizes(CLASSES, 4, conv4=64, conv5=128, width=4),
     target_statistics=target_statistics,
     segmenter_tx=optimizers.segmenter(
@@ -36,8 +38,15 @@ def small_learner(target_statistics: bool = False) -> learner.Learner:
   )
 
 
-def fresh_state(method: strategy.Strategy, seed: int = 0) -> learner.State:
+def learner_of(method: strategy.Strategy) -> learner.Learner:
+  """With the network that a method asks for."""
   players = small_learner()
+  asked = {k: v for k, v in method.model.items() if hasattr(NETWORK, k)}
+  return dataclasses.replace(players, segmenter=NETWORK.clone(**asked))
+
+
+def fresh_state(method: strategy.Strategy, seed: int = 0) -> learner.State:
+  players = learner_of(method)
   key = jax.random.key(seed)
   return players.init(key, players.init_segmenter(key), method.players)
 

@@ -1,0 +1,372 @@
+"""CLAN against its published code (../shared/reference/uda), and its traps."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import players
+import published
+import pytest
+
+from configs import gta_active, synthia_active
+from pointsup_jax.evaluation import inference
+from pointsup_jax.losses import domain_loss
+from pointsup_jax.models import deeplab, discriminator, pretrained
+from pointsup_jax.training import step
+from pointsup_jax.types import IGNORE, Batch, Outputs
+from pointsup_jax.uda import clan, strategy
+from pointsup_jax.uda.scene import Scene, Seen
+
+GTA5 = strategy.Settings(
+  Outputs(aux=0.0, main=0.001),
+  decay_steps=100_000,
+  warmup_steps=5_000,
+  disagreement=40.0,
+)
+SYNTHIA = GTA5._replace(disagreement=10.0)
+AFTER_WARM_UP = 5_001
+
+
+@pytest.fixture(scope='module')
+def reference(shared):
+  return np.load(shared / 'reference' / 'uda' / 'clan.npz')
+
+
+def close(found, expected):
+  """To 1e-6 of the largest number."""
+  atol = 1e-6 * np.abs(expected).max()
+  np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
+
+
+def channels_last(x):
+  return jnp.asarray(np.moveaxis(x, 0, -1)[None], jnp.float64)
+
+
+def channels_first(x):
+  return np.moveaxis(x[0], -1, 0)
+
+
+def logits_of(reference, domain=''):
+  return Outputs(
+    *(channels_last(reference[f'{domain}logits{i}']) for i in (1, 2))
+  )
+
+
+def scene(reference, params, at, target=None):
+  """What a move sees of the reference's domains and discriminator."""
+  nothing = Batch(np.zeros(0), np.zeros(0))
+  domains = {
+    'source': logits_of(reference, 'source_'),
+    'target': target or logits_of(reference),
+  }
+  module = discriminator.Discriminator(width=4)
+  head = {'kernel': jnp.arange(1.0, 3.0)}  # likeness 2 whatever the scale
+  return Scene(
+    {name: Seen(nothing, x, x, {}) for name, x in domains.items()},
+    lambda name, x: module.apply({'params': params[name]}, x),
+    None,
+    {'heads': {'aux_head': head, 'main_head': head}},
+    jnp.int32(at),
+    jax.random.key(0),
+  )
+
+
+def judge(reference):
+  layers = ('conv1', 'conv2', 'conv3', 'conv4', 'classifier')
+  return {
+    'main': {
+      f'conv{2 * i}': {
+        'kernel': jnp.asarray(
+          reference[f'judge/{name}.weight'].transpose(2, 3, 1, 0), jnp.float64
+        ),
+        'bias': jnp.asarray(reference[f'judge/{name}.bias'], jnp.float64),
+      }
+      for i, name in enumerate(layers)
+    }
+  }
+
+
+@jax.enable_x64(True)
+def test_the_focal_loss(reference):
+  labels = reference['labels'][None]
+  counted = labels != IGNORE
+
+  def loss(logits):
+    return jnp.sum(clan.focal(logits, labels) * counted) / counted.sum()
+
+  value, gradient = jax.value_and_grad(loss)(logits_of(reference).aux)
+  close(value, reference['focal/loss'])
+  close(channels_first(gradient), reference['focal/grad_logits1'])
+
+
+@jax.enable_x64(True)
+def test_the_weight_map(reference):
+  logits = logits_of(reference)
+  close(clan.disagreement(logits)[0], reference['weight_map'])
+  gradient = jax.grad(lambda x: jnp.sum(clan.disagreement(x)))(logits)
+  close(channels_first(gradient.aux), reference['weight_map/grad_logits1'])
+
+
+@jax.enable_x64(True)
+def test_the_judged_map(reference):
+  seen = scene(reference, judge(reference), AFTER_WARM_UP)
+  found = clan.judged(seen, seen.target)
+  close(found[0], reference['judge/out_upsampled'])
+  for name, label in (('source', 0.0), ('target', 1.0)):
+    close(domain_loss.bce(found, label), reference[f'bce/{name}'])
+
+
+@pytest.mark.parametrize(
+  ('settings', 'name'), [(GTA5, 'gta5'), (SYNTHIA, 'synthia')]
+)
+@jax.enable_x64(True)
+def test_the_weighted_losses(settings, name, reference):
+  seen = scene(reference, judge(reference), AFTER_WARM_UP)
+  _, fooled = clan.fool(seen, settings=settings)
+  _, told = clan.tell_apart(seen, settings=settings)
+  close(fooled['fool_main'], reference[f'weighted_bce/{name}/source'])
+  close(told['opponent_target'], reference[f'weighted_bce/{name}/target'])
+
+
+@pytest.mark.parametrize('kind', ['attached', 'detached'])
+@jax.enable_x64(True)
+def test_the_gradient_passes_through_the_weights(kind, reference, monkeypatch):
+  if kind == 'detached':
+    whole = clan.pixel_weights
+    monkeypatch.setattr(
+      clan, 'pixel_weights', lambda *x: jax.lax.stop_gradient(whole(*x))
+    )
+
+  def loss(target):
+    seen = scene(reference, judge(reference), AFTER_WARM_UP, target)
+    return clan.fool(seen, settings=GTA5)[1]['fool_main']
+
+  value, gradient = jax.value_and_grad(loss)(logits_of(reference))
+  close(value, reference[f'fool/{kind}/loss'])
+  for i, found in enumerate(gradient, 1):
+    close(channels_first(found), reference[f'fool/{kind}/grad_logits{i}'])
+
+
+@jax.enable_x64(True)
+def test_the_opponent_s_loss_is_not_halved(reference):
+  def loss(params):
+    return clan.tell_apart(
+      scene(reference, params, AFTER_WARM_UP), settings=GTA5
+    )
+
+  (value, terms), gradient = jax.value_and_grad(loss, has_aux=True)(
+    judge(reference)
+  )
+  for name in ('source', 'target'):
+    close(terms[f'opponent_{name}'], reference[f'opponent/loss_{name}'])
+  assert value == sum(terms.values())
+  for name, own in (('conv1', 'conv0'), ('classifier', 'conv8')):
+    found = gradient['main'][own]
+    kernel = reference[f'opponent/grad/{name}.weight']
+    close(found['kernel'].transpose(3, 2, 0, 1), kernel)
+    close(found['bias'], reference[f'opponent/grad/{name}.bias'])
+
+
+@jax.enable_x64(True)
+def test_the_heads_likeness(reference):
+  def head(number, kind='weights/'):
+    return {
+      f'conv{i}': {
+        own: jnp.asarray(
+          reference[f'{kind}{number}conv2d_list.{i}.{name}'], jnp.float64
+        )
+        for own, name in (('kernel', 'weight'), ('bias', 'bias'))
+      }
+      for i in range(4)
+    }
+
+  value, gradient = jax.value_and_grad(clan.likeness)(head('5/'), head('6/'))
+  close(value, reference['weights/discrepancy'])
+  jax.tree.map(close, gradient, head('', 'weights/grad5/'))
+
+
+def test_the_schedule(reference):
+  for at, used, damping in zip(
+    reference['schedule/step'],
+    reference['schedule/local_weights_used'],
+    reference['schedule/damping'],
+    strict=True,
+  ):
+    seen = scene(reference, judge(reference), at)
+    weights = clan.pixel_weights(seen, GTA5)
+    assert bool(np.any(weights != 1)) == bool(used), at
+    nothing = GTA5._replace(weights=Outputs(0.0, 0.0))
+    loss, logged = clan.fool(seen, settings=nothing)
+    close(loss, 0.02 * logged['heads_alike'] * damping)
+
+
+# Fair tolerances by reference/uda/README_road_clan_swd_ssf.md.
+TOLERANCES = (1e-5, 1e-5, 5e-4, 2e-3)
+
+
+@pytest.fixture(scope='module')
+def steps(shared):
+  return np.load(shared / 'reference' / 'uda' / 'clan_steps.npz')
+
+
+@pytest.fixture(scope='module')
+def run(shared):
+  """The states around four published steps, with their metrics."""
+  recipe = published.recipe(shared)
+  settings = GTA5._replace(decay_steps=8, warmup_steps=1)
+  method = clan.clan(settings)
+  learner = published.learner(
+    decay_steps=8, warmup_steps=1, aux_reads=method.model['aux_reads']
+  )
+  variables = pretrained.from_torch(
+    published.segmenter_tensors(shared, recipe, method.model['aux_reads'])
+  )
+  state = learner.init(jax.random.key(0), variables, method.players)
+  params = published.opponent_params(recipe, 'd_main')
+  state.opponents['main'] = state.opponents['main'].replace(params=params)
+  train_step = jax.jit(
+    functools.partial(
+      step.train_step,
+      learner=learner,
+      strategy=method,
+      supervision=step.Supervision(aux=1.0),
+    )
+  )
+  states, history = [state], []
+  for i in range(4):
+    state, metrics = train_step(state, published.batch_of(recipe, i))
+    states.append(state)
+    history.append(jax.device_get(metrics))
+  return states, history
+
+
+@pytest.mark.parametrize('i', range(4))
+def test_every_loss_of_every_published_step(run, steps, i):
+  found = run[1][i]
+  damping = steps['damping'][i]
+  expected = {
+    'loss_seg': found['source_aux'] + found['source_main'],
+    'loss_adv': 0.001 * damping * found['fool_main'],
+    'loss_weight': 0.02 * damping * found['heads_alike'],
+    'loss_D_s': found['opponent_source'],
+    'loss_D_t': found['opponent_target'],
+  }
+  for name, value in expected.items():
+    np.testing.assert_allclose(
+      value, steps[name][i], rtol=TOLERANCES[i], err_msg=name
+    )
+
+
+def test_every_tensor_moves_as_far_as_in_the_published_steps(run, steps):
+  states = [published.tensors(state) for state in run[0]]
+  of_opponent = {
+    f'{own}.{leaf}': f'd_main.{2 * i}.{leaf}'
+    for i, own in enumerate(('conv1', 'conv2', 'conv3', 'conv4', 'classifier'))
+    for leaf in ('weight', 'bias')
+  }
+  for column, name in enumerate(steps['names']):
+    player, _, own = str(name).partition('/')
+    if player == 'opponent':
+      own = of_opponent[own]
+    for i in range(4):
+      old, new = (np.float64(states[j][own]) for j in (i, i + 1))
+      for value, key in ((new, 'norm'), (new - old, 'moved')):
+        np.testing.assert_allclose(
+          np.linalg.norm(value),
+          steps[key][i, column],
+          rtol=1e-2,
+          atol=1e-9,
+          err_msg=f'{key} {name} {i}',
+        )
+
+
+# Without reference numbers.
+
+
+def settings_of(**changes):
+  return GTA5._replace(decay_steps=10, warmup_steps=1, **changes)
+
+
+def test_clipped_probabilities_have_no_gradient():
+  """q below 1e-9 costs what 1e-9 does, and q = 1 costs nothing."""
+  logits = jnp.array([[[[0.0, 40.0], [0.0, 200.0], [200.0, 0.0]]]])
+  labels = np.zeros((1, 1, 3), np.uint8)
+  losses = clan.focal(logits, labels)[0, 0]
+  np.testing.assert_allclose(losses, [20.723266, 20.723266, 0], rtol=1e-6)
+  gradient = jax.grad(lambda x: jnp.sum(clan.focal(x, labels)))(logits)
+  np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
+
+
+def test_the_step_is_not_compiled_in():
+  """One program serves the warm-up and what follows; its loss is damped."""
+  method = clan.clan(settings_of())
+  train_step = jax.jit(
+    functools.partial(
+      step.train_step,
+      learner=players.learner_of(method),
+      strategy=method,
+      supervision=step.Supervision(aux=1.0),
+    )
+  )
+  fresh, pair = players.fresh_state(method), players.random_pair(0)
+  told, extra = [], []
+  for at in (1, 2, 9):
+    state = fresh.replace(step=jnp.int32(at))
+    _, metrics = train_step(state, pair)
+    told.append(float(metrics['opponent_target']))
+    both = metrics['source_main'] + metrics['source_aux']
+    whole = 0.001 * metrics['fool_main'] + 0.02 * metrics['heads_alike']
+    extra.append(float((metrics['loss'] - both) / whole))
+  assert told[0] != told[1] == told[2]
+  np.testing.assert_allclose(extra, [0.9, 0.8, 0.1], rtol=1e-3)
+  assert train_step._cache_size() == 1
+
+
+def moved(old, new):
+  changed = jax.tree.map(lambda a, b: bool(np.any(a != b)), old, new)
+  return any(jax.tree.leaves(changed))
+
+
+def test_training_moves_all_its_parts():
+  method = clan.clan(settings_of())
+  train_step = jax.jit(
+    functools.partial(
+      step.train_step,
+      learner=players.learner_of(method),
+      strategy=method,
+      supervision=step.Supervision(aux=1.0, answers=1.0),
+    )
+  )
+  state = fresh = players.fresh_state(method)
+  for i in range(4):
+    state, metrics = train_step(state, players.random_pair(i))
+    assert all(np.isfinite(x) for x in jax.tree.leaves(metrics))
+  assert {'answers_main', 'heads_alike', 'opponent_source'} <= set(metrics)
+  for name in ('conv1', 'layer4_0', 'aux_head', 'main_head'):
+    old, new = (x.segmenter['params'][name] for x in (fresh, state))
+    assert moved(old, new), name
+  assert moved(fresh.opponents['main'].params, state.opponents['main'].params)
+
+
+def test_acquisition_sees_the_sum_of_the_heads():
+  learner = players.learner_of(clan.clan(GTA5))
+  variables = learner.init_segmenter(jax.random.key(0))
+  images = players.random_pair(0).target.images
+  seen = inference.small_logits(learner.segmenter, variables, images)
+  outputs = learner.segmenter.apply(
+    variables, deeplab.preprocess(images), train=False
+  )
+  np.testing.assert_allclose(seen, outputs.aux + outputs.main, atol=1e-5)
+
+
+def test_the_rows_are_clan_s():
+  gta, synthia = (x.get_config('clan') for x in (gta_active, synthia_active))
+  for config in (gta, synthia):
+    # With another weight of the aux head it is another method.
+    assert config.losses.aux == 1.0
+    assert config.losses.target_main == 0.001
+    assert config.optim.warmup_steps == 5_000
+    assert config.optim.decay_steps == config.uda.steps == 100_000
+  assert gta.losses.disagreement == 40.0
+  assert synthia.losses.disagreement == 10.0
