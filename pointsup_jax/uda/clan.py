@@ -53,7 +53,7 @@ def fool(
   adversarial = jnp.mean(pixel_weights(scene, settings) * losses)
   heads = (scene.params['heads'][f'{name}_head'] for name in Outputs._fields)
   alike = likeness(*heads)
-  damping = 1 - scene.step / settings.decay_steps
+  damping = (settings.decay_steps - scene.step) / settings.decay_steps
   loss = settings.weights.main * adversarial + _HEADS_WEIGHT * alike
   return damping * loss, {'fool_main': adversarial, 'heads_alike': alike}
 

@@ -46,7 +46,7 @@ def test_the_gradient_of_the_distance(reference):
     maps = (jax.nn.softmax(x) for x in logits)
     return swd.sliced_wasserstein(*maps, jnp.asarray(reference['projections']))
 
-  logits = (jnp.asarray(reference[f'logits{i}'][:1]) for i in (1, 2))
+  logits = (jnp.float64(reference[f'logits{i}'][:1]) for i in (1, 2))
   for i, found in enumerate(jax.grad(loss, argnums=(0, 1))(*logits), 1):
     expected = reference[f'swd/grad_logits{i}']
     atol = 1e-12 * np.abs(expected).max()
