@@ -230,14 +230,6 @@ def test_branches_of_other_files_are_kept(live, tmp_path, capsys):
       '1 missing: layer6.conv2d_list.2.weight',
     ),
   ],
-  ids=[
-    'renamed',
-    'missing',
-    'unknown',
-    'misshapen',
-    'half misshapen',
-    'half a head',
-  ],
 )
 def test_tensors_that_do_not_fit_are_named(gone, new, said, tmp_path):
   table, path = tensors(), tmp_path / 'a.npz'
