@@ -14,8 +14,10 @@ from, or torchvision's. Without ROW it is `active`.
 | road | 39.4 (another network) | uda | uda, then evaluate |
 | adaptsegnet | 42.4 | uda | uda, then evaluate |
 | minent | 43.1 | uda | uda, then evaluate |
+| clan | 43.2 | uda | uda, then evaluate |
 | advent | 43.8 | uda | uda, then evaluate |
 | ssf_dan | 45.4 | uda | uda, then evaluate |
+| swd | 44.5 | uda | uda, then evaluate |
 | intrada | 46.3 | uda | uda, then evaluate |
 | dada | none: GTA5 has no depth | | refused |
 | self_training | 47.7 | points | all |

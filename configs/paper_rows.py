@@ -14,6 +14,8 @@ METHODS = {
   'road': 'road',
   'ssf_dan': 'ssf_dan',
   'dada': 'dada',
+  'swd': 'swd',
+  'clan': 'clan',
 }
 # What the methods' rows set beside uda.strategy (docs/METHODS.md).
 FIELDS: dict[str, dict[str, Any]] = {
@@ -27,6 +29,25 @@ FIELDS: dict[str, dict[str, Any]] = {
     'optim.decay_steps': 90_000,
     'uda.steps': 90_000,
     'adapt.steps': 90_000,
+  },
+  'swd': {
+    'adapt.strategy': 'swd',
+    'model.aux_reads': 'conv5',
+    'model.prediction': 'mean',
+    'losses.aux': 1.0,
+    'losses.target_main': 10.0,
+    'optim.repeat': False,
+  },
+  'clan': {
+    'adapt.strategy': 'clan',
+    'adapt.steps': 100_000,
+    'uda.steps': 100_000,
+    'model.aux_reads': 'conv5',
+    'model.prediction': 'sum',
+    'losses.aux': 1.0,
+    'optim.decay_steps': 100_000,
+    'optim.warmup_steps': 5_000,
+    'optim.weight_decay': 5e-4,
   },
 }
 # Below the line, and Table 3: IntraDA, then point labels.

@@ -14,6 +14,8 @@ as in gta_active.py.
 | adaptsegnet | 39.6 / 45.8 | uda | uda, then evaluate |
 | minent | 38.1 / 44.2 | uda | uda, then evaluate |
 | advent | 40.8 / 47.6 | uda | uda, then evaluate |
+| clan | - / 47.8 | uda | uda, then evaluate |
+| swd | - / 48.1 | uda | uda, then evaluate |
 | intrada | 41.7 / 48.9 | uda | uda, then evaluate |
 | ssf_dan | not given / 50.0 | uda | uda, then evaluate |
 | dada | 42.6 / 49.8 | uda | uda, then evaluate |
@@ -40,4 +42,5 @@ def get_config(row: str = 'active') -> ml_collections.ConfigDict:
   config.data.source = default.domain(
     'synthia_rand_cityscapes', 'all', (760, 1280), root='SYNTHIA'
   )
+  config.losses.disagreement = 10.0  # CLAN's for SYNTHIA
   return config

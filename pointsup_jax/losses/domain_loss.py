@@ -11,18 +11,16 @@ TARGET = 1.0
 
 
 def losses(logits: jax.Array, label: float) -> jax.Array:
-  """Binary cross-entropy of each of the logits, of their shape and dtype."""
-  return optax.losses.sigmoid_binary_cross_entropy(
-    logits, jnp.full_like(logits, label)
-  )
+  """Binary cross-entropy of each of the logits with one label (Eqs. 3, 4).
 
-
-def bce(logits: jax.Array, label: float) -> jax.Array:
-  """Mean binary cross-entropy of domain logits with one label (Eqs. 3, 4).
-
-  `logits` have any shape and are the logits of 'target'; `label` is SOURCE or
-  TARGET. Returns a scalar, at least float32.
+  `logits` have any shape and are those of 'target'; `label` is SOURCE or TARGET.
+  Returns their shape, at least float32.
   """
   logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
   labels = jnp.full_like(logits, label)
-  return jnp.mean(optax.losses.sigmoid_binary_cross_entropy(logits, labels))
+  return optax.losses.sigmoid_binary_cross_entropy(logits, labels)
+
+
+def bce(logits: jax.Array, label: float) -> jax.Array:
+  """Mean of `losses`, a scalar."""
+  return jnp.mean(losses(logits, label))

@@ -1,5 +1,6 @@
 """Converts segmenter weights from and to torch's names and layout."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -76,12 +77,21 @@ def complete(
   `fresh` are the model's initial variables; `path` names the weight file in
   messages. Returns float32 arrays in the structure of `fresh`.
 
+  Branches of heads that the file's own network never used are set to 0.
+
   Raises:
     errors.UserError: tensors are missing, unknown or of another shape; only a
-      head or the depth branch may be missing, and a head have another number of
-      classes.
+      head or the depth branch may be missing, and a head have other numbers of
+      classes or features.
   """
   have, want = to_torch(loaded), to_torch(fresh)
+  said = []
+  if never_trained := _never_trained(have):
+    said.append(
+      f'{path}: branches 2 and 3 of its heads were never trained, as in files '
+      'of AdaptSegNet and SSF-DAN: set to 0'
+    )
+    have |= {key: np.zeros_like(have[key]) for key in never_trained}
   for layers, name in (
     ('layer5.', 'aux head'),
     ('layer6.', 'main head'),
@@ -89,7 +99,7 @@ def complete(
   ):
     head = {key: want[key] for key in want if key.startswith(layers)}
     if head and _other_head([have.get(x) for x in head], list(head.values())):
-      progress.say(f'{path} has no {name} that fits: it starts afresh')
+      said.append(f'{path} has no {name} that fits: it starts afresh')
       have |= head
   problems = {
     'missing': want.keys() - have.keys(),
@@ -110,6 +120,8 @@ def complete(
       f'{path} does not fit the model of the config (model.blocks, '
       f'model.width, model.depth): {listed}'
     )
+  for line in said:
+    progress.say(line)
   return from_torch({k: np.asarray(v, np.float32) for k, v in have.items()})
 
 
@@ -245,12 +257,43 @@ def _from_torchvision(
 def _other_head(
   have: Sequence[np.ndarray | None], want: Sequence[np.ndarray]
 ) -> bool:
-  """Whether a head is missing or has another number of classes."""
-  if all(tensor is None for tensor in have):
+  """Whether a head is missing, or whole with other classes or features."""
+  present = [tensor for tensor in have if tensor is not None]
+  pairs = list(zip(present, want, strict=False))
+  if not present:
     return True
-  return all(
-    one is not None
-    and one.shape[0] != other.shape[0]
-    and one.shape[1:] == other.shape[1:]
-    for one, other in zip(have, want, strict=True)
+  whole = (
+    len(present) == len(want)
+    and all((x.ndim, x.shape[2:]) == (y.ndim, y.shape[2:]) for x, y in pairs)
+    and len({x.shape[0] for x in present}) == 1
+    and len({x.shape[1] for x in present if x.ndim == 4}) == 1
+  )
+  return whole and any(x.shape != y.shape for x, y in pairs)
+
+
+def _never_trained(tensors: Mapping[str, np.ndarray]) -> list[str]:
+  """Names of the last two branches of the heads, if they alone are as drawn.
+
+  AdaptSegNet's network (deeplab_multi.py, 21d874c) and SSF-DAN's sum the first
+  two branches only, in training and in evaluation. The others keep their random
+  start, under names that ADVENT uses for four live branches.
+  """
+  drawn = {
+    name: _as_drawn(tensor)
+    for name, tensor in tensors.items()
+    if re.fullmatch(r'layer[56]\.conv2d_list\.[0-3]\.weight', name)
+  }
+  last = [name for name in drawn if name.split('.')[2] in '23']
+  if any(drawn[name] != (name in last) for name in drawn):
+    return []
+  biases = (name.replace('weight', 'bias') for name in last)
+  return [*last, *(name for name in biases if name in tensors)]
+
+
+def _as_drawn(kernel: np.ndarray) -> bool:
+  """Whether values are normal(0, 0.01), within 5 standard errors of each."""
+  mean, deviation = np.mean(kernel, dtype=float), np.std(kernel, dtype=float)
+  error = 5 * 0.01 / math.sqrt(max(kernel.size, 1))
+  return bool(
+    abs(mean) < error and abs(deviation - 0.01) < error / math.sqrt(2)
   )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pointsup_jax.uda import (
   adaptsegnet,
   advent,
+  clan,
   dada,
   intrada,
   minent,
@@ -12,6 +13,7 @@ from pointsup_jax.uda import (
   source_only,
   ssf_dan,
   strategy,
+  swd,
   teacher,
 )
 
@@ -26,6 +28,8 @@ STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
   'teacher': teacher.teacher,
   'masked_teacher': teacher.masked_teacher,
   'dada': dada.dada,
+  'clan': clan.clan,
+  'swd': swd.swd,
 }
 
 # Stage 1 methods of several phases; each strategy is one of a single phase.

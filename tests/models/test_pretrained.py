@@ -163,6 +163,69 @@ def test_a_head_of_another_class_count_starts_afresh(tmp_path, capsys):
   assert capsys.readouterr().err.count('starts afresh') == 2
 
 
+def test_an_aux_head_of_another_wiring_starts_afresh(tmp_path, capsys):
+  """CLAN's aux head reads as many features as the main head, ours half."""
+  weight_files.write(tmp_path / 'a.npz', tensors())
+  other = model().clone(aux_reads='conv5')
+  own = deeplab.init(other, jax.random.key(1))
+  loaded = pretrained.complete(
+    pretrained.load(tmp_path / 'a.npz'), own, 'a.npz'
+  )
+  said = capsys.readouterr().err
+  assert said.count('starts afresh') == 1
+  assert 'a.npz has no aux head that fits' in said
+  theirs, own = tensors(), pretrained.to_torch(own)
+  for name, tensor in pretrained.to_torch(loaded).items():
+    expected = own if name.startswith('layer5') else theirs
+    np.testing.assert_array_equal(tensor, expected[name])
+  # And the other way round.
+  weight_files.write(tmp_path / 'b.npz', own)
+  completed(tmp_path / 'b.npz')
+  assert 'b.npz has no aux head that fits' in capsys.readouterr().err
+
+
+BRANCHES = [
+  f'{layer}.conv2d_list.{i}.{leaf}'
+  for layer in HEADS
+  for i in range(4)
+  for leaf in ('weight', 'bias')
+]
+
+
+def live_in(live):
+  """A model whose other branches are as they were drawn."""
+  table = tensors()
+  rng = np.random.default_rng(3)
+  for name in BRANCHES:
+    shape = table[name].shape
+    scale = 0.02 if int(name.split('.')[2]) in live else 0.01
+    table[name] = rng.normal(0, scale, shape).astype(np.float32)
+  return table
+
+
+def test_branches_that_were_never_trained_are_set_to_0(tmp_path, capsys):
+  path, table = tmp_path / 'a.npz', live_in((0, 1))
+  weight_files.write(path, table)
+  loaded = pretrained.to_torch(completed(path))
+  for name in table:
+    dead = name in BRANCHES and name.split('.')[2] in '23'
+    expected = np.zeros_like(table[name]) if dead else table[name]
+    np.testing.assert_array_equal(loaded[name], expected, err_msg=name)
+  said = capsys.readouterr().err
+  assert said.count('\n') == 1
+  assert f'{path}: branches 2 and 3' in said
+
+
+@pytest.mark.parametrize('live', [(), (0, 1, 2, 3), (0, 1, 2), (2, 3)])
+def test_branches_of_other_files_are_kept(live, tmp_path, capsys):
+  """Also those of heads of which no branch was trained yet."""
+  table = live_in(live)
+  weight_files.write(tmp_path / 'a.npz', table)
+  loaded = pretrained.to_torch(completed(tmp_path / 'a.npz'))
+  np.testing.assert_equal(loaded, table)
+  assert not capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
   ('gone', 'new', 'said'),
   [
@@ -170,13 +233,13 @@ def test_a_head_of_another_class_count_starts_afresh(tmp_path, capsys):
     ('layer2.0.bn1.running_var', None, '1 missing: layer2.0.bn1.running_var'),
     (None, 'layer3.9.conv1.weight', '1 unknown: layer3.9.conv1.weight'),
     (None, 'bn1.weight', '1 misshapen: bn1.weight [3] for [4]'),
+    (None, 'layer5.conv2d_list.2.bias', '1 misshapen: layer5.conv2d_list.2.b'),
     (
       'layer6.conv2d_list.2.weight',
       None,
       '1 missing: layer6.conv2d_list.2.weight',
     ),
   ],
-  ids=['renamed', 'missing', 'unknown', 'misshapen', 'half a head'],
 )
 def test_tensors_that_do_not_fit_are_named(gone, new, said, tmp_path):
   table, path = tensors(), tmp_path / 'a.npz'

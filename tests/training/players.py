@@ -1,5 +1,6 @@
 """Tiny networks and random images for tests."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from pointsup_jax.types import Batch, Outputs, Pair
 from pointsup_jax.uda import advent, source_only, strategy
 
 CLASSES = 5
+NETWORK = deeplab.DeepLabV2(CLASSES, blocks=(1, 1, 1, 1), width=4)
 ADVENT = advent.advent(strategy.Settings(Outputs(aux=2e-4, main=1e-3)))
 SOURCE_ONLY = source_only.source_only(strategy.Settings(Outputs(0.0, 0.0)))
 
@@ -19,7 +21,7 @@ SOURCE_ONLY = source_only.source_only(strategy.Settings(Outputs(0.0, 0.0)))
 @functools.cache
 def small_learner(target_statistics: bool = False) -> learner.Learner:
   return learner.Learner(
-    segmenter=deeplab.DeepLabV2(CLASSES, blocks=(1, 1, 1, 1), width=4),
+    segmenter=NETWORK,
     sizes=strategy.Sizes(CLASSES, 4, conv4=64, conv5=128, width=4),
     target_statistics=target_statistics,
     segmenter_tx=optimizers.segmenter(
@@ -37,10 +39,17 @@ def small_learner(target_statistics: bool = False) -> learner.Learner:
   )
 
 
+def learner_of(method: strategy.Strategy) -> learner.Learner:
+  """With the network that a method asks for."""
+  players = small_learner()
+  asked = {k: v for k, v in method.model.items() if hasattr(NETWORK, k)}
+  return dataclasses.replace(players, segmenter=NETWORK.clone(**asked))
+
+
 @functools.cache
 def init(method: strategy.Strategy) -> Callable[[jax.Array], learner.State]:
   """Makes a state from a key, in one program rather than one an operation."""
-  small = small_learner()
+  small = learner_of(method)
   return jax.jit(
     lambda key: small.init(key, small.init_segmenter(key), method.players)
   )
