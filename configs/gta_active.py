@@ -14,6 +14,7 @@ from, or torchvision's. Without ROW it is `active`.
 | adaptsegnet | 42.4 | uda | uda, then evaluate |
 | minent | 43.1 | uda | uda, then evaluate |
 | advent | 43.8 | uda | uda, then evaluate |
+| dise | 45.4 | uda | uda, then evaluate |
 | intrada | 46.3 | uda | uda, then evaluate |
 | self_training | 47.7 | points | all |
 | random | 48.7 | points | all |

@@ -9,6 +9,16 @@ METHODS = {
   'minent': 'minent',
   'advent': 'advent',
   'intrada': 'intrada',
+  'dise': 'dise',
+}
+# Fields that a method's row sets beside, as published.
+FIELDS: dict[str, dict[str, object]] = {
+  'dise': {
+    'adapt.strategy': 'dise',
+    'model.bn': 'global',
+    'optim.weight_decay': 5e-4,
+    'train.batch_size': 2,
+  },
 }
 # Below the line, and Table 3: IntraDA, then point labels.
 SELECTIONS: dict[str, tuple[str, int]] = {
@@ -31,6 +41,7 @@ def apply(config: ml_collections.ConfigDict, row: str) -> None:
   """Turns a config into a row's; raises ValueError if there is no such row."""
   if row in METHODS:
     config.uda.strategy = METHODS[row]
+    config.update_from_flattened_dict(FIELDS.get(row, {}))
   elif row in SELECTIONS:
     config.uda.strategy = 'intrada'
     config.acquire.strategy, config.acquire.k = SELECTIONS[row]

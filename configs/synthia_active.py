@@ -12,6 +12,7 @@ Cityscapes/ as their owners ship them; the rest is as in gta_active.py.
 | adaptsegnet | 39.6 / 45.8 | uda | uda, then evaluate |
 | minent | 38.1 / 44.2 | uda | uda, then evaluate |
 | advent | 40.8 / 47.6 | uda | uda, then evaluate |
+| dise | 41.5 / 48.8 | uda | uda, then evaluate |
 | intrada | 41.7 / 48.9 | uda | uda, then evaluate |
 | self_training | 42.0 / 49.3 | points | all |
 | random | 49.8 / 55.4 | points | all |
@@ -36,4 +37,7 @@ def get_config(row: str = 'active') -> ml_collections.ConfigDict:
   config.data.source = default.domain(
     'synthia_rand_cityscapes', 'all', (760, 1280), root='SYNTHIA'
   )
+  if row == 'dise':  # its adversarial weights are twice those for GTA5
+    config.losses.target_main = 0.002
+    config.losses.target_aux = 0.0004
   return config

@@ -19,6 +19,8 @@ def build(
       decay_steps=optim.decay_steps,
       warmup_steps=optim.warmup_steps,
       disagreement=losses.disagreement,
+      aux=losses.aux,
+      vgg=config.model.vgg,
     )
   )
 

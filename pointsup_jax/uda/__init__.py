@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pointsup_jax.uda import (
   adaptsegnet,
   advent,
+  dise,
   intrada,
   minent,
   source_only,
@@ -17,6 +18,7 @@ STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
   'minent': minent.minent,
   'advent': advent.advent,
   'adaptsegnet': adaptsegnet.adaptsegnet,
+  'dise': dise.dise,
 }
 
 # Stage 1 methods of several phases; each strategy is one of a single phase.

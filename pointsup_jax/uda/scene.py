@@ -17,7 +17,7 @@ class Seen(NamedTuple):
   batch: Batch
   small: Outputs  # [B, h, w, C], stride 8
   logits: Outputs  # [B, H, W, C], at the images' size
-  taps: Mapping[str, jax.Array]  # 'stem', 'conv4', 'conv5': [B, h, w, D]
+  taps: Mapping[str, jax.Array]  # 'stem', 'conv2' to 'conv5': [B, h, w, D]
 
 
 class Scene(NamedTuple):
@@ -33,7 +33,7 @@ class Scene(NamedTuple):
   """
 
   seen: Mapping[str, Seen]
-  ask: Callable[..., jax.Array]
+  ask: Callable[..., Any]
   look: Callable[[str, Batch], Seen]
   params: Mapping[str, Any]
   step: jax.Array

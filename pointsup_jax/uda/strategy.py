@@ -39,11 +39,13 @@ class Player(NamedTuple):
     build: makes the module.
     inputs: shapes of the module's inputs, any batch and size.
     optimizer: a name of `Learner.optimizers`.
+    weights: reads its parameters, if they are given and no move trains it.
   """
 
   build: Callable[[Sizes], nn.Module]
   inputs: Callable[[Sizes], tuple[tuple[int, ...], ...]]
   optimizer: str = 'opponent'
+  weights: Callable[[], dict] | None = None
 
 
 class Copy(NamedTuple):
@@ -129,6 +131,8 @@ class Settings(NamedTuple):
     decay_steps: after which all rates are 0.
     warmup_steps: in which all rates rise.
     disagreement: CLAN's weight of pixels on which the heads disagree.
+    aux: weight of the aux head's cross-entropy.
+    vgg: path of DISE's VGG-19; '' is without.
   """
 
   weights: Outputs
@@ -136,6 +140,8 @@ class Settings(NamedTuple):
   decay_steps: int = 1
   warmup_steps: int = 0
   disagreement: float = 0.0
+  aux: float = 0.1
+  vgg: str = ''
 
 
 class Part(NamedTuple):
