@@ -16,6 +16,7 @@ from, or torchvision's. Without ROW it is `active`.
 | advent | 43.8 | uda | uda, then evaluate |
 | dise | 45.4 | uda | uda, then evaluate |
 | intrada | 46.3 | uda | uda, then evaluate |
+| adaptpatch | 46.5 | uda | uda, then evaluate |
 | self_training | 47.7 | points | all |
 | random | 48.7 | points | all |
 | active | 51.5 | points | all |

@@ -9,10 +9,16 @@ METHODS = {
   'minent': 'minent',
   'advent': 'advent',
   'intrada': 'intrada',
+  'adaptpatch': 'adaptpatch',
   'dise': 'dise',
 }
 # Fields that a method's row sets beside, as published.
 FIELDS: dict[str, dict[str, object]] = {
+  'adaptpatch': {
+    'adapt.strategy': 'adaptpatch',
+    'optim.weight_decay': 5e-4,
+    'uda.source_only_steps': 10_000,
+  },
   'dise': {
     'adapt.strategy': 'dise',
     'model.bn': 'global',

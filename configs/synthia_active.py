@@ -11,6 +11,7 @@ Cityscapes/ as their owners ship them; the rest is as in gta_active.py.
 | no_adaptation | 33.5 / 38.6 | uda | uda, then evaluate |
 | adaptsegnet | 39.6 / 45.8 | uda | uda, then evaluate |
 | minent | 38.1 / 44.2 | uda | uda, then evaluate |
+| adaptpatch | 40.0 / 46.5 | uda | uda, then evaluate |
 | advent | 40.8 / 47.6 | uda | uda, then evaluate |
 | dise | 41.5 / 48.8 | uda | uda, then evaluate |
 | intrada | 41.7 / 48.9 | uda | uda, then evaluate |

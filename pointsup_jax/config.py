@@ -115,7 +115,7 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.uda = uda = ml_collections.ConfigDict()
   # Stage 1: 'source_only', 'adabn', 'minent', 'advent', 'adaptsegnet',
-  # 'dise' or 'intrada'.
+  # 'adaptpatch', 'dise' or 'intrada' (docs/METHODS.md).
   uda.strategy = 'advent'
   # Steps of each phase.
   uda.steps = 120_000

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from pointsup_jax.models import precision
+from pointsup_jax.models import depth_branch, precision
 
 NEGATIVE_SLOPE = 0.2
 
@@ -46,3 +46,37 @@ class Discriminator(nn.Module):
           name=f'conv{2 * i}',
         )(x)
     return x
+
+
+class Pixelwise(nn.Module):
+  """1x1 convolutions: judges each position by its own features alone.
+
+  Layers are numbered with the LeakyReLUs between them, and initialised as in
+  torch.
+
+  Attributes:
+    widths: channels of the layers; the last ones are the judgements.
+    slope: of the LeakyReLUs for negative numbers.
+    products: see `Discriminator`.
+  """
+
+  widths: tuple[int, ...]
+  slope: float = NEGATIVE_SLOPE
+  products: DTypeLike = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """Maps features [B, h, w, D] to domain logits [B, h, w, widths[-1]]."""
+    shape = x.shape[:-1]
+    x = x.reshape(-1, x.shape[-1])
+    with precision.exact(self.products):
+      for i, features in enumerate(self.widths):
+        if i:
+          x = nn.leaky_relu(x, self.slope)
+        x = nn.Dense(
+          features,
+          kernel_init=torch_uniform,
+          bias_init=depth_branch.torch_bias(x.shape[-1]),
+          name=f'conv{2 * i}',
+        )(x)
+    return x.reshape(*shape, -1)

@@ -43,6 +43,11 @@ def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
     ),
     optimizers={
       'opponent': optimizers.opponent(poly(optim.discriminator_lr)),
+      'head': optimizers.head(
+        poly(optim.head_lr_scale * optim.lr),
+        momentum=optim.momentum,
+        weight_decay=optim.weight_decay,
+      ),
       'translator': optimizers.opponent(
         poly(optim.translator_lr), **optimizers.TRANSLATION
       ),

@@ -40,6 +40,17 @@ def opponent(
   return optax.chain(optax.scale_by_adam(b1=b1, b2=b2), _by_rate(schedule))
 
 
+def head(
+  schedule: optax.Schedule, *, momentum: float, weight_decay: float
+) -> optax.GradientTransformationExtraArgs:
+  """The segmenter's SGD, for a player that is as one of its heads."""
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay),
+    optax.trace(momentum),
+    _by_rate(schedule),
+  )
+
+
 def _by_rate(schedule: optax.Schedule) -> optax.GradientTransformationExtraArgs:
   """Scales updates by minus the rate of the step, by default the count's."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pointsup_jax.uda import (
+  adaptpatch,
   adaptsegnet,
   advent,
   dise,
@@ -18,6 +19,7 @@ STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
   'minent': minent.minent,
   'advent': advent.advent,
   'adaptsegnet': adaptsegnet.adaptsegnet,
+  'adaptpatch': adaptpatch.adaptpatch,
   'dise': dise.dise,
 }
 

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax.typing import DTypeLike
 
@@ -111,7 +112,7 @@ class Strategy:
     pixel_losses: (logits, labels) -> losses [B, H, W] of the source's pixels.
     model: fields of config.model that make the method's network.
     needs: what it has no meaning without: 'weights', a weight file; 'depth', of
-      the source's images.
+      the source's images; 'patch_clusters', its `Settings.centres`.
   """
 
   moves: tuple[Move, ...]
@@ -133,6 +134,7 @@ class Settings(NamedTuple):
     disagreement: CLAN's weight of pixels on which the heads disagree.
     aux: weight of the aux head's cross-entropy.
     vgg: path of DISE's VGG-19; '' is without.
+    centres: of AdaptPatch's clusters [K, 4 C], once they are known.
   """
 
   weights: Outputs
@@ -142,6 +144,7 @@ class Settings(NamedTuple):
   disagreement: float = 0.0
   aux: float = 0.1
   vgg: str = ''
+  centres: np.ndarray | None = None
 
 
 class Part(NamedTuple):
