@@ -18,7 +18,9 @@ from, or torchvision's. Without ROW it is `active`.
 | advent | 43.8 | uda | uda, then evaluate |
 | ssf_dan | 45.4 | uda | uda, then evaluate |
 | swd | 44.5 | uda | uda, then evaluate |
+| dise | 45.4 | uda | uda, then evaluate |
 | intrada | 46.3 | uda | uda, then evaluate |
+| adaptpatch | 46.5 | uda | uda, then evaluate |
 | dada | none: GTA5 has no depth | | refused |
 | self_training | 47.7 | points | all |
 | random | 48.7 | points | all |

@@ -16,6 +16,8 @@ METHODS = {
   'dada': 'dada',
   'swd': 'swd',
   'clan': 'clan',
+  'adaptpatch': 'adaptpatch',
+  'dise': 'dise',
 }
 # What the methods' rows set beside uda.strategy (docs/METHODS.md).
 FIELDS: dict[str, dict[str, Any]] = {
@@ -48,6 +50,17 @@ FIELDS: dict[str, dict[str, Any]] = {
     'optim.decay_steps': 100_000,
     'optim.warmup_steps': 5_000,
     'optim.weight_decay': 5e-4,
+  },
+  'adaptpatch': {
+    'adapt.strategy': 'adaptpatch',
+    'optim.weight_decay': 5e-4,
+    'uda.source_only_steps': 10_000,
+  },
+  'dise': {
+    'adapt.strategy': 'dise',
+    'model.bn': 'global',
+    'optim.weight_decay': 5e-4,
+    'train.batch_size': 2,
   },
 }
 # Below the line, and Table 3: IntraDA, then point labels.

@@ -13,9 +13,11 @@ as in gta_active.py.
 | road | not given | uda | uda, then evaluate |
 | adaptsegnet | 39.6 / 45.8 | uda | uda, then evaluate |
 | minent | 38.1 / 44.2 | uda | uda, then evaluate |
+| adaptpatch | 40.0 / 46.5 | uda | uda, then evaluate |
 | advent | 40.8 / 47.6 | uda | uda, then evaluate |
 | clan | - / 47.8 | uda | uda, then evaluate |
 | swd | - / 48.1 | uda | uda, then evaluate |
+| dise | 41.5 / 48.8 | uda | uda, then evaluate |
 | intrada | 41.7 / 48.9 | uda | uda, then evaluate |
 | ssf_dan | not given / 50.0 | uda | uda, then evaluate |
 | dada | 42.6 / 49.8 | uda | uda, then evaluate |
@@ -43,4 +45,7 @@ def get_config(row: str = 'active') -> ml_collections.ConfigDict:
     'synthia_rand_cityscapes', 'all', (760, 1280), root='SYNTHIA'
   )
   config.losses.disagreement = 10.0  # CLAN's for SYNTHIA
+  if row == 'dise':  # its adversarial weights are twice those for GTA5
+    config.losses.target_main = 0.002
+    config.losses.target_aux = 0.0004
   return config

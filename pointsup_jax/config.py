@@ -65,6 +65,9 @@ def get_config() -> ml_collections.ConfigDict:
   # Predict with the 'main' head, the 'sum' of both heads' logits, or the 'mean'
   # of their probabilities.
   model.prediction = 'main'
+  # DISE: torchvision's ImageNet VGG-19, by whose features images are compared;
+  # '' takes those of the initial segmenter, which is another loss.
+  model.vgg = ''
   # Channels of a discriminator's first convolution.
   model.discriminator_width = 64
 
@@ -90,6 +93,8 @@ def get_config() -> ml_collections.ConfigDict:
   optim.repeat = True
   # Adam for the discriminators.
   optim.discriminator_lr = 1e-4
+  # Adam for DISE's encoders and decoder.
+  optim.translator_lr = 1e-3
   # All rates decay as (1 - step / decay_steps) ** poly_power.
   optim.decay_steps = 250_000
   optim.poly_power = 0.9

@@ -33,7 +33,9 @@ class Example(NamedTuple):
 class Batch(NamedTuple):
   """Images of one domain."""
 
-  images: Array  # [B, H, W, 3] uint8, RGB
+  # [B, H, W, 3] uint8, RGB; of floats, if made within a step: see
+  # `deeplab.preprocess`.
+  images: Array
   labels: Array  # [B, H, W] uint8, train ids, 255 = ignore
   # [B, H, W] bool, people's labels; None: none of the labels is a pseudo label.
   answered: Array | None = None

@@ -13,8 +13,8 @@ TARGET = 1.0
 def losses(logits: jax.Array, label: float) -> jax.Array:
   """Binary cross-entropy of each of the logits with one label (Eqs. 3, 4).
 
-  `logits` have any shape and are those of 'target'; `label` is SOURCE or TARGET.
-  Returns their shape, at least float32.
+  `logits` have any shape and are those of 'target'; `label` is SOURCE or
+  TARGET. Returns their shape, at least float32.
   """
   logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
   labels = jnp.full_like(logits, label)

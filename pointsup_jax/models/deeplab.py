@@ -15,7 +15,12 @@ DILATIONS = (6, 12, 18, 24)
 
 
 def preprocess(images: types.Array) -> jax.Array:
-  """Converts uint8 RGB [B, H, W, 3] to float32 BGR minus the ImageNet mean."""
+  """Converts uint8 RGB [B, H, W, 3] to float32 BGR minus the ImageNet mean.
+
+  Images of floats, made within a step, are that already.
+  """
+  if jnp.issubdtype(images.dtype, jnp.floating):
+    return jnp.asarray(images)
   bgr = jnp.asarray(images)[..., ::-1].astype(jnp.float32)
   return bgr - jnp.array(BGR_MEAN, jnp.float32)
 

@@ -56,10 +56,12 @@ class Pixelwise(nn.Module):
 
   Attributes:
     widths: channels of the layers; the last ones are the judgements.
+    slope: of the LeakyReLUs for negative numbers.
     products: see `Discriminator`.
   """
 
   widths: tuple[int, ...]
+  slope: float = NEGATIVE_SLOPE
   products: DTypeLike = jnp.float32
 
   @nn.compact
@@ -70,7 +72,7 @@ class Pixelwise(nn.Module):
     with precision.exact(self.products):
       for i, features in enumerate(self.widths):
         if i:
-          x = nn.leaky_relu(x, NEGATIVE_SLOPE)
+          x = nn.leaky_relu(x, self.slope)
         x = nn.Dense(
           features,
           kernel_init=torch_uniform,

@@ -83,6 +83,8 @@ class Features(NamedTuple):
   """What the network's parts see, [B, h, w, D]."""
 
   stem: jax.Array  # stride 4, D = width
+  conv2: jax.Array  # stride 4, D = 4 * width
+  conv3: jax.Array  # stride 8, D = 8 * width
   conv4: jax.Array  # stride 8, D = 16 * width
   conv5: jax.Array  # stride 8, D = 32 * width
 
@@ -137,7 +139,7 @@ class ResNet(nn.Module):
           name=f'layer{i + 1}_{j}',
         )(x, train, one)
       stages.append(x)
-    return Features(stages[0], stages[-2], stages[-1])
+    return Features(*stages)
 
 
 def _unfolded_one(numbers: jax.Array) -> jax.Array:

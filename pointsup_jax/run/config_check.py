@@ -140,8 +140,16 @@ def check_evaluation(config: ml_collections.ConfigDict) -> None:
 
 
 def notes(config: ml_collections.ConfigDict) -> list[str]:
-  """What a checked config leaves without scores, or scores misleadingly."""
+  """What a checked config does other than one may think."""
   found = []
+  if (
+    'dise' in (config.uda.strategy, config.adapt.strategy)
+    and not config.model.vgg
+  ):
+    found.append(
+      'dise compares images by features of the initial segmenter, not of '
+      "VGG-19 as published: model.vgg=''"
+    )
   if domains.has_evaluation(config.data):
     if domains.evaluates_source(config.data):
       found.append(SOURCE_EVALUATED)

@@ -1,6 +1,7 @@
 """Adaptation methods as a config asks for them."""
 
 import ml_collections
+import numpy as np
 
 from pointsup_jax import errors, uda
 from pointsup_jax.data import sources
@@ -9,9 +10,15 @@ from pointsup_jax.uda import strategy
 
 
 def build(
-  config: ml_collections.ConfigDict, name: str, steps: int
+  config: ml_collections.ConfigDict,
+  name: str,
+  steps: int,
+  centres: np.ndarray | None = None,
 ) -> strategy.Strategy:
-  """The strategy of this name, for a phase of so many steps."""
+  """The strategy of this name, for a phase of so many steps.
+
+  `centres` are those that `stages/patch_clusters.py` finds, for who needs them.
+  """
   losses, optim = config.losses, config.optim
   return uda.STRATEGIES[name](
     strategy.Settings(
@@ -20,6 +27,9 @@ def build(
       decay_steps=optim.decay_steps,
       warmup_steps=optim.warmup_steps,
       disagreement=losses.disagreement,
+      aux=losses.aux,
+      vgg=config.model.vgg,
+      centres=centres,
     )
   )
 

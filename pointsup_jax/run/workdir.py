@@ -175,6 +175,11 @@ class Workdir:
     """The easy/hard split of the target, for methods that use one."""
     return self.root / 'uda' / 'split.json'
 
+  @property
+  def patch_clusters(self) -> pathlib.Path:
+    """Centres of the source's patches, for methods that use them."""
+    return self.root / 'uda' / 'patch_clusters.npz'
+
   def easy_label(self, image: str) -> pathlib.Path:
     """The pseudo label of an easy image for stage 1, train ids."""
     return paths.inside(self.root / 'uda' / 'pseudo_labels', f'{image}.png')

@@ -41,7 +41,20 @@ def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
       weight_decay=optim.weight_decay,
       repeat=optim.repeat,
     ),
-    optimizers={'opponent': optimizers.opponent(poly(optim.discriminator_lr))},
+    optimizers={
+      'opponent': optimizers.opponent(poly(optim.discriminator_lr)),
+      'head': optimizers.head(
+        poly(optim.head_lr_scale * optim.lr),
+        momentum=optim.momentum,
+        weight_decay=optim.weight_decay,
+      ),
+      'translator': optimizers.opponent(
+        poly(optim.translator_lr), **optimizers.TRANSLATION
+      ),
+      'translator_opponent': optimizers.opponent(
+        poly(optim.discriminator_lr), **optimizers.TRANSLATION
+      ),
+    },
     seed=seed,
   )
 
@@ -87,7 +100,12 @@ def fresh_state(
     donate_argnums=1,
   )
   key = jax.random.key(run.seed('opponents', run.workdir.place(phase)))
-  return init(key, segmenter, weights=weights)
+  state: learner_lib.State = init(key, segmenter, weights=weights)
+  for name, player in players.items():
+    if isinstance(player, strategy.Player) and player.weights:
+      params = jax.device_put(player.weights(), everywhere)
+      state.opponents[name] = state.opponents[name].replace(params=params)
+  return state
 
 
 def first_segmenter(

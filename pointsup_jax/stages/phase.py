@@ -10,7 +10,7 @@ from pointsup_jax.data import pipeline, sources
 from pointsup_jax.hosts import progress, stopping
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import methods, trained_models, workdir
-from pointsup_jax.stages import initial_state, rollback
+from pointsup_jax.stages import initial_state, patch_clusters, rollback
 from pointsup_jax.training import checkpoint, loop, metrics_log, sharding
 from pointsup_jax.training import learner as learner_lib
 from pointsup_jax.training import step as step_lib
@@ -47,6 +47,9 @@ def train(
   place = run.workdir.place(phase)
   learner = initial_state.build_learner(run, run.seed('moves', place))
   method = methods.build(config, strategy, steps)
+  if 'patch_clusters' in method.needs:
+    centres = patch_clusters.find(run, source)
+    method = methods.build(config, strategy, steps, centres)
   supervision = supervision or step_lib.Supervision(config.losses.aux)
   train_step = compiled_step(learner, method, supervision)
   stopping.check()

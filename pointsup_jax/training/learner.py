@@ -19,7 +19,7 @@ class Opponent(struct.PyTreeNode):
   """A network beside the segmenter: a discriminator, mostly."""
 
   params: dict  # the variables of a copy of the segmenter
-  opt_state: optax.OptState  # () of a copy
+  opt_state: optax.OptState  # () of what no move trains
 
 
 class State(struct.PyTreeNode):
@@ -78,7 +78,8 @@ class Learner:
       module = player.build(self.sizes)
       params = module.init(jax.random.fold_in(key, number), *inputs)['params']
       optimizer = self.optimizers[player.optimizer]
-      opponents[name] = Opponent(params, optimizer.init(params))
+      opt_state = () if player.weights else optimizer.init(params)
+      opponents[name] = Opponent(params, opt_state)
     return State(
       step=jnp.zeros((), jnp.int32),
       segmenter=segmenter,

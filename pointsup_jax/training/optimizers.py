@@ -8,6 +8,8 @@ import optax
 
 from pointsup_jax.models import depth_branch
 
+# Adam's betas for networks that make or judge images, as DISE publishes them.
+TRANSLATION = {'b1': 0.5, 'b2': 0.999}
 HEADS = ('aux_head', 'main_head', *depth_branch.MODULES)
 
 
@@ -28,14 +30,25 @@ def poly(
 
 
 def opponent(
-  schedule: optax.Schedule,
+  schedule: optax.Schedule, *, b1: float = 0.9, b2: float = 0.99
 ) -> optax.GradientTransformationExtraArgs:
   """Adam for the discriminators, with the published betas.
 
   `update` takes the training step, which drives the rate: a player may move
   several times in a step, or in few.
   """
-  return optax.chain(optax.scale_by_adam(b1=0.9, b2=0.99), _by_rate(schedule))
+  return optax.chain(optax.scale_by_adam(b1=b1, b2=b2), _by_rate(schedule))
+
+
+def head(
+  schedule: optax.Schedule, *, momentum: float, weight_decay: float
+) -> optax.GradientTransformationExtraArgs:
+  """The segmenter's SGD, for a player that is as one of its heads."""
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay),
+    optax.trace(momentum),
+    _by_rate(schedule),
+  )
 
 
 def _by_rate(schedule: optax.Schedule) -> optax.GradientTransformationExtraArgs:

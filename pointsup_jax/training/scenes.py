@@ -1,10 +1,9 @@
 """What the moves of a training step look at."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from pointsup_jax.training import learner as learner_lib
 from pointsup_jax.training import supervision as supervision_lib
@@ -60,9 +59,9 @@ def scene_of(
   """What a move's loss may look at."""
   learner, players = game.learner, game.strategy.players
 
-  def ask(name: str, *inputs: jax.Array) -> jax.Array:
+  def ask(name: str, *inputs: jax.Array) -> Any:
     module = players[name].build(learner.sizes)  # type: ignore[union-attr]
-    return jnp.asarray(module.apply({'params': playing[name]}, *inputs))
+    return module.apply({'params': playing[name]}, *inputs)
 
   def look(name: str, batch: Batch) -> Seen:
     return learner.see(playing[name], batch)[0]

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from pointsup_jax.uda import (
+  adaptpatch,
   adaptsegnet,
   advent,
   clan,
   dada,
+  dise,
   intrada,
   minent,
   road,
@@ -30,6 +32,8 @@ STRATEGIES: dict[str, Callable[[strategy.Settings], strategy.Strategy]] = {
   'dada': dada.dada,
   'clan': clan.clan,
   'swd': swd.swd,
+  'adaptpatch': adaptpatch.adaptpatch,
+  'dise': dise.dise,
 }
 
 # Stage 1 methods of several phases; each strategy is one of a single phase.

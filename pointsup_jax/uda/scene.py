@@ -17,7 +17,7 @@ class Seen(NamedTuple):
   batch: Batch
   small: Outputs  # [B, h, w, C], stride 8
   logits: Outputs  # [B, H, W, C], at the images' size
-  # 'stem', 'conv4', 'conv5', with config.model.depth also 'depth': [B, h, w, D]
+  # [B, h, w, D] of 'stem', 'conv2' to 'conv5', and with a depth branch 'depth'.
   taps: Mapping[str, jax.Array]
 
 
@@ -34,7 +34,7 @@ class Scene(NamedTuple):
   """
 
   seen: Mapping[str, Seen]
-  ask: Callable[..., jax.Array]
+  ask: Callable[..., Any]
   look: Callable[[str, Batch], Seen]
   params: Mapping[str, Any]
   step: jax.Array

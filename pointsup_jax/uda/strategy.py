@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax.typing import DTypeLike
 
@@ -39,11 +40,13 @@ class Player(NamedTuple):
     build: makes the module.
     inputs: shapes of the module's inputs, any batch and size.
     optimizer: a name of `Learner.optimizers`.
+    weights: reads its parameters, if they are given and no move trains it.
   """
 
   build: Callable[[Sizes], nn.Module]
   inputs: Callable[[Sizes], tuple[tuple[int, ...], ...]]
   optimizer: str = 'opponent'
+  weights: Callable[[], dict] | None = None
 
 
 class Copy(NamedTuple):
@@ -112,7 +115,7 @@ class Strategy:
     pixel_losses: (logits, labels) -> losses [B, H, W] of the source's pixels.
     model: fields of config.model that make the method's network.
     needs: what it has no meaning without: 'weights', a weight file; 'depth', of
-      the source's images.
+      the source's images; 'patch_clusters', its `Settings.centres`.
   """
 
   moves: tuple[Move, ...]
@@ -132,6 +135,9 @@ class Settings(NamedTuple):
     decay_steps: after which all rates are 0.
     warmup_steps: in which all rates rise.
     disagreement: CLAN's weight of pixels on which the heads disagree.
+    aux: weight of the aux head's cross-entropy.
+    vgg: path of DISE's VGG-19; '' is without.
+    centres: of AdaptPatch's clusters [K, 4 C], once they are known.
   """
 
   weights: Outputs
@@ -139,6 +145,9 @@ class Settings(NamedTuple):
   decay_steps: int = 1
   warmup_steps: int = 0
   disagreement: float = 0.0
+  aux: float = 0.1
+  vgg: str = ''
+  centres: np.ndarray | None = None
 
 
 class Part(NamedTuple):
