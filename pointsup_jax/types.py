@@ -39,8 +39,8 @@ class Batch(NamedTuple):
   labels: Array  # [B, H, W] uint8, train ids, 255 = ignore
   # [B, H, W] bool, people's labels; None: none of the labels is a pseudo label.
   answered: Array | None = None
-  weights: Array | None = None  # [B, H, W] float32, of the labels of a view
   depth: Array | None = None  # [B, H, W] uint16, centimetres, 65535 = far
+  weights: Array | None = None  # [B, H, W] float32, of the labels of a view
 
 
 class Pair(NamedTuple):

@@ -114,7 +114,12 @@ def _read_ahead(
 
 def _without_name(example: Example) -> Batch:
   # Neither Grain's batching nor devices accept strings.
-  return Batch(example.image, example.labels, example.answered, example.depth)
+  return Batch(
+    images=example.image,
+    labels=example.labels,
+    answered=example.answered,
+    depth=example.depth,
+  )
 
 
 def _stack(examples: list[Example]) -> Batch:
