@@ -65,6 +65,14 @@ def test_memory(run):
   assert found['float32, remat']['kept'] < found['float32']['kept']
 
 
+def test_methods(run):
+  only = ('--repeats=1', '--width=8', '--only', 'no_adaptation', 'swd')
+  said, found = run('methods', *SMALL_NETWORK, *only)
+  assert found['no_adaptation']['flops'] < found['advent']['flops']
+  assert found['swd']['memory'] > 0
+  assert 'swd: ' in said.splitlines()[-1]
+
+
 def test_convolutions(run):
   # The benchmark itself compares the results of all ways.
   _, found = run('convolutions', '--divide=16', '--repeats=1')

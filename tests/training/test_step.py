@@ -177,3 +177,32 @@ def test_many_steps_compile_once():
   for i in range(3):
     state, _ = train_step(state, players.random_pair(i))
   assert len(traced) == 1
+
+
+def test_checkpoints_of_advent_keep_their_leaves():
+  """Runs of the first version can be continued."""
+  state = jax.eval_shape(players.init(ADVENT), jax.random.key(0))
+  leaves, _ = jax.tree_util.tree_flatten_with_path(state)
+  names = {jax.tree_util.keystr(path) for path, _ in leaves}
+  convolutions = {
+    f"['conv{number}']['{leaf}']"
+    for number in (0, 2, 4, 6, 8)
+    for leaf in ('bias', 'kernel')
+  }
+  expected = {'.step', '.opt_state.steps'}
+  for head in ('aux', 'main'):
+    player = f".opponents['{head}']"
+    expected |= {f'{player}.opt_state[{i}].count' for i in (0, 1)}
+    for part in ('params', 'opt_state[0].mu', 'opt_state[0].nu'):
+      expected |= {f'{player}.{part}{name}' for name in convolutions}
+  params = {
+    name.removeprefix(".segmenter['params']")
+    for name in names
+    if name.startswith(".segmenter['params']")
+  }
+  expected |= {f'.opt_state.momentum{name}' for name in params}
+  assert {x for x in names if not x.startswith('.segmenter')} == expected
+  assert {name.split("'")[1] for name in params} == {
+    'conv1', 'bn1', *(f'layer{i}_0' for i in (1, 2, 3, 4)), 'aux_head',
+    'main_head',
+  }  # fmt: skip
