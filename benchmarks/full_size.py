@@ -16,6 +16,7 @@ from pointsup_jax.uda import adversarial
 
 CLASSES = 19
 SOURCE, TARGET = (760, 1280), (512, 1024)
+PLAYERS = {head: adversarial.OPPONENT for head in Outputs._fields}
 
 
 def train_step(**model) -> tuple[jax.stages.Wrapped, learner.Learner]:
@@ -45,8 +46,7 @@ def train_step(**model) -> tuple[jax.stages.Wrapped, learner.Learner]:
 
 def fresh_state(player: learner.Learner, key: jax.Array) -> learner.State:
   """The state at step 0, from scratch."""
-  players = {head: adversarial.OPPONENT for head in Outputs._fields}
-  return player.init(key, player.init_segmenter(key), players)
+  return player.init(key, player.init_segmenter(key), PLAYERS)
 
 
 def images(divide: int) -> Pair:

@@ -16,10 +16,10 @@ import pathlib
 import sys
 
 import jax
-import numpy as np
 
 from benchmarks import full_size
 from pointsup_jax.training import learner
+from pointsup_jax.types import Batch, Outputs
 
 VARIANTS: dict[str, dict] = {
   'float32': {},
@@ -64,15 +64,17 @@ def main() -> None:
 def kept(player: learner.Learner, divide: int) -> int:
   """Bytes that the backward passes over source and target get."""
 
-  def backward(variables: dict, images: np.ndarray):
-    params, stats = variables['params'], variables['batch_stats']
-    return jax.vjp(lambda p: player.segment(p, stats, images)[0], params)[1]
+  def backward(variables: dict, batch: Batch):
+    def logits(params: dict) -> Outputs:
+      return player.see(variables | {'params': params}, batch)[0].logits
+
+    return jax.vjp(logits, variables['params'])[1]
 
   variables = jax.eval_shape(player.init_segmenter, jax.random.key(0))
   return sum(
     x.size * x.dtype.itemsize
     for domain in full_size.images(divide)
-    for x in jax.tree.leaves(jax.eval_shape(backward, variables, domain.images))
+    for x in jax.tree.leaves(jax.eval_shape(backward, variables, domain))
   )
 
 

@@ -9,6 +9,7 @@ that of the other, round by round.
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -119,9 +120,8 @@ def ours(
   train_step, player = full_size.train_step(
     blocks=tuple(options.blocks), width=options.width, **fields
   )
-  state = jax.jit(player.init, static_argnums=2)(
-    jax.random.key(0), pretrained.from_torch(weights), torch_step.HEADS
-  )
+  init = functools.partial(player.init, players=full_size.PLAYERS)
+  state = jax.jit(init)(jax.random.key(0), pretrained.from_torch(weights))
   # Every contender has the opponents that torch's seed gives.
   torch.manual_seed(1)
   for head in torch_step.HEADS:
