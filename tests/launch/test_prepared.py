@@ -23,6 +23,10 @@ SMALL = (
   '--config.acquire.k=10',
   '--config.acquire.batch_size=2',
 )
+ONE_PHASE = (
+  '--config.uda.strategy=advent',
+  '--config.uda.source_only_steps=0',
+)
 
 
 def official(root: pathlib.Path) -> None:
@@ -35,9 +39,9 @@ def official(root: pathlib.Path) -> None:
 @pytest.mark.parametrize(
   ('config', 'split', 'extra'),
   [
-    pytest.param('gta_active', 'val', (), marks=pytest.mark.slow),
-    pytest.param('synthia_active', 'val', (), marks=pytest.mark.slow),
-    ('camvid_dusk', 'dusk_test', ('--config.uda.source_only_steps=0',)),
+    pytest.param('gta_active', 'val', ONE_PHASE, marks=pytest.mark.slow),
+    pytest.param('synthia_active', 'val', ONE_PHASE, marks=pytest.mark.slow),
+    ('camvid_dusk', 'dusk_test', ONE_PHASE),
   ],
 )
 def test_every_builder_can_be_trained_on(tmp_path, config, split, extra):
