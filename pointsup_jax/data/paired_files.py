@@ -138,31 +138,17 @@ def refuse(root: pathlib.Path, wrong: list[str]) -> None:
 
 def require_labels(root: pathlib.Path, pairs: Mapping[str, Files]) -> None:
   """Raises errors.UserError if an image has no label file."""
-  missing = [
-    pair.label
-    for _, pair in sorted(pairs.items())
-    if not (root / pair.label).is_file()
-  ]
-  if missing:
-    raise errors.UserError(
-      f'{root}: {len(missing)} of {len(pairs)} images have no label: '
-      f'no {wording.few(missing)}{hint(root, missing[0])}'
-    )
+  _require(root, 'label', {name: pair.label for name, pair in pairs.items()})
 
 
 def require_depth(root: pathlib.Path, pairs: Mapping[str, Files]) -> None:
   """Raises errors.UserError for a depth file that is missing or unfit."""
-  missing = [
-    pair.depth
-    for _, pair in sorted(pairs.items())
-    if not (root / pair.depth).is_file()
-  ]
-  if missing:
-    raise errors.UserError(
-      f'{root}: {len(missing)} of {len(pairs)} images have no depth: '
-      f'no {wording.few(missing)}{hint(root, missing[0])}; the method '
-      'needs a PNG for each source image, centimetres in 16 bits'
-    )
+  _require(
+    root,
+    'depth',
+    {name: pair.depth for name, pair in pairs.items()},
+    '; the method needs a PNG for each source image, centimetres in 16 bits',
+  )
   wrong = []
   for pair in pairs.values():
     image, depth = (
@@ -175,6 +161,19 @@ def require_depth(root: pathlib.Path, pairs: Mapping[str, Files]) -> None:
         )
       )
   refuse(root, wrong)
+
+
+def _require(
+  root: pathlib.Path, kind: str, paths: Mapping[str, str], advice: str = ''
+) -> None:
+  missing = [
+    path for _, path in sorted(paths.items()) if not (root / path).is_file()
+  ]
+  if missing:
+    raise errors.UserError(
+      f'{root}: {len(missing)} of {len(paths)} images have no {kind}: '
+      f'no {wording.few(missing)}{hint(root, missing[0])}{advice}'
+    )
 
 
 def hint(root: pathlib.Path, label: str) -> str:

@@ -1,24 +1,13 @@
 """DADA's depth branch (Vu et al., ICCV 2019)."""
 
-import math
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
+from pointsup_jax.models import torch_init
+
 MODULES = ('depth_enc1', 'depth_enc2', 'depth_enc3', 'depth_dec')
-
-
-def torch_bias(fan_in: int) -> Callable[..., jax.Array]:
-  """torch's default for biases: uniform within 1 / sqrt(fan_in)."""
-  bound = 1 / math.sqrt(fan_in)
-
-  def init(key: jax.Array, shape: tuple, dtype: DTypeLike = float) -> jax.Array:
-    return jax.random.uniform(key, shape, dtype, -bound, bound)
-
-  return init
 
 
 class DepthBranch(nn.Module):
@@ -53,7 +42,7 @@ class DepthBranch(nn.Module):
       (size, size),
       padding=size // 2,
       kernel_init=nn.initializers.normal(0.01),
-      bias_init=torch_bias(x.shape[-1] * size * size),
+      bias_init=torch_init.bias(x.shape[-1] * size * size),
       dtype=self.dtype,
       name=name,
     )(x)

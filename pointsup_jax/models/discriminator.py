@@ -5,12 +5,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from pointsup_jax.models import depth_branch, precision
+from pointsup_jax.models import precision, torch_init
 
 NEGATIVE_SLOPE = 0.2
-
-# torch's default for convolutions: U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
-torch_uniform = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 
 
 class Discriminator(nn.Module):
@@ -42,7 +39,7 @@ class Discriminator(nn.Module):
           (4, 4),
           strides=2,
           padding=1,
-          kernel_init=torch_uniform,
+          kernel_init=torch_init.kernel,
           name=f'conv{2 * i}',
         )(x)
     return x
@@ -75,8 +72,8 @@ class Pixelwise(nn.Module):
           x = nn.leaky_relu(x, self.slope)
         x = nn.Dense(
           features,
-          kernel_init=torch_uniform,
-          bias_init=depth_branch.torch_bias(x.shape[-1]),
+          kernel_init=torch_init.kernel,
+          bias_init=torch_init.bias(x.shape[-1]),
           name=f'conv{2 * i}',
         )(x)
     return x.reshape(*shape, -1)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from pointsup_jax.models import depth_branch, discriminator, precision
+from pointsup_jax.models import discriminator, precision, torch_init
 
 TEXTURE = 8  # numbers in a texture code
 EPSILON = 1e-5
@@ -187,8 +187,8 @@ def _conv(
     strides=stride,
     padding=size // 2 if padding is None else padding,
     use_bias=bias,
-    kernel_init=discriminator.torch_uniform,
-    bias_init=depth_branch.torch_bias(x.shape[-1] * size * size),
+    kernel_init=torch_init.kernel,
+    bias_init=torch_init.bias(x.shape[-1] * size * size),
     name=name,
   )(x)
 
@@ -196,8 +196,8 @@ def _conv(
 def _dense(x: jax.Array, features: int, name: str) -> jax.Array:
   return nn.Dense(
     features,
-    kernel_init=discriminator.torch_uniform,
-    bias_init=depth_branch.torch_bias(x.shape[-1]),
+    kernel_init=torch_init.kernel,
+    bias_init=torch_init.bias(x.shape[-1]),
     name=name,
   )(x)
 
@@ -210,6 +210,6 @@ def _enlarged(x: jax.Array, padding: int, name: str) -> jax.Array:
     strides=(2, 2),
     padding=[(3 - padding, 3 - padding)] * 2,
     use_bias=False,
-    kernel_init=discriminator.torch_uniform,
+    kernel_init=torch_init.kernel,
     name=name,
   )(x)

@@ -89,12 +89,8 @@ def predicted(scene: Scene, seen: Seen, centres: np.ndarray) -> jax.Array:
 
 def tell_apart(scene: Scene) -> tuple[jax.Array, Metrics]:
   """Mean of the opponent's losses on each patch by itself."""
-  on_source, on_target = (
-    domain_loss.bce(scene.ask('patches', probabilities(scene, seen)), label)
-    for seen, label in (
-      (scene.source, domain_loss.SOURCE),
-      (scene.target, domain_loss.TARGET),
-    )
+  on_source, on_target = adversarial.on_both(
+    scene, lambda seen: scene.ask('patches', probabilities(scene, seen))
   )
   loss = (on_source + on_target) / 2
   return loss, {'opponent_patches': loss}

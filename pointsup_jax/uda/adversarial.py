@@ -9,7 +9,7 @@ from pointsup_jax.losses import domain_loss
 from pointsup_jax.models import discriminator
 from pointsup_jax.types import Metrics, Outputs
 from pointsup_jax.uda import strategy
-from pointsup_jax.uda.scene import Scene
+from pointsup_jax.uda.scene import Scene, Seen
 
 Maps = Callable[[jax.Array], jax.Array]
 
@@ -65,12 +65,18 @@ def tell_apart(
   scene: Scene, *, head: str, maps: Maps
 ) -> tuple[jax.Array, Metrics]:
   """Mean of a discriminator's losses on source and target maps."""
-  on_source, on_target = (
-    domain_loss.bce(scene.ask(head, maps(getattr(seen.logits, head))), label)
-    for seen, label in (
-      (scene.source, domain_loss.SOURCE),
-      (scene.target, domain_loss.TARGET),
-    )
+  on_source, on_target = on_both(
+    scene, lambda seen: scene.ask(head, maps(getattr(seen.logits, head)))
   )
   loss = (on_source + on_target) / 2
   return loss, {f'opponent_{head}': loss}
+
+
+def on_both(
+  scene: Scene, judge: Callable[[Seen], jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+  """Losses of an opponent's logits on the source, and on the target."""
+  return (
+    domain_loss.bce(judge(scene.source), domain_loss.SOURCE),
+    domain_loss.bce(judge(scene.target), domain_loss.TARGET),
+  )

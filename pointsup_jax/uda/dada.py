@@ -51,12 +51,8 @@ def learn_and_fool(
 
 def tell_apart(scene: Scene) -> tuple[jax.Array, Metrics]:
   """The sum, not the mean as in AdvEnt, of both domains' losses."""
-  source, target = (
-    domain_loss.bce(scene.ask('main', maps(seen)), label)
-    for seen, label in (
-      (scene.source, domain_loss.SOURCE),
-      (scene.target, domain_loss.TARGET),
-    )
+  source, target = adversarial.on_both(
+    scene, lambda seen: scene.ask('main', maps(seen))
   )
   return source + target, {'opponent_main': source + target}
 

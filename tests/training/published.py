@@ -102,3 +102,15 @@ def tensors(state):
       )
       found[f'{name}.bias'] = np.asarray(params['bias'])
   return found
+
+
+def assert_moved(before, after, reference, column, step, name):
+  """The norm of a tensor, and of its move in a step, are as published."""
+  for value, key in ((after, 'norm'), (after - before, 'moved')):
+    np.testing.assert_allclose(
+      np.linalg.norm(value),
+      reference[key][step, column],
+      rtol=1e-2,
+      atol=1e-9,
+      err_msg=f'{key} {name} {step}',
+    )

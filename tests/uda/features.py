@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pointsup_jax.types import Batch, Outputs
 from pointsup_jax.uda.scene import Scene, Seen
@@ -23,3 +24,12 @@ def scene(source, target, teacher=None, step=0) -> Scene:
     jnp.int32(step),
     jax.random.key(0),
   )
+
+
+def reference(shared, name):
+  """Numbers of ../shared/reference/uda; floating ones in float64."""
+  with np.load(shared / 'reference' / 'uda' / f'{name}.npz') as file:
+    return {
+      name: np.float64(x) if x.dtype.kind == 'f' else x
+      for name, x in file.items()
+    }

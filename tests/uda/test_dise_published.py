@@ -2,12 +2,12 @@
 
 import dataclasses
 import functools
-import importlib.util
 import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import published
 import pytest
 
 from pointsup_jax.losses import segmentation
@@ -125,12 +125,7 @@ def published_params(recipe, player, params):
 
 @pytest.fixture(scope='module')
 def recipe(shared):
-  spec = importlib.util.spec_from_file_location(
-    'recipe', shared / 'reference' / 'recipe.py'
-  )
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
+  return published.recipe(shared)
 
 
 @pytest.fixture(scope='module')

@@ -1,5 +1,6 @@
 import functools
 
+import features
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,11 +21,7 @@ exactly = functools.partial(np.testing.assert_allclose, rtol=1e-12, atol=1e-15)
 
 @pytest.fixture
 def numbers(shared):
-  with np.load(shared / 'reference' / 'uda' / 'road.npz') as file:
-    yield {
-      name: np.float64(x) if x.dtype.kind == 'f' else x
-      for name, x in file.items()
-    }
+  return features.reference(shared, 'road')
 
 
 def test_the_distance_by_its_equation(numbers):

@@ -124,14 +124,7 @@ def test_every_tensor_moves_as_far_as_in_the_composed_steps(run, steps):
     name = str(name).removeprefix('segmenter/')
     for i in (0, 1):
       old, new = (np.float64(states[j][name]) for j in (i, i + 1))
-      for value, key in ((new, 'norm'), (new - old, 'moved')):
-        np.testing.assert_allclose(
-          np.linalg.norm(value),
-          steps[key][i, column],
-          rtol=1e-2,
-          atol=1e-9,
-          err_msg=f'{key} {name} {i}',
-        )
+      published.assert_moved(old, new, steps, column, i, name)
 
 
 # Without reference numbers.
