@@ -18,6 +18,15 @@ SUFFIXES = ('.pth', '.safetensors', '.npz')
 _WRAPPERS = ('state_dict', 'model')
 
 
+def find(path: str | os.PathLike[str]) -> pathlib.Path:
+  """The path of a weight file; raises errors.UserError if it cannot be one."""
+  path = pathlib.Path(path)
+  if not path.is_file():
+    raise errors.UserError(f'{path}: there is no such weight file')
+  _suffix(path)
+  return path
+
+
 def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
   """Reads all tensors of a file, by name; `path` ends in one of `SUFFIXES`.
 
@@ -28,9 +37,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     errors.UserError: the file is missing, damaged, holds something other than
       tensors of real numbers, or its package is not installed.
   """
-  path = pathlib.Path(path)
-  if not path.is_file():
-    raise errors.UserError(f'{path}: there is no such weight file')
+  path = find(path)
   match _suffix(path):
     case '.pth':
       tensors = _read_torch(path)

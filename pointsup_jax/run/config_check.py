@@ -12,6 +12,7 @@ from pointsup_jax import errors, uda
 from pointsup_jax.acquisition import grid, scores, selection, targets
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.data import domains, inspection, sources
+from pointsup_jax.models import weight_files
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import methods, recorded_data
 from pointsup_jax.training import sharding
@@ -48,7 +49,7 @@ _BOUNDS = {
     'annotate.seconds', 'adapt.answer_weight', 'adapt.guess_weight',
     'optim.lr', 'optim.head_lr_scale', 'optim.weight_decay',
     'optim.discriminator_lr', 'optim.poly_power', 'optim.warmup_steps',
-    'losses.disagreement',
+    'losses.disagreement', 'optim.translator_lr',
   ),
   (0, 1): (
     'uda.easy_share', 'annotate.error_rate', 'annotate.overlap',
@@ -100,6 +101,12 @@ def check(config: ml_collections.ConfigDict) -> None:
     raise errors.UsageError(
       f'optim.decay_steps={config.optim.decay_steps} is less than the {steps} '
       'steps of a phase: its learning rate would be 0 at the end'
+    )
+  fewest = min(config.uda.steps, config.adapt.steps)
+  if config.optim.warmup_steps >= fewest:
+    raise errors.UsageError(
+      f'optim.warmup_steps={config.optim.warmup_steps} must be less than the '
+      f'{fewest} steps of a phase: its learning rate would only rise'
     )
   if config.train.keep_every % config.train.checkpoint_every:
     raise errors.UsageError(
@@ -272,8 +279,14 @@ def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
   """Opens all domains by name and looks at some of their files.
 
   Raises errors.UserError for what `launch.check` or a later stage would refuse,
-  and prints what is doubtful.
+  such as a missing weight file, and prints what is doubtful.
   """
+  for field in ('weights', 'vgg'):
+    if path := run.config.model[field]:
+      try:
+        weight_files.find(path)
+      except errors.UserError as error:
+        raise errors.UserError(f'model.{field}: {error}') from error
   opened = open_data(run)
   depth = methods.need(run.config, 'depth')
   inspection.glance(run.config, run.classes, depth=depth)

@@ -54,6 +54,8 @@ def test_our_own_configs_are_right(ours):
     ('optim.lr', float('inf'), ['inf']),
     ('optim.lr', -1.0, ['-1']),
     ('optim.momentum', 5.0, ['5', '0 to 1']),
+    ('optim.translator_lr', -1.0, ['-1']),
+    ('optim.warmup_steps', 500, ['500', '500 steps']),
     ('acquire.rounds', 0, ['0']),
     ('acquire.rounds', 11, ['11', 'acquire.k=10']),
     ('acquire.budget', 4, ['4', 'at least 5']),

@@ -291,3 +291,14 @@ def test_a_run_may_change_between_files_and_their_build(built):
   learn(built)
   built.config.data.prepared = ''
   recorded_data.check(built, 'adapt')
+
+
+@pytest.mark.parametrize('field', ['weights', 'vgg'])
+def test_a_missing_weight_file_is_refused_before_stage_1(run, field, tmp_path):
+  file = tmp_path / 'network.npz'
+  run.config.model[field] = str(file)
+  said = saying.message(lambda: config_check.check_data(run))
+  assert f'model.{field}' in said
+  assert str(file) in said
+  file.touch()
+  config_check.check_data(run)
