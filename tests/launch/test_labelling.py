@@ -47,6 +47,7 @@ def export_answers(workdir, file, count=None):
     writer.writerows(row | {'label': 'road'} for row in rows[:count])
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_people_and_goes_on_when_they_are_done(asked, tmp_path):
   workdir, first = asked
   assert_refused(first, 3, '200 of 200 labels', '--stage=annotate', 'human')

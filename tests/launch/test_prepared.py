@@ -36,11 +36,12 @@ def official(root: pathlib.Path) -> None:
   trees.cityscapes(root / 'Cityscapes', 'val', 2, (64, 128))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('config', 'split', 'extra'),
   [
-    pytest.param('gta_active', 'val', ONE_PHASE, marks=pytest.mark.slow),
-    pytest.param('synthia_active', 'val', ONE_PHASE, marks=pytest.mark.slow),
+    ('gta_active', 'val', ONE_PHASE),
+    ('synthia_active', 'val', ONE_PHASE),
     ('camvid_dusk', 'dusk_test', ONE_PHASE),
   ],
 )

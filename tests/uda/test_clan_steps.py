@@ -12,6 +12,8 @@ from pointsup_jax.training import step
 from pointsup_jax.types import Outputs
 from pointsup_jax.uda import clan, strategy
 
+pytestmark = pytest.mark.slow
+
 # Fair tolerances by reference/uda/README_road_clan_swd_ssf.md.
 TOLERANCES = (1e-5, 1e-5, 5e-4, 2e-3)
 

@@ -75,7 +75,8 @@ def run(shared, steps):
   learner = published.learner(decay_steps=8, repeat=False, aux_reads=aux_reads)
   tensors = published.segmenter_tensors(shared, recipe, aux_reads)
   variables = pretrained.from_torch(tensors)
-  state = learner.init(jax.random.key(0), variables, METHOD.players)
+  init = jax.jit(functools.partial(learner.init, players=METHOD.players))
+  state = init(jax.random.key(0), variables)
   game = scenes.Game(learner, METHOD, step.Supervision(aux=1.0))
   learn, part, agree = METHOD.moves
 
@@ -102,6 +103,7 @@ def run(shared, steps):
   return states, history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('i', [0, 1])
 def test_every_loss_of_the_composed_steps(run, steps, i):
   learn, part, *agree = run[1][i]
@@ -118,6 +120,7 @@ def test_every_loss_of_the_composed_steps(run, steps, i):
   np.testing.assert_allclose(found, expected, rtol=(1e-3, 3e-3)[i])
 
 
+@pytest.mark.slow
 def test_every_tensor_moves_as_far_as_in_the_composed_steps(run, steps):
   states = [published.tensors(state) for state in run[0]]
   for column, name in enumerate(steps['names']):
