@@ -58,13 +58,16 @@ def tell_apart(scene: Scene) -> tuple[jax.Array, Metrics]:
 def distance(one: jax.Array, other: jax.Array) -> jax.Array:
   """Mean over positions of the Euclidean distance of features [B, h, w, D].
 
-  Its gradient is 0 at equal features, as all are when training starts from the
-  teacher; that of a square root is not finite there.
+  Features are equal, and the gradient is 0, if they differ by no more than
+  rounding does, as where training starts from the teacher: the gradient of a
+  distance has length 1 however small it is, so it would point where the
+  rounding does, which depends on the compiler and the devices.
   """
   exact = jnp.promote_types(one.dtype, jnp.float32)
-  difference = one.astype(exact) - other.astype(exact)
-  squares = jnp.sum(difference**2, axis=-1)
-  apart = squares > 0
+  rounding = jnp.finfo(one.dtype).eps  # of a square, relative
+  one, other = one.astype(exact), other.astype(exact)
+  squares = jnp.sum((one - other) ** 2, axis=-1)
+  apart = squares > rounding * jnp.sum(other**2, axis=-1)
   roots = jnp.sqrt(jnp.where(apart, squares, 1.0))
   return jnp.mean(jnp.where(apart, roots, 0.0))
 

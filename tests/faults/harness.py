@@ -85,6 +85,20 @@ MOMENTS = (
 )
 
 
+# In the phases of training only.
+TRAINING = (
+  Moment('save', f'uda/source_only/{_SAVING}', 'uda/checkpoints', 0.15),
+  *(
+    moment
+    for stage in ('uda', 'adapt')
+    for moment in (
+      Moment('training', f'{stage}/metrics.jsonl', f'{stage}/DONE', 3.0),
+      Moment('save', f'{stage}/{_SAVING}', f'{stage}/DONE', 0.15),
+    )
+  ),
+)
+
+
 class Kill(NamedTuple):
   chain: int
   moment: str
@@ -157,6 +171,7 @@ def soak(
   kills: int,
   seed: int,
   jobs: int,
+  moments: Sequence[Moment] = MOMENTS,
 ) -> tuple[list[Chain], float]:
   """Runs chains until there are at least `kills` kills, `jobs` at a time.
 
@@ -176,7 +191,7 @@ def soak(
 
   def chain(number: int) -> Chain:
     workdir = folder / f'chain_{number}'
-    killed = kill_again_and_again(flags, workdir, seed, number)
+    killed = kill_again_and_again(flags, workdir, moments, seed, number)
     differences = compare(expected, results(workdir))
     if not differences:
       shutil.rmtree(workdir)
@@ -185,27 +200,31 @@ def soak(
   with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
     # A fast run may pass some moments unseen, so more chains may be needed.
     while (missing := kills - sum(len(x.kills) for x in chains)) > 0:
-      wanted = math.ceil(missing / len(MOMENTS))
+      wanted = math.ceil(missing / len(moments))
       numbers = range(len(chains), len(chains) + wanted)
       chains += pool.map(chain, numbers)
   return chains, seconds
 
 
 def kill_again_and_again(
-  flags: Sequence[str], workdir: pathlib.Path, seed: int, number: int
+  flags: Sequence[str],
+  workdir: pathlib.Path,
+  moments: Sequence[Moment],
+  seed: int,
+  number: int,
 ) -> list[Kill]:
   """Kills a run once at each moment it can catch, then lets it finish."""
   rng = random.Random(f'{seed}/{number}')
-  moments = [(moment, rng.uniform(0, moment.spread)) for moment in MOMENTS]
+  left = [(moment, rng.uniform(0, moment.spread)) for moment in moments]
   kills: list[Kill] = []
   moment, delay = None, 0.0
   while True:
     killed = finished = False
     with Attempt(flags, workdir) as attempt, answering(workdir):
-      while not killed and moments:
-        moment, delay = moments[0]
+      while not killed and left:
+        moment, delay = left[0]
         killed = attempt.kill(moment, delay)
-        moments.pop(0)
+        left.pop(0)
       if not killed:
         attempt.finish()
         finished = True

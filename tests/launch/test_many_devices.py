@@ -8,11 +8,11 @@ import time
 
 import jax
 import launching
+import networks
 import numpy as np
 import pytest
 from outcome import pixels, query, scores
 
-from pointsup_jax.models import deeplab
 from pointsup_jax.training import checkpoint, metrics_log, sharding
 
 pytestmark = pytest.mark.slow
@@ -74,11 +74,13 @@ def workdir(adapted, tmp_path):
   return shutil.copytree(adapted, tmp_path / 'run')
 
 
-def parameters(workdir: pathlib.Path, phase: str) -> np.ndarray:
+def parameters(
+  workdir: pathlib.Path, phase: str, aux_reads: str = 'conv4'
+) -> np.ndarray:
   """All parameters of a segmenter, concatenated, in float64."""
-  network = deeplab.DeepLabV2(19, blocks=(1, 1, 1, 1), width=8, bn='global')
+  network, images = networks.tiny(aux_reads), jax.numpy.zeros(networks.IMAGES)
   shapes = jax.eval_shape(
-    lambda key: network.init(key, jax.numpy.zeros((1, 32, 32, 3)), train=False),
+    lambda key: network.init(key, images, train=False),
     jax.random.key(0),
   )
   with checkpoint.Checkpoints(workdir / phase / 'checkpoints') as checkpoints:
@@ -107,6 +109,31 @@ def test_twenty_steps_train_the_same_parameters(adapted, tmp_path, topology):
   assert np.linalg.norm(other - one) < 1e-5 * np.linalg.norm(one)
   steps = [r['step'] for r in metrics_log.read(workdir / 'uda/metrics.jsonl')]
   assert steps == list(range(1, 21))
+
+
+@pytest.mark.parametrize(
+  'fields',
+  [
+    ('uda.strategy=swd', 'model.aux_reads=conv5', 'model.prediction=mean',
+     'losses.aux=1.0', 'losses.target_main=10.0'),
+    ('uda.strategy=road',),
+    ('uda.strategy=dise',),
+    ('uda.strategy=masked_teacher', 'losses.target_main=1.0'),
+  ],
+  ids=lambda fields: fields[0],
+)  # fmt: skip
+def test_keys_views_and_copies_are_the_same_on_eight_devices(tmp_path, fields):
+  weights = networks.write_weights(tmp_path / 'weights.npz')
+  flags = [f'--config.{x}' for x in fields]
+  aux_reads = 'conv5' if 'model.aux_reads=conv5' in fields else 'conv4'
+  flags += [f'--config.model.weights={weights}', '--config.uda.steps=10']
+  found = []
+  for devices in (1, 8):
+    workdir = tmp_path / str(devices)
+    run(workdir, '--stage=uda', *flags, devices=devices)
+    found.append(parameters(workdir, 'uda', aux_reads))
+  one, other = found
+  assert np.linalg.norm(other - one) < 1e-5 * np.linalg.norm(one)
 
 
 @pytest.mark.parametrize(

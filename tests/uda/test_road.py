@@ -33,6 +33,16 @@ def test_the_distance_by_its_equation(numbers):
   exactly(grad, numbers['distillation/grad_student'])
 
 
+@pytest.mark.parametrize(('apart', 'pulled'), [(1e-6, False), (1e-2, True)])
+def test_what_differs_by_rounding_is_not_pulled(apart, pulled):
+  teacher = jax.random.normal(jax.random.key(0), (1, 2, 3, 64))
+  student = teacher * (1 + apart)
+  loss, grad = jax.value_and_grad(road.distance)(student, teacher)
+  assert bool(loss > 0) == pulled
+  lengths = jnp.linalg.norm(grad, axis=-1) * 6
+  np.testing.assert_allclose(lengths, float(pulled), rtol=1e-5)
+
+
 def test_the_regions(numbers):
   np.testing.assert_array_equal(road.regions(10, 17), numbers['spatial/region'])
   for name, sizes in numbers.items():
