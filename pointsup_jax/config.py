@@ -219,7 +219,7 @@ def domain(
   length: int = 0,
   root: str = '',
 ) -> ml_collections.ConfigDict:
-  """The fields that describe one set of images.
+  """The fields that describe one set of images, without random changes.
 
   Args:
     dataset: the data set's name.
@@ -236,5 +236,16 @@ def domain(
       'size': size,
       'length': length,
       'root': root,
+      # Random changes in training, of data.source and data.target alone. They
+      # depend on the seed, the step and the image; labels move with the pixels
+      # (docs/RUNNING.md). Probability of mirroring.
+      'mirror': 0.0,
+      # Least and largest factor of height and width.
+      'scale': (1.0, 1.0),
+      # (height, width) of a random window, within the least scaled image; () is
+      # `size`.
+      'crop': (),
+      # Strength, 0 to 1, of changes of brightness, contrast, saturation, hue.
+      'jitter': 0.0,
     }
   )
