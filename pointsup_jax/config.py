@@ -20,6 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
   # 'cityscapes' (its 19 classes), 'cityscapes_16' (without terrain, truck and
   # train), or the path of a classes.json, absolute or relative to data.root.
   data.classes = 'cityscapes'
+  # Source and target images can be changed at random in training: see `domain`.
   # Labelled source images: 'streets_game', 'streets_camera', 'image_folder',
   # 'gta5', 'synthia_rand_cityscapes' or 'cityscapes'.
   data.source = domain('streets_game', 'train', (760, 1280), 24_966)

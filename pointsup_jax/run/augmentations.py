@@ -22,7 +22,7 @@ def of_phase(
   return {
     name: _of_domain(run.config.data[name], run.seed('augment', place, name))
     for name in _TRAINED
-    if _is_on(run.config.data[name])
+    if _changes(run.config.data[name])
   }
 
 
@@ -30,28 +30,27 @@ def check(data: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError for fields that cannot be (config.data)."""
   for name in domains.NAMES:
     _check_domain(f'data.{name}', data[name])
-  if _is_on(data.evaluation):
+  for change in _changes(data.evaluation):
     raise errors.UsageError(
-      f'data.evaluation has{in_words(data.evaluation)}, but images are '
-      'evaluated as they are; change data.source or data.target, which are '
-      'trained on'
+      f'data.evaluation.{change}: images are evaluated as they are; random '
+      'changes are for data.source and data.target, which are trained on'
     )
 
 
 def in_words(domain: ml_collections.ConfigDict) -> str:
   """What is changed, to end a sentence; '' if nothing is."""
-  how = _of_domain(domain)
-  usual = augmentation.Augmentation()
-  found = [
-    f'{field}={getattr(domain, field)}'
+  changes = ', '.join(_changes(domain))
+  return f', random {changes}' if changes else ''
+
+
+def _changes(domain: ml_collections.ConfigDict) -> list[str]:
+  """The fields that change images, with their values."""
+  how, none = _of_domain(domain), augmentation.Augmentation()
+  return [
+    f'{field}={domain[field]}'
     for field in _FIELDS
-    if getattr(how, field) != getattr(usual, field)
+    if getattr(how, field) != getattr(none, field)
   ]
-  return f', random {", ".join(found)}' if found else ''
-
-
-def _is_on(domain: ml_collections.ConfigDict) -> bool:
-  return _of_domain(domain) != augmentation.Augmentation()
 
 
 def _of_domain(

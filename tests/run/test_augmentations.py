@@ -40,7 +40,7 @@ def run_of(config):
     ('source.crop', (97, 64), 'larger than (96, 192)'),
     ('source.scale', (0.5, 1.0), 'crop=(96, 192) is larger than (48, 96)'),
     ('evaluation.mirror', 0.5, 'evaluated as they are'),
-    ('evaluation.crop', (64, 64), 'data.source or data.target'),
+    ('evaluation.crop', (64, 64), 'evaluation.crop=(64, 64)'),
   ],
 )
 def test_what_cannot_be_is_refused_in_one_line(config, field, value, words):
