@@ -72,7 +72,7 @@ def half_of_classes(
 def _padded_window(
   key: jax.Array, image: jax.Array, labels: jax.Array, size: tuple[int, int]
 ) -> tuple[jax.Array, jax.Array]:
-  """Such a window; what lies outside of a smaller image is ignored."""
+  """A random window [*size]; what lies outside of the image is ignored."""
   short = (max(size[0] - labels.shape[0], 0), max(size[1] - labels.shape[1], 0))
   padding = [(x, x) for x in short]
   image = jnp.pad(image, (*padding, (0, 0)))
