@@ -20,6 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
   # 'cityscapes' (its 19 classes), 'cityscapes_16' (without terrain, truck and
   # train), or the path of a classes.json, absolute or relative to data.root.
   data.classes = 'cityscapes'
+  # Source and target images can be changed at random in training: see `domain`.
   # Labelled source images: 'streets_game', 'streets_camera', 'image_folder',
   # 'gta5', 'synthia_rand_cityscapes' or 'cityscapes'.
   data.source = domain('streets_game', 'train', (760, 1280), 24_966)
@@ -219,7 +220,7 @@ def domain(
   length: int = 0,
   root: str = '',
 ) -> ml_collections.ConfigDict:
-  """The fields that describe one set of images.
+  """The fields that describe one set of images, without random changes.
 
   Args:
     dataset: the data set's name.
@@ -236,5 +237,16 @@ def domain(
       'size': size,
       'length': length,
       'root': root,
+      # Random changes in training, of data.source and data.target alone. They
+      # depend on the seed, the step and the image; labels move with the pixels
+      # (docs/RUNNING.md). Probability of mirroring.
+      'mirror': 0.0,
+      # Least and largest factor of height and width.
+      'scale': (1.0, 1.0),
+      # (height, width) of a random window, within the least scaled image; () is
+      # `size`.
+      'crop': (),
+      # Strength, 0 to 1, of changes of brightness, contrast, saturation, hue.
+      'jitter': 0.0,
     }
   )

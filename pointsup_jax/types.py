@@ -41,6 +41,7 @@ class Batch(NamedTuple):
   answered: Array | None = None
   depth: Array | None = None  # [B, H, W] uint16, centimetres, 65535 = far
   weights: Array | None = None  # [B, H, W] float32, of the labels of a view
+  ids: Array | None = None  # [B] uint32, by name; seed random changes
 
 
 class Pair(NamedTuple):

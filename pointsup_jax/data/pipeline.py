@@ -1,6 +1,7 @@
 """Batches from a source, read ahead by threads (Grain)."""
 
 import contextlib
+import zlib
 from collections.abc import Iterator
 
 import grain
@@ -20,6 +21,7 @@ def stream(
   process_index: int = 0,
   process_count: int = 1,
   num_threads: int = 2,
+  with_ids: bool = False,
 ) -> Iterator[Batch]:
   """Yields endless training batches, reshuffled every epoch.
 
@@ -35,6 +37,7 @@ def stream(
     process_index: selects this process's rows of the global batch.
     process_count: number of processes that share a batch.
     num_threads: threads that read images.
+    with_ids: give batches their images' ids, which seed random changes.
 
   Yields:
     NumPy batches of B / process_count images.
@@ -48,7 +51,7 @@ def stream(
     )
   images = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
   # Slice after batching, or the order depends on the number of processes.
-  shares = images.map(_without_name).batch(
+  shares = images.map(_with_id if with_ids else _without_name).batch(
     batch_size // process_count,
     # Drops nothing; without it Grain rounds the length up past an int64.
     drop_remainder=True,
@@ -120,6 +123,11 @@ def _without_name(example: Example) -> Batch:
     answered=example.answered,
     depth=example.depth,
   )
+
+
+def _with_id(example: Example) -> Batch:
+  number = zlib.crc32(example.name.encode())
+  return _without_name(example)._replace(ids=np.array(number, np.uint32))
 
 
 def _stack(examples: list[Example]) -> Batch:

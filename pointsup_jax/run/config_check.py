@@ -13,8 +13,8 @@ from pointsup_jax.acquisition import grid, scores, selection, targets
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.data import domains, inspection, sources
 from pointsup_jax.models import weight_files
+from pointsup_jax.run import augmentations, methods, recorded_data
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import methods, recorded_data
 from pointsup_jax.training import sharding
 from pointsup_jax.uda import intrada
 
@@ -120,6 +120,7 @@ def check(config: ml_collections.ConfigDict) -> None:
       f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
     )
   methods.check(config)
+  augmentations.check(config.data)
   check_host(config.annotate.host, config.annotate.allow_remote)
   check_public_url(config.annotate.public_url)
   rows, cols = config.acquire.grid

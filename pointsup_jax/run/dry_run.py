@@ -14,6 +14,7 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains, sources
 from pointsup_jax.hosts import progress, wording
 from pointsup_jax.run import (
+  augmentations,
   config_check,
   config_file,
   held_back,
@@ -125,7 +126,7 @@ def _of_domain(data: ml_collections.ConfigDict, name: str, images: int) -> str:
     where = f' in {data.root or "."}{build}'
   return (
     f'{domain.dataset} {domain.split}{where}: {images:,} images, seen at '
-    f'{height}x{width}'
+    f'{height}x{width}{augmentations.in_words(domain)}'
   )
 
 

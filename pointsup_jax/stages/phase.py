@@ -1,6 +1,7 @@
 """Sets up and runs one training phase."""
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Generator
 
@@ -8,8 +9,8 @@ import jax
 
 from pointsup_jax.data import pipeline, sources
 from pointsup_jax.hosts import progress, stopping
+from pointsup_jax.run import augmentations, methods, trained_models, workdir
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import methods, trained_models, workdir
 from pointsup_jax.stages import initial_state, patch_clusters, rollback
 from pointsup_jax.training import checkpoint, loop, metrics_log, sharding
 from pointsup_jax.training import learner as learner_lib
@@ -45,7 +46,10 @@ def train(
   """
   config = run.config
   place = run.workdir.place(phase)
-  learner = initial_state.build_learner(run, run.seed('moves', place))
+  learner = dataclasses.replace(
+    initial_state.build_learner(run, run.seed('moves', place)),
+    augmentations=augmentations.of_phase(run, place),
+  )
   method = methods.build(config, strategy, steps)
   if 'patch_clusters' in method.needs:
     centres = patch_clusters.find(run, source)
@@ -124,6 +128,7 @@ def pair_batches(
   place: str,
 ) -> Generator[Pair]:
   """Yields batches of both domains from step `start`, on the devices."""
+  changed = augmentations.of_phase(run, place)
   streams = (
     pipeline.stream(
       images,
@@ -133,6 +138,7 @@ def pair_batches(
       process_index=jax.process_index(),
       process_count=jax.process_count(),
       num_threads=run.config.data.threads,
+      with_ids=domain in changed,
     )
     for domain, images in (('source', source), ('target', target))
   )

@@ -9,7 +9,7 @@ import optax
 from flax import struct
 
 from pointsup_jax.models import deeplab, upsample
-from pointsup_jax.training import optimizers
+from pointsup_jax.training import augmentation, optimizers
 from pointsup_jax.types import Batch, Outputs, Variables
 from pointsup_jax.uda import strategy as strategy_lib
 from pointsup_jax.uda.scene import Seen
@@ -42,6 +42,7 @@ class Learner:
     segmenter_tx: the segmenter's optimiser.
     optimizers: those of players, by name.
     seed: of the moves' random keys.
+    augmentations: random changes of images by domain, of those that change.
   """
 
   segmenter: deeplab.DeepLabV2
@@ -50,6 +51,9 @@ class Learner:
   segmenter_tx: optax.GradientTransformationExtraArgs
   optimizers: Mapping[str, optax.GradientTransformationExtraArgs]
   seed: int = 0
+  augmentations: Mapping[str, augmentation.Augmentation] = dataclasses.field(
+    default_factory=dict
+  )
 
   def init_segmenter(self, key: jax.Array) -> Variables:
     """Initialises the segmenter's variables."""

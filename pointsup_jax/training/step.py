@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from pointsup_jax.training import augmentation, scenes, updates
 from pointsup_jax.training import learner as learner_lib
-from pointsup_jax.training import scenes, updates
 from pointsup_jax.training import supervision as supervision_lib
 from pointsup_jax.types import Metrics, Pair
 from pointsup_jax.uda import strategy as strategy_lib
@@ -34,10 +34,12 @@ def train_step(
 ) -> tuple[State, Metrics]:
   """One step of Eq. 4 (stage 1) or Eq. 9 (stage 3).
 
+  All moves look at the same images, changed by the learner's augmentations.
   Returns the next state and scalar losses; donate the state. If moves log
   different values under one name, the first one's is returned.
   """
   game = Game(learner, strategy, supervision)
+  batch = augmentation.of_pair(batch, learner.augmentations, state.step)
   passes = Passes({}, {})
   metrics: Metrics = {}
   for number, move in enumerate(strategy.moves):

@@ -1,10 +1,14 @@
 """Random changes of images within a training step."""
 
+from typing import TypeVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from pointsup_jax.types import IGNORE, Array, Batch
+
+T = TypeVar('T')
 
 JITTER = 0.2  # of brightness, contrast, saturation and hue
 JITTER_SHARE = 0.8  # of the images
@@ -38,7 +42,7 @@ def class_mix(
     key: jax.Array, image: jax.Array, labels: jax.Array
   ) -> tuple[jax.Array, jax.Array, jax.Array]:
     of_window, of_classes = jax.random.split(key)
-    image, labels = _window(of_window, image, labels, (height, width))
+    image, labels = _padded_window(of_window, image, labels, (height, width))
     chosen = half_of_classes(of_classes, labels, num_classes)
     return image, labels, chosen
 
@@ -65,7 +69,7 @@ def half_of_classes(
   return of_label[labels]
 
 
-def _window(
+def _padded_window(
   key: jax.Array, image: jax.Array, labels: jax.Array, size: tuple[int, int]
 ) -> tuple[jax.Array, jax.Array]:
   """A random window [*size]; what lies outside of the image is ignored."""
@@ -73,11 +77,19 @@ def _window(
   padding = [(x, x) for x in short]
   image = jnp.pad(image, (*padding, (0, 0)))
   labels = jnp.pad(labels, padding, constant_values=IGNORE)
-  most = jnp.array(labels.shape) - jnp.array(size)
+  return window(key, (image, labels), size)
+
+
+def window(key: jax.Array, fields: T, size: tuple[int, int]) -> T:
+  """A random window [*size, ...], the same of all fields [H, W, ...]."""
+  old = jax.tree.leaves(fields)[0].shape[:2]
+  most = jnp.array(old) - jnp.array(size)
   row, col = jax.random.randint(key, (2,), 0, most + 1)
-  return (
-    jax.lax.dynamic_slice(image, (row, col, 0), (*size, 3)),
-    jax.lax.dynamic_slice(labels, (row, col), size),
+  return jax.tree.map(
+    lambda x: jax.lax.dynamic_slice(
+      x, (row, col, 0)[: x.ndim], (*size, *x.shape[2:])
+    ),
+    fields,
   )
 
 
@@ -95,8 +107,7 @@ def jitter(key: jax.Array, images: Array) -> jax.Array:
 
 def _jitter_one(key: jax.Array, image: jax.Array) -> jax.Array:
   of_colours, of_amounts, of_blur, of_sigma = jax.random.split(key, 4)
-  amounts = jax.random.uniform(of_amounts, (4,), minval=-JITTER, maxval=JITTER)
-  coloured = _colours(image, amounts)
+  coloured = recolour(of_amounts, image, JITTER)
   image = jnp.where(
     jax.random.uniform(of_colours) < JITTER_SHARE, coloured, image
   )
@@ -104,6 +115,15 @@ def _jitter_one(key: jax.Array, image: jax.Array) -> jax.Array:
   sigma = jax.random.uniform(of_sigma, minval=low, maxval=high)
   blurred = _blurred(image, sigma)
   return jnp.where(jax.random.uniform(of_blur) < BLUR_SHARE, blurred, image)
+
+
+def recolour(key: jax.Array, image: jax.Array, strength: float) -> jax.Array:
+  """Changes colours of [H, W, 3], 0..255, by up to `strength`, 0 to 1.
+
+  What it means is in `jitter`, whose strength is `JITTER`.
+  """
+  amounts = jax.random.uniform(key, (4,), minval=-strength, maxval=strength)
+  return _colours(image, amounts)
 
 
 def _colours(image: jax.Array, amounts: jax.Array) -> jax.Array:

@@ -7,7 +7,7 @@ import saying
 
 from configs import gta_active, paper_rows, synthia_active
 from pointsup_jax.data import domains
-from pointsup_jax.run import config_check, workdir
+from pointsup_jax.run import augmentations, config_check, workdir
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.stages import initial_state
 from pointsup_jax.training import optimizers
@@ -19,6 +19,8 @@ def test_every_row_is_a_right_config_and_is_in_the_docstring(config, row):
   checked = config.get_config(row)
   checked.model.weights = 'FILE'  # as the docstring says
   assert row in config.__doc__
+  for name in domains.NAMES:
+    assert augmentations.in_words(checked.data[name]) == ''
   if config is gta_active and row == 'dada':
     said = saying.usage(lambda: config_check.check(checked))
     assert "data.source.dataset='gta5' has none" in said

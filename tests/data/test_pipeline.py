@@ -1,6 +1,7 @@
 import itertools
 import secrets
 import threading
+import zlib
 
 import numpy as np
 import pytest
@@ -114,6 +115,19 @@ def test_processes_share_the_batches_that_one_would_have(start_step, count):
   ]
   alone = take(9, Numbered(13), start_step=start_step)
   np.testing.assert_array_equal(np.concatenate(shares, 1), alone)
+
+
+@pytest.mark.parametrize('start_step', [0, 4])
+def test_ids_are_those_of_the_rows_images(start_step):
+  batches = pipeline.stream(
+    Numbered(5), seed=3, batch_size=4, start_step=start_step, with_ids=True
+  )
+  for batch in itertools.islice(batches, 3):
+    assert batch.ids.dtype == np.uint32
+    names = [f'image {number}' for number in batch.images[:, 0, 0, 0]]
+    assert list(batch.ids) == [zlib.crc32(name.encode()) for name in names]
+  plain = pipeline.stream(Numbered(5), seed=3, batch_size=4)
+  assert next(plain).ids is None
 
 
 def test_a_batch_that_cannot_be_shared_is_refused():

@@ -25,6 +25,12 @@ FLAGS = (
   # Six images in batches of four: the last batch is uneven.
   '--config.data.target.length=6',
   '--config.data.evaluation.length=6',
+  # Changes of an image depend on neither.
+  '--config.data.source.mirror=0.5',
+  '--config.data.source.scale=(0.75,1.5)',
+  '--config.data.source.crop=(48,96)',
+  '--config.data.target.mirror=0.5',
+  '--config.data.target.jitter=0.2',
   '--config.uda.source_only_steps=0',
   '--config.uda.steps=20',
   # The paper's. At 40 times this rate, one differing bit grows to a percent

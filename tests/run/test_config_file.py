@@ -66,6 +66,7 @@ def test_nothing_has_started_anything_may_change(claimed):
     ('seed', 1, 'uda'),
     ('optim__lr', 0.5, 'uda'),
     ('data__target__split', 'val', 'uda'),
+    ('data__target__mirror', 0.5, 'uda'),
     ('acquire__k', 3, 'acquire'),
     ('adapt__answer_weight', 2.0, 'adapt'),
   ],

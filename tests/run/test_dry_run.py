@@ -106,6 +106,13 @@ def test_a_budget_is_divided_among_the_rounds(several, budget, shares):
   assert [dry_run.points_wanted(several, 7, r) for r in (1, 2, 3)] == shares
 
 
+def test_random_changes_of_images_are_said(run, capsys):
+  run.config.data.target.update(mirror=0.5, crop=(64, 128))
+  source, target, *_ = said(run, capsys)[1:]
+  assert source.endswith('seen at 96x192')
+  assert target.endswith('seen at 96x192, random mirror=0.5, crop=(64, 128)')
+
+
 def test_every_round_is_planned(run, capsys):
   run.config.acquire.rounds = 2
   last = workdir.Workdir(run.workdir.root, rounds=2, round=2)
