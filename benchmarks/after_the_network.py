@@ -20,8 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import measuring
+from pointsup_jax.acquisition import grid, questions, scores
 from pointsup_jax.models import deeplab, upsample
-from pointsup_jax.stages import acquire, evaluate
+from pointsup_jax.stages import evaluate
 
 CLASSES, GRID, K, N = 19, (8, 16), 10, 5
 TRAINED, NATIVE = (512, 1024), (1024, 2048)
@@ -45,16 +46,18 @@ def main() -> None:
   )
   small_size = tuple((x + 1) // 8 + 1 for x in trained)
   small = smooth_logits(options.images, small_size)
+  seen = scores.Seen(small)
   labels = np.asarray(jnp.argmax(upsample.bilinear(small, native), -1))
   labels = np.where(labels == 3, 255, labels).astype(np.uint8)
 
   ask = jax.jit(
     functools.partial(
-      acquire.points_of_logits,
+      questions.find,
       size=trained,
       seed=0,
       strategy='active',
       score='entropy',
+      place='patches',
       rows=GRID[0],
       cols=GRID[1],
       k=K,
@@ -65,7 +68,7 @@ def main() -> None:
   asked = np.zeros((options.images, GRID[0] * GRID[1]), bool)
   count = jax.jit(functools.partial(evaluate.count, num_classes=CLASSES))
   contenders = {
-    'acquisition': lambda: jax.block_until_ready(ask(small, ids, asked)),
+    'acquisition': lambda: jax.block_until_ready(ask(seen, ids, asked)),
     'acquisition, NumPy': lambda: ask_numpy(np.asarray(small), trained),
     'evaluation': lambda: jax.block_until_ready(count(small, labels)),
     'evaluation, NumPy': lambda: count_numpy(np.asarray(small), labels),
@@ -155,7 +158,9 @@ def check(contenders: dict[str, measuring.Work]) -> None:
     same = np.mean(np.asarray(ours.pseudo_labels[i]) == labels)
     assert same > 0.9999, same
     np.testing.assert_allclose(ours.scores[i], patches, atol=1e-5)
-    np.testing.assert_array_equal(ours.patches[i], best)
+    size = ours.pseudo_labels.shape[1:]
+    asked = grid.patch_of(ours.points[i, ::N], size, *GRID)
+    np.testing.assert_array_equal(asked, best)
   matrices = np.asarray(contenders['evaluation']()[0])
   off = np.abs(matrices - contenders['evaluation, NumPy']()).sum()
   assert off <= 1e-4 * matrices.sum(), off

@@ -133,15 +133,21 @@ def get_config() -> ml_collections.ConfigDict:
   uda.source_only_steps = 0
 
   config.acquire = acquire = ml_collections.ConfigDict()
-  # Patches to ask about: 'active' (highest scores), 'random', 'self_training'
-  # (none) or 'full' (all).
+  # What to ask about: 'active' (highest scores), 'random', 'self_training'
+  # (nothing) or 'full' (all patches).
   acquire.strategy = 'active'
-  # 'entropy' (the paper's), 'margin', 'least_confidence', 'region_impurity'
-  # (RIPU's) or 'random'.
+  # 'entropy' (the paper's), 'margin', 'least_confidence', 'region_impurity',
+  # 'ripu' (of pixels), 'disagreement' (of two rounds' models; 'entropy' in the
+  # first round) or 'random'.
   acquire.score = 'entropy'
+  # Where the points are: 'patches' (n random ones in each of k patches, as in
+  # the paper), 'pixels' (the k best ones, each in a square in which no other is
+  # asked, as in RIPU), 'turns' (the same, predicted classes taking turns) or
+  # 'sample' (k random ones of the 5% with the highest scores, as in PixelPick).
+  acquire.place = 'patches'
   # Rows and columns of patches; must divide data.target.size.
   acquire.grid = (8, 16)
-  # Patches per image.
+  # Patches per image, or points per image where no patches are asked.
   acquire.k = 10
   # Points per patch.
   acquire.n = 5
@@ -186,7 +192,7 @@ def get_config() -> ml_collections.ConfigDict:
   # Strategy of stage 3 beside the point labels: a single-phase one of stage 1.
   adapt.strategy = 'advent'
   adapt.steps = 120_000
-  # Pseudo labels in patches nobody was asked about: 'points' (at the n drawn
+  # Pseudo labels in patches without a question: 'points' (at the n drawn
   # positions), 'dense' (everywhere) or 'none'.
   adapt.pseudo_labels = 'points'
   # Weights of the cross-entropy on people's answers and on pseudo labels.

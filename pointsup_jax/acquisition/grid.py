@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from pointsup_jax import errors
+from pointsup_jax.types import Array
 
 
 def patch_scores(score_map: jax.Array, rows: int, cols: int) -> jax.Array:
@@ -25,6 +26,14 @@ def top_patches(scores: jax.Array, k: int) -> jax.Array:
   # top_k puts 0.0 before -0.0, and -p log p is -0.0 at p = 1.
   scores = jnp.where(scores == 0, 0.0, scores)
   return jax.lax.top_k(scores, k)[1]
+
+
+def patch_of(
+  points: Array, size: tuple[int, ...], rows: int, cols: int
+) -> Array:
+  """Patches [...] of pixels [..., 2], (row, col) in images of `size` (H, W)."""
+  row, col = points[..., 0], points[..., 1]
+  return row // (size[0] // rows) * cols + col // (size[1] // cols)
 
 
 def check(size: tuple[int, int], rows: int, cols: int, k: int, n: int) -> None:

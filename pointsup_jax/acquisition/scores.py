@@ -1,9 +1,10 @@
 """Uncertainty scores per pixel; the highest are asked about first.
 
-All are pure functions of logits with values in [0, 1], thus interchangeable.
+`SCORES` names them; docs/ADDING_A_SCORE.md shows how to add one.
 """
 
 import math
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -12,9 +13,38 @@ import jax.numpy as jnp
 from pointsup_jax.losses.entropy import entropy
 from pointsup_jax.models import upsample
 
-NAMES = ('entropy', 'margin', 'least_confidence', 'region_impurity')
-
 _REGIONS = 16  # `region_impurity`: image height / radius of a region
+# `ripu`: the same. Its radius is 32 in images of 1024 rows.
+_SPACINGS = 32
+
+
+class Seen(NamedTuple):
+  """What a network gives for a batch of images, at its own size [h, w]."""
+
+  logits: jax.Array  # [B, h, w, C], the prediction's
+  # Features by the names of `deeplab.DeepLabV2`'s taps, [B, h, w, D].
+  taps: Mapping[str, jax.Array] = {}
+  # Logits of the previous round's asking model; None: there is none.
+  before: jax.Array | None = None
+
+
+class Score(NamedTuple):
+  """How unsure a model is about each pixel, from 0 to 1.
+
+  Attributes:
+    pixel: the score of enlarged logits [..., C, W] over an axis, as
+      `entropy(logits, axis=-2)`; of bands of rows, so that nothing enlarged
+      exists as a whole. With `beside`, its second argument.
+    beside: finds in `Seen` what is enlarged beside the logits, [B, h, w, E].
+    region: turns predicted classes [B, H, W] and the scores of pixels
+      [B, H, W] into the final scores, with `num_classes`; None: they are.
+    compares: whether it needs `Seen.before`.
+  """
+
+  pixel: Callable[..., jax.Array]
+  beside: Callable[[Seen], jax.Array] | None = None
+  region: Callable[..., jax.Array] | None = None
+  compares: bool = False
 
 
 class Maps(NamedTuple):
@@ -24,28 +54,41 @@ class Maps(NamedTuple):
   scores: jax.Array  # [B, H, W] float32
 
 
-def maps(score: str, small_logits: jax.Array, size: tuple[int, int]) -> Maps:
-  """Labels and scores of enlarged logits, computed by bands (`map_bilinear`).
+def maps(score: str, seen: Seen, size: tuple[int, int]) -> Maps:
+  """Labels and scores at `size` (H, W), computed by bands (`map_bilinear`).
 
-  `score` is one of NAMES, `small_logits` [B, h, w, C] the network's output and
-  `size` the result's (H, W).
+  `score` is one of `SCORES`.
   """
-  pixelwise = {
-    'entropy': entropy,
-    'margin': margin,
-    'least_confidence': least_confidence,
-    'region_impurity': entropy,
-  }[score]
+  how, classes = SCORES[score], seen.logits.shape[-1]
+  small = [seen.logits]
+  if how.beside:
+    small.append(how.beside(seen).astype(seen.logits.dtype))
 
-  def of_pixels(logits: jax.Array) -> Maps:
+  def of_pixels(enlarged: jax.Array) -> Maps:
+    logits, beside = jnp.split(enlarged, [classes], axis=-2)
     labels = jnp.argmax(logits, axis=-2).astype(jnp.uint8)
-    return Maps(labels, pixelwise(logits, axis=-2))
+    others = (beside,) if how.beside else ()
+    return Maps(labels, how.pixel(logits, *others, axis=-2))
 
-  found = upsample.map_bilinear(of_pixels, small_logits, size)
-  if score != 'region_impurity':
+  found = upsample.map_bilinear(of_pixels, jnp.concatenate(small, -1), size)
+  if not how.region:
     return found
-  classes = small_logits.shape[-1]
-  return found._replace(scores=region_impurity(*found, num_classes=classes))
+  return found._replace(scores=how.region(*found, num_classes=classes))
+
+
+def compares(score: str) -> bool:
+  """Whether a score, or 'random', needs the model before the asking one."""
+  return score != 'random' and SCORES[score].compares
+
+
+def with_map(score: str, *, before: bool) -> str:
+  """The score, or 'entropy' where it has no map.
+
+  'random' has none, and what compares models has none without one `before`.
+  """
+  if score == 'random' or (compares(score) and not before):
+    return 'entropy'
+  return score
 
 
 def margin(logits: jax.Array, axis: int = -1) -> jax.Array:
@@ -70,22 +113,82 @@ def region_impurity(
 ) -> jax.Array:
   """Class impurity times mean uncertainty of the region around each pixel.
 
-  RIPU's score (Xie et al., CVPR 2022): the entropy of the shares of predicted
-  classes times the mean predictive entropy, each over log C. A region is a
-  square that extends H // 16 pixels to every side (32 at the paper's 512 rows,
-  as in RIPU for points), cropped to the image.
+  As RIPU's score of regions (Xie et al., CVPR 2022), but for its radius: a
+  region extends H // 16 pixels to every side.
 
   `labels` [B, H, W] are predicted classes, `unsure` [B, H, W] the predictive
   entropy over log C. Returns [B, H, W] float32; 0 where a region has one class
   or is certain.
   """
   radius = max(1, labels.shape[1] // _REGIONS)
+  uncertainty = _box_mean(unsure[..., None], radius)[..., 0]
+  return impurity(labels, radius, num_classes) * uncertainty
+
+
+def ripu(
+  labels: jax.Array, unsure: jax.Array, *, num_classes: int
+) -> jax.Array:
+  """RIPU's score of pixels: class impurity around a pixel times its entropy.
+
+  (Xie et al., CVPR 2022, PA; published code.) Unlike in `region_impurity`, the
+  entropy is the pixel's own. The published logarithms are of p + 1e-6, and
+  neither factor is divided by log C, which changes no order.
+
+  Arguments and result as for `region_impurity`; the radius is `ripu_radius`.
+  """
+  radius = ripu_radius(labels.shape[1])
+  return impurity(labels, radius, num_classes) * unsure
+
+
+def ripu_radius(height: int) -> int:
+  """Pixels from a pixel to the edge of its square, in images so high."""
+  return max(1, height // _SPACINGS)
+
+
+def impurity(labels: jax.Array, radius: int, num_classes: int) -> jax.Array:
+  """Entropy over log C of the shares of classes around each pixel.
+
+  A square extends `radius` pixels to every side, cropped to the image.
+  `labels` [B, H, W] are below `num_classes`; returns [B, H, W] float32.
+  """
   shares = _box_mean(jax.nn.one_hot(labels, num_classes), radius)
   # 0 log 0 = 0.
   logs = jnp.log(jnp.where(shares > 0, shares, 1.0)) / math.log(num_classes)
-  impurity = -jnp.sum(shares * logs, axis=-1)
-  uncertainty = _box_mean(unsure[..., None], radius)[..., 0]
-  return impurity * uncertainty
+  return -jnp.sum(shares * logs, axis=-1)
+
+
+def disagreement(
+  logits: jax.Array, before: jax.Array, axis: int = -1
+) -> jax.Array:
+  """Jensen-Shannon divergence over log 2 of two models' predictions.
+
+  The mean KL divergence to their mean: query by committee as McCallum and
+  Nigam (ICML 1998) measure it, of this round's and the last one's asking model.
+  """
+  logs = [
+    jax.nn.log_softmax(x.astype(jnp.float32), axis) for x in (logits, before)
+  ]
+  mean = jnp.logaddexp(*logs) - math.log(2)
+  nats = sum(jnp.sum(jnp.exp(x) * (x - mean), axis) for x in logs) / 2
+  return jnp.maximum(nats, 0.0) / math.log(2)
+
+
+def _of_the_model_before(seen: Seen) -> jax.Array:
+  if seen.before is None:
+    raise ValueError('there is no model before this one; see `with_map`')
+  return seen.before
+
+
+SCORES = {
+  'entropy': Score(entropy),
+  'margin': Score(margin),
+  'least_confidence': Score(least_confidence),
+  'region_impurity': Score(entropy, region=region_impurity),
+  'ripu': Score(entropy, region=ripu),
+  'disagreement': Score(
+    disagreement, beside=_of_the_model_before, compares=True
+  ),
+}
 
 
 def _box_mean(x: jax.Array, radius: int) -> jax.Array:

@@ -16,7 +16,7 @@ from pointsup_jax.types import Array
 
 STRATEGIES = ('active', 'random', 'self_training', 'full')
 
-_POINTS, _PATCHES = 0, 1  # independent streams of one seed
+_POINTS, _PATCHES, PIXELS = 0, 1, 2  # independent streams of one seed
 
 
 def image_ids(names: Iterable[str]) -> np.ndarray:
@@ -42,9 +42,8 @@ def draw_points(
     sorted by row, then column.
   """
   height, width = size[0] // rows, size[1] // cols
-  keys = _keys(seed, _POINTS, image_ids)
-  pixels = jax.vmap(lambda key: _distinct(key, rows * cols, height * width, n))(
-    keys
+  pixels = jax.vmap(lambda key: distinct(key, rows * cols, height * width, n))(
+    keys(seed, _POINTS, image_ids)
   )
   patch = jnp.arange(rows * cols)[:, None]  # [P, 1]
   return jnp.stack(
@@ -65,10 +64,13 @@ def ranking(
   return jnp.asarray(scores)
 
 
-def random_scores(seed: int, image_ids: Array, patches: int) -> jax.Array:
-  """Uniform scores in [0, 1), [B, P], as a baseline."""
-  keys = _keys(seed, _PATCHES, image_ids)
-  return jax.vmap(lambda key: jax.random.uniform(key, (patches,)))(keys)
+def random_scores(
+  seed: int, image_ids: Array, places: int, stream: int = _PATCHES
+) -> jax.Array:
+  """Uniform scores in [0, 1), [B, places], as a baseline."""
+  return jax.vmap(lambda key: jax.random.uniform(key, (places,)))(
+    keys(seed, stream, image_ids)
+  )
 
 
 def select(strategy: str, ranks: jax.Array, asked: Array, k: int) -> jax.Array:
@@ -109,15 +111,15 @@ def select_among_all(ranks: jax.Array, asked: Array, count: int) -> jax.Array:
   return jnp.stack([flat // patches, flat % patches], axis=-1)
 
 
-def _keys(seed: int, stream: int, image_ids: Array) -> jax.Array:
-  """One random key per image, [B]."""
+def keys(seed: int, stream: int, image_ids: Array) -> jax.Array:
+  """One random key per image, [B], of one of the seed's streams."""
   key = jax.random.fold_in(jax.random.key(seed), stream)
   return jax.vmap(lambda image_id: jax.random.fold_in(key, image_id))(
     jnp.asarray(image_ids)
   )
 
 
-def _distinct(key: jax.Array, sets: int, total: int, n: int) -> jax.Array:
+def distinct(key: jax.Array, sets: int, total: int, n: int) -> jax.Array:
   """Draws [sets, n] distinct int32 below total, ascending, uniformly.
 
   Floyd's algorithm: draw i comes from 0..last, last = total - n + i; a number

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pointsup_jax import errors
 from pointsup_jax.annotation import queries
 
-VERSION = 4
+VERSION = 5
 _TABLES = {'images', 'requests', 'answers'}
 _BUSY_SECONDS = 30.0
 
+_DRAWN = """CREATE TABLE drawn (
+    image TEXT PRIMARY KEY,
+    points BLOB NOT NULL      -- int16 rows and columns, little-endian
+  ) WITHOUT ROWID"""
 _SCHEMA = (
   """CREATE TABLE images (
     image TEXT PRIMARY KEY,
@@ -32,6 +36,8 @@ _SCHEMA = (
     model_step INTEGER NOT NULL
   )""",
   'CREATE INDEX requests_of_image ON requests (image)',
+  # Positions in every patch of an image: of questions and of guesses.
+  _DRAWN,
   # Patch scores of each image in each round.
   """CREATE TABLE scored (
     round INTEGER NOT NULL,
@@ -96,6 +102,8 @@ _WRONG = {
         AND row < height AND col < width)""",
   'scored': """typeof(round) != 'integer' OR typeof(image) != 'text'
     OR typeof(patches) != 'blob' OR length(patches) % 4""",
+  'drawn': """typeof(image) != 'text'
+    OR typeof(points) != 'blob' OR length(points) % 4""",
   'answers': """answer NOT IN ('label', 'unsure', 'skip', 'undo')
     OR (answer = 'label') != (label IS NOT NULL)
     OR label IS NOT NULL AND (typeof(label) != 'integer'
@@ -218,7 +226,7 @@ def _closed_on_failure(
 def _create_or_check(
   connection: sqlite3.Connection, path: pathlib.Path
 ) -> None:
-  """Creates the tables unless they exist, in one transaction."""
+  """Creates the tables that do not exist, in one transaction."""
   # Views and triggers of a foreign file must not run what they like.
   connection.execute('PRAGMA trusted_schema = OFF')
   if _has_tables(connection, path):
@@ -226,15 +234,20 @@ def _create_or_check(
   connection.execute('BEGIN IMMEDIATE')
   # Another process may have created them meanwhile.
   if not _has_tables(connection, path):
-    for statement in _SCHEMA:
+    # Version 4 lacks this table alone.
+    for statement in (_DRAWN,) if _version(connection) == 4 else _SCHEMA:
       connection.execute(statement)
     connection.execute(f'PRAGMA user_version = {VERSION}')
   connection.execute('COMMIT')
 
 
+def _version(connection: sqlite3.Connection) -> int:
+  return connection.execute('PRAGMA user_version').fetchone()[0]
+
+
 def _has_tables(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
-  """Whether a file has the tables; raises UserError if it is not a store."""
-  (version,) = connection.execute('PRAGMA user_version').fetchone()
+  """Whether a file has all tables; raises UserError if it is not a store."""
+  version = _version(connection)
   found = {
     name
     for (name,) in connection.execute(
@@ -248,18 +261,18 @@ def _has_tables(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
       f'{path} is an SQLite file but not an annotation store (no table '
       f'{min(_TABLES - found)}); move it away or use another workdir'
     )
-  if version != VERSION:
+  if version not in (4, VERSION):
     raise errors.UserError(
       f'{path} has version {version} of the annotation store but this program '
       f'reads version {VERSION}; use the program that wrote it'
     )
-  if others := _objects(connection) ^ _own_objects():
+  if others := _objects(connection) ^ _own_objects(version):
     raise errors.UserError(
       f'{path} is not as this program makes it: {min(others)[0][:80]!r} was '
       'added, changed or removed; restore the file from a copy, or drop what '
       'you have added'
     )
-  return True
+  return version == VERSION
 
 
 def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
@@ -275,10 +288,11 @@ def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
 
 
 @functools.cache
-def _own_objects() -> frozenset[tuple[str, str]]:
+def _own_objects(version: int) -> frozenset[tuple[str, str]]:
   with contextlib.closing(sqlite3.connect(':memory:')) as connection:
     for statement in _SCHEMA:
-      connection.execute(statement)
+      if version == VERSION or statement is not _DRAWN:
+        connection.execute(statement)
     return _objects(connection)
 
 

@@ -11,8 +11,17 @@ def small_logits(
   segmenter: deeplab.DeepLabV2, variables: Variables, images: Array
 ) -> jax.Array:
   """The prediction's logits [B, h, w, C] float32 of RGB [B, H, W, 3] uint8."""
-  outputs = segmenter.apply(variables, deeplab.preprocess(images), train=False)
-  return segmenter.predicted(outputs)  # type: ignore[arg-type]
+  return look(segmenter, variables, images)[0]
+
+
+def look(
+  segmenter: deeplab.DeepLabV2, variables: Variables, images: Array
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+  """`small_logits`, and the features by name, [B, h, w, D]."""
+  outputs, sown = segmenter.apply(
+    variables, deeplab.preprocess(images), train=False, mutable=['taps']
+  )
+  return segmenter.predicted(outputs), sown['taps']  # type: ignore[arg-type]
 
 
 def labels(small_logits: jax.Array, size: tuple[int, int]) -> jax.Array:

@@ -11,8 +11,8 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources, transforms
 from pointsup_jax.report import comparison, gather, predictions
 from pointsup_jax.report.figures import image_strips
+from pointsup_jax.run import acquire_check, recorded_data, trained_models
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import recorded_data, trained_models
 from pointsup_jax.types import IGNORE, Example
 
 _UNCERTAIN = {'best': 'most uncertain', 'worst': 'least uncertain'}
@@ -95,7 +95,7 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
       strip.tiles[kind] = image_strips.Tile(scores=made.score)
   else:
     missing.append('Uncertainty of target images: no checkpoint.')
-  grid = tuple(run.config.acquire.grid)
+  grid = acquire_check.asked_grid(run.config.acquire)
   for title, example in examples.items():
     tiles = shown[title].tiles
     tiles['patches, points'] = with_points(
@@ -138,8 +138,11 @@ def with_points(
   current: Mapping[str, records.Entry],
 ) -> image_strips.Tile:
   """An image [H, W, 3] overlaid with its asked patches and points."""
-  rows, cols = grid
-  height, width = image.shape[0] // rows, image.shape[1] // cols
+  height, width = image.shape[0] // grid[0], image.shape[1] // grid[1]
+  corners = {
+    (point.row // height * height, point.col // width * width)
+    for point in requests
+  }
   dots = []
   for request in requests:
     entry = current.get(request.id)
@@ -148,10 +151,7 @@ def with_points(
     dots.append(image_strips.Dot(request.row, request.col, answer, agrees))
   return image_strips.Tile(
     image=image,
-    asked=[
-      (patch // cols * height, patch % cols * width, height, width)
-      for patch in sorted({request.patch for request in requests})
-    ],
+    asked=[(*corner, height, width) for corner in sorted(corners)],
     dots=dots,
   )
 

@@ -89,9 +89,9 @@ def predict_function(run: run_lib.Run) -> Predict:
 
   def see(variables: Variables, image: Array) -> tuple[jax.Array, ...]:
     height, width, _ = image.shape
-    small = inference.small_logits(segmenter, variables, image[None])
-    labels, entropy = scores.maps('entropy', small, (height, width))
-    _, score = scores.maps(shown, small, (height, width))
+    seen = scores.Seen(*inference.look(segmenter, variables, image[None]))
+    labels, entropy = scores.maps('entropy', seen, (height, width))
+    _, score = scores.maps(shown, seen, (height, width))
     return labels[0], entropy[0], score[0]
 
   compiled = batches.compiled(run, see)
@@ -106,6 +106,5 @@ def predict_function(run: run_lib.Run) -> Predict:
 
 
 def shown_score(run: run_lib.Run) -> str:
-  """The acquisition score, or 'entropy' if it has no map (random)."""
-  score = run.config.acquire.score
-  return score if score in scores.NAMES else 'entropy'
+  """The acquisition score, or 'entropy' if it has no map of one model."""
+  return scores.with_map(run.config.acquire.score, before=False)

@@ -9,11 +9,16 @@ from typing import Any
 import ml_collections
 
 from pointsup_jax import errors, uda
-from pointsup_jax.acquisition import grid, scores, selection, targets
+from pointsup_jax.acquisition import questions, scores, selection, targets
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.data import domains, inspection, sources
 from pointsup_jax.models import weight_files
-from pointsup_jax.run import augmentations, methods, recorded_data
+from pointsup_jax.run import (
+  acquire_check,
+  augmentations,
+  methods,
+  recorded_data,
+)
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.training import sharding
 from pointsup_jax.uda import intrada
@@ -25,7 +30,8 @@ _CHOICES = {
   'uda.strategy': uda.names(),
   'adapt.strategy': tuple(uda.STRATEGIES),
   'acquire.strategy': selection.STRATEGIES,
-  'acquire.score': (*scores.NAMES, 'random'),
+  'acquire.place': questions.PLACES,
+  'acquire.score': (*scores.SCORES, 'random'),
   'annotate.oracle': ('ground_truth', 'human', 'file'),
   'adapt.pseudo_labels': targets.MODES,
   'train.on_nan': ('stop', 'rollback'),
@@ -123,15 +129,7 @@ def check(config: ml_collections.ConfigDict) -> None:
   augmentations.check(config.data)
   check_host(config.annotate.host, config.annotate.allow_remote)
   check_public_url(config.annotate.public_url)
-  rows, cols = config.acquire.grid
-  grid.check(
-    tuple(config.data.target.size),
-    rows,
-    cols,
-    config.acquire.k,
-    config.acquire.n,
-  )
-  check_rounds(config.acquire)
+  acquire_check.check(config)
   check_labels(config)
 
 
@@ -161,7 +159,7 @@ def notes(config: ml_collections.ConfigDict) -> list[str]:
   if domains.has_evaluation(config.data):
     if domains.evaluates_source(config.data):
       found.append(SOURCE_EVALUATED)
-  elif not asks(config.acquire):
+  elif not acquire_check.asks(config.acquire):
     found.append(
       'nothing will be scored: there are no evaluation images, and nobody is '
       'asked about points'
@@ -175,18 +173,11 @@ def notes(config: ml_collections.ConfigDict) -> list[str]:
   return found
 
 
-def asks(acquire: ml_collections.ConfigDict) -> bool:
-  """Whether anybody is asked about points."""
-  return {'self_training': False, 'full': True}.get(
-    acquire.strategy, acquire.k > 0 or acquire.budget > 0
-  )
-
-
 def check_labels(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError if stage 3 would have no target labels."""
   acquire, adapt = config.acquire, config.adapt
   guesses = adapt.pseudo_labels != 'none' and adapt.guess_weight
-  if not asks(acquire) and not guesses:
+  if not acquire_check.asks(acquire) and not guesses:
     raise errors.UsageError(
       f'acquire.strategy={acquire.strategy!r} with acquire.k={acquire.k} asks '
       'nobody, so stage 3 learns from pseudo labels alone, but '
@@ -198,37 +189,6 @@ def check_labels(config: ml_collections.ConfigDict) -> None:
       'adapt.answer_weight=0.0 and no pseudo labels leave stage 3 nothing to '
       'learn from the target; set one of adapt.answer_weight, '
       'adapt.pseudo_labels and adapt.guess_weight'
-    )
-
-
-def check_rounds(acquire: ml_collections.ConfigDict) -> None:
-  """Raises errors.UsageError for unusable rounds or budgets."""
-  strategy, budget, rounds = acquire.strategy, acquire.budget, acquire.rounds
-  if strategy not in ('active', 'random') and (budget or rounds > 1):
-    raise errors.UsageError(
-      f'acquire.strategy={strategy!r} has neither budget nor rounds; set '
-      'acquire.budget=0 and acquire.rounds=1'
-    )
-  if budget and budget < rounds * acquire.n:
-    raise errors.UsageError(
-      f'acquire.budget={budget} must be at least {rounds * acquire.n}: a patch '
-      f'of acquire.n={acquire.n} points in each of acquire.rounds={rounds}'
-    )
-  if rounds > 1 and not budget and acquire.k < rounds:
-    raise errors.UsageError(
-      f'acquire.k={acquire.k} must be at least acquire.rounds={rounds}, a '
-      'patch of every image in each round; or set acquire.budget'
-    )
-
-
-def check_budget(acquire: ml_collections.ConfigDict, images: int) -> None:
-  """Raises errors.UsageError if the budget exceeds the available points."""
-  rows, cols = acquire.grid
-  most = images * rows * cols * acquire.n
-  if acquire.budget > most:
-    raise errors.UsageError(
-      f'acquire.budget={acquire.budget} is more than the {most} points of '
-      f'{images} target images'
     )
 
 
@@ -309,7 +269,7 @@ def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
       'evaluation', labelled=True, full_labels=True
     )
   recorded_data.require_fresh_builds(run)
-  check_budget(run.config.acquire, len(target))
+  acquire_check.check_budget(run.config.acquire, len(target))
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = intrada.easy_count(len(target), run.config.uda.easy_share)
     if not 0 < easy < len(target):

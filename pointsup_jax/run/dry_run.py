@@ -14,6 +14,7 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains, sources
 from pointsup_jax.hosts import progress, wording
 from pointsup_jax.run import (
+  acquire_check,
   augmentations,
   config_check,
   config_file,
@@ -108,7 +109,7 @@ def points_wanted(
       patches = budget.share(whole, round, acquire.rounds)
     case _:
       patches = images * budget.share(acquire.k, round, acquire.rounds)
-  return patches * acquire.n
+  return patches * acquire_check.per_place(acquire)
 
 
 def _is_done(run: run_lib.Run, stage: str) -> bool:
@@ -163,11 +164,16 @@ def _acquire(run: run_lib.Run, images: Images) -> Iterator[str]:
   acquire, count = run.config.acquire, len(images['target'])
   rows, cols = acquire.grid
   points = points_wanted(run.config, count, run.workdir.round)
-  each = f'{acquire.n} point{"s" if acquire.n > 1 else ""}'
-  yield (
-    f'{acquire.strategy}, {acquire.score}: {points // acquire.n:,} of the '
-    f'{count * rows * cols:,} patches of all images, {each} in each'
-  )
+  if acquire.place == 'patches':
+    each = f'{acquire.n} point{"s" if acquire.n > 1 else ""}'
+    yield (
+      f'{acquire.strategy}, {acquire.score}: {points // acquire.n:,} of the '
+      f'{count * rows * cols:,} patches of all images, {each} in each'
+    )
+  else:
+    yield (
+      f'{acquire.strategy}, {acquire.score}, {acquire.place}: {points:,} pixels'
+    )
   if run.workdir.annotations.exists():
     with _look(run) as store:
       done = len(store.images(run.workdir.round))

@@ -54,8 +54,8 @@ def supervision(config: ml_collections.ConfigDict) -> step.Supervision:
 
 def point_labelled(run: run_lib.Run, images: sources.Source) -> sources.Source:
   """The target's images with the labels of stage 3 in place of their own."""
-  points = drawn_points.draw_all(run, images.names)
   asked, answers = read_answers(run, images.names)
+  points = guessed_points(run, images.names)
   # Where each image's answers begin.
   begin = np.searchsorted(answers[:, 0], np.arange(len(images) + 1))
 
@@ -74,6 +74,21 @@ def point_labelled(run: run_lib.Run, images: sources.Source) -> sources.Source:
     return example._replace(labels=labels, answered=answered)
 
   return sources.Mapped(images, label)
+
+
+def guessed_points(run: run_lib.Run, names: Sequence[str]) -> np.ndarray:
+  """The drawn points of every patch, [N, P, n, 2], broadcast from the store.
+
+  Without pseudo labels at them, there are none: n is 0.
+  """
+  rows, cols = run.config.acquire.grid
+  points = np.zeros((len(names), rows * cols, 0, 2), np.int16)
+  if run.config.adapt.pseudo_labels != 'points':
+    return points
+  if processes.is_first():
+    with store_lib.Store(run.workdir.annotations) as store:
+      points = drawn_points.positions(run, store, names)
+  return processes.from_first(points, 'the drawn points')
 
 
 def read_answers(

@@ -10,7 +10,7 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.annotation.exchange.formats import words
 from pointsup_jax.hosts import object_store, progress, stopping
-from pointsup_jax.run import answers_used, waiting
+from pointsup_jax.run import acquire_check, answers_used, waiting
 from pointsup_jax.run import context as run_lib
 
 
@@ -107,7 +107,7 @@ def serve(run: run_lib.Run) -> None:
     images=run.viewed(),
     names=run.classes.names,
     palette=run.classes.palette,
-    grid=tuple(run.config.acquire.grid),
+    grid=acquire_check.asked_grid(run.config.acquire),
     options=server.Options(
       host=config.host,
       port=config.port,

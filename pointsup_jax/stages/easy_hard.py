@@ -130,5 +130,5 @@ def judge_batch(
   """Judges images, [B, H, W, 3] uint8, by the main head."""
   size = (images.shape[1], images.shape[2])
   small = inference.small_logits(segmenter, variables, images)
-  labels, entropy = scores.maps('entropy', small, size)
+  labels, entropy = scores.maps('entropy', scores.Seen(small), size)
   return Judged(jnp.mean(entropy, axis=(1, 2)), labels)

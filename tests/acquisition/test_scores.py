@@ -28,35 +28,61 @@ def least_confidence(logits):
   return 1 - softmax(logits).max(-1)
 
 
-def region_impurity(logits):
-  batch, height, width, classes = logits.shape
-  radius = max(1, height // 16)
+def of_regions(logits, radius):
+  """Impurity and mean entropy of the square around each pixel."""
+  classes = logits.shape[-1]
   labels, unsure = logits.argmax(-1), entropy(logits)
-  found = np.zeros((batch, height, width))
-  for b, i, j in np.ndindex(batch, height, width):
+  impurity, mean = np.zeros((2, *labels.shape))
+  for b, i, j in np.ndindex(labels.shape):
     rows = slice(max(i - radius, 0), i + radius + 1)
     cols = slice(max(j - radius, 0), j + radius + 1)
     shares = np.bincount(labels[b, rows, cols].ravel(), minlength=classes)
     shares = shares[shares > 0] / shares.sum()
-    impurity = -(shares * np.log(shares)).sum() / np.log(classes)
-    found[b, i, j] = impurity * unsure[b, rows, cols].mean()
-  return found
+    impurity[b, i, j] = -(shares * np.log(shares)).sum() / np.log(classes)
+    mean[b, i, j] = unsure[b, rows, cols].mean()
+  return impurity, mean
+
+
+def region_impurity(logits):
+  impurity, mean = of_regions(logits, max(1, logits.shape[1] // 16))
+  return impurity * mean
+
+
+def ripu(logits):
+  impurity, _ = of_regions(logits, max(1, logits.shape[1] // 32))
+  return impurity * entropy(logits)
+
+
+def disagreement(logits):
+  """With the model that `score_map` takes for the one before."""
+  one, other = softmax(logits), softmax(np.roll(logits, 1, axis=2))
+  mean = (one + other) / 2
+  divergences = [
+    (p * np.log((p + 1e-300) / (mean + 1e-300))).sum(-1) for p in (one, other)
+  ]
+  return sum(divergences) / 2 / np.log(2)
 
 
 def score_map(name, logits):
   """Scores at the logits' own size."""
-  return scores.maps(name, logits, logits.shape[1:3]).scores
+  seen = scores.Seen(logits, before=jax.numpy.roll(logits, 1, axis=2))
+  return scores.maps(name, seen, logits.shape[1:3]).scores
 
 
 COMPILED = {
-  name: jax.jit(functools.partial(score_map, name)) for name in scores.NAMES
+  name: jax.jit(functools.partial(score_map, name)) for name in scores.SCORES
 }
 OF_PIXELS = {
   'entropy': entropy,
   'margin': margin,
   'least_confidence': least_confidence,
 }
-REFERENCES = {**OF_PIXELS, 'region_impurity': region_impurity}
+REFERENCES = {
+  **OF_PIXELS,
+  'region_impurity': region_impurity,
+  'ripu': ripu,
+  'disagreement': disagreement,
+}
 
 
 @pytest.fixture
@@ -64,7 +90,7 @@ def rng():
   return np.random.default_rng(0)
 
 
-@pytest.mark.parametrize('name', scores.NAMES)
+@pytest.mark.parametrize('name', scores.SCORES)
 @pytest.mark.parametrize('scale', [0.1, 1.0, 5.0, 100.0])
 @pytest.mark.parametrize('num_classes', [2, 3, 19])
 def test_equals_the_definition(name, scale, num_classes, rng):
@@ -76,7 +102,7 @@ def test_equals_the_definition(name, scale, num_classes, rng):
   np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
-@pytest.mark.parametrize('name', scores.NAMES)
+@pytest.mark.parametrize('name', scores.SCORES)
 def test_stays_within_0_and_1_for_extreme_logits(name, rng):
   logits = rng.choice([-1e4, -80.0, 0.0, 80.0, 1e4], (4, 16, 16, 19))
   found = np.asarray(COMPILED[name](logits.astype(np.float32)))
@@ -117,7 +143,7 @@ def test_two_equal_best_classes_have_no_margin():
   assert scores.least_confidence(logits)[0, 0, 0] == 0.5
 
 
-@pytest.mark.parametrize('name', scores.NAMES)
+@pytest.mark.parametrize('name', scores.SCORES)
 def test_compiled_equals_not_compiled(name, rng):
   logits = rng.standard_normal((1, 4, 4, 5)).astype(np.float32)
   with jax.disable_jit():
@@ -125,12 +151,22 @@ def test_compiled_equals_not_compiled(name, rng):
   np.testing.assert_allclose(COMPILED[name](logits), plain, atol=1e-6)
 
 
-@pytest.mark.parametrize('name', scores.NAMES)
+@pytest.mark.parametrize('name', scores.SCORES)
 def test_half_precision_logits_are_scored_in_single_precision(name, rng):
   logits = rng.standard_normal((1, 4, 4, 5)).astype(jax.numpy.bfloat16)
   found, full = COMPILED[name](logits), COMPILED[name](np.float32(logits))
   assert found.dtype == np.float32
   np.testing.assert_array_equal(found, full)
+
+
+def test_without_a_model_before_nothing_can_disagree():
+  seen = scores.Seen(np.zeros((1, 4, 4, 3), np.float32))
+  with pytest.raises(ValueError, match='no model before'):
+    scores.maps('disagreement', seen, (4, 4))
+  assert scores.with_map('disagreement', before=False) == 'entropy'
+  assert scores.with_map('disagreement', before=True) == 'disagreement'
+  assert scores.with_map('random', before=True) == 'entropy'
+  assert scores.with_map('ripu', before=False) == 'ripu'
 
 
 # Acquisition from logits, in one program.
@@ -170,7 +206,7 @@ def ask_by_hand(logits, asked, *, score, shape, k):
   return means, best
 
 
-@pytest.mark.parametrize('score', scores.NAMES)
+@pytest.mark.parametrize('score', scores.SCORES)
 @of_shapes
 def test_random_logits_ask_for_the_best_patches(
   score, height, width, classes, shape, k
@@ -202,7 +238,7 @@ def test_patches_that_are_alike_are_asked_in_order(
   assert np.asarray(patches).tolist() == best
 
 
-@pytest.mark.parametrize('score', scores.NAMES)
+@pytest.mark.parametrize('score', scores.SCORES)
 def test_flat_logits_ask_from_the_first_patch_on(score):
   logits = np.zeros((1, 8, 16, 19), np.float32)
   asked = np.arange(8)[None] == 1

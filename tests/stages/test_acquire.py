@@ -11,7 +11,7 @@ from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import image_files
 from pointsup_jax.run import carrying, config_file, workdir
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.stages import acquire, adapt
+from pointsup_jax.stages import adapt, requesting
 
 SIZE, GRID = (32, 64), (2, 4)
 NAMES = ('a', 'b', 'c')
@@ -55,7 +55,7 @@ def ask(run, **fields):
   run.config.acquire.update(fields)
   source = types.SimpleNamespace(names=NAMES)
   with opened(run) as store:
-    acquire.ask_for_rest(run, source, store, step=7)
+    requesting.ask_for_rest(run, source, store, step=7)
     carrying.take_in_earlier(run, store)
     patches = {}
     for request in store.requests():

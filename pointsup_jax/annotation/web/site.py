@@ -39,7 +39,7 @@ class Site:
   Attributes:
     sizes: (height, width) that an image's requests refer to.
     palette: class colours, RGB.
-    grid: rows and columns of patches.
+    grid: rows and columns of patches; the point's is outlined.
     port: part of the cookies' names.
     public_url: scheme and host under which a proxy serves the page, or ''.
     windows: annotator -> the only browser window that may answer under that
@@ -235,7 +235,7 @@ class Site:
   def _point(self, request: records.Request) -> dict[str, Any]:
     height, width = self.sizes[request.image]
     rows, cols = height // self.grid[0], width // self.grid[1]
-    row, col = divmod(request.patch, self.grid[1])
+    row, col = request.row // rows, request.col // cols
     return {
       'id': request.id,
       'image': self.pictures.number[request.image],
