@@ -121,7 +121,7 @@ def region_impurity(
   or is certain.
   """
   radius = max(1, labels.shape[1] // _REGIONS)
-  uncertainty = _box_mean(unsure[..., None], radius)[..., 0]
+  uncertainty = _box_mean(unsure, radius)
   return impurity(labels, radius, num_classes) * uncertainty
 
 
@@ -130,9 +130,10 @@ def ripu(
 ) -> jax.Array:
   """RIPU's score of pixels: class impurity around a pixel times its entropy.
 
-  (Xie et al., CVPR 2022, PA; published code.) Unlike in `region_impurity`, the
-  entropy is the pixel's own. The published logarithms are of p + 1e-6, and
-  neither factor is divided by log C, which changes no order.
+  (Xie et al., CVPR 2022, PA.) Unlike in `region_impurity`, the entropy is the
+  pixel's own. The published code divides neither factor by log C, which changes
+  no order, and takes the logarithms of p + 1e-6, which changes scores by less
+  than 2e-5.
 
   Arguments and result as for `region_impurity`; the radius is `ripu_radius`.
   """
@@ -151,10 +152,18 @@ def impurity(labels: jax.Array, radius: int, num_classes: int) -> jax.Array:
   A square extends `radius` pixels to every side, cropped to the image.
   `labels` [B, H, W] are below `num_classes`; returns [B, H, W] float32.
   """
-  shares = _box_mean(jax.nn.one_hot(labels, num_classes), radius)
-  # 0 log 0 = 0.
-  logs = jnp.log(jnp.where(shares > 0, shares, 1.0)) / math.log(num_classes)
-  return -jnp.sum(shares * logs, axis=-1)
+
+  def add(nats: jax.Array, label: jax.Array) -> tuple[jax.Array, None]:
+    shares = _box_mean((labels == label).astype(jnp.float32), radius)
+    # 0 log 0 = 0.
+    logs = jnp.log(jnp.where(shares > 0, shares, 1.0))
+    return nats - shares * logs, None
+
+  # Class by class: maps of all classes would need much memory.
+  nats, _ = jax.lax.scan(
+    add, jnp.zeros(labels.shape, jnp.float32), jnp.arange(num_classes)
+  )
+  return nats / math.log(num_classes)
 
 
 def disagreement(
@@ -192,7 +201,7 @@ SCORES = {
 
 
 def _box_mean(x: jax.Array, radius: int) -> jax.Array:
-  """Mean of x >= 0, [B, H, W, C], over squares cropped to the image."""
+  """Mean of x >= 0, [B, H, W], over squares cropped to the image."""
   pixels = jnp.ones((), x.dtype)
   for axis in (1, 2):
     places = jnp.arange(x.shape[axis])
@@ -205,5 +214,5 @@ def _box_mean(x: jax.Array, radius: int) -> jax.Array:
     pixels = pixels * jnp.expand_dims(
       last - first, [i for i in range(x.ndim) if i != axis]
     )
-  # Dividing last keeps the sums of a one-hot x exact.
+  # Dividing last keeps sums of zeros and ones exact.
   return jnp.maximum(x, 0.0) / pixels

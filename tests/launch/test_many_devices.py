@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from outcome import pixels, query, scores
 
+from pointsup_jax.acquisition import pixels as pixels_lib
 from pointsup_jax.training import checkpoint, metrics_log, sharding
 
 pytestmark = pytest.mark.slow
@@ -157,11 +158,22 @@ def test_requests_are_the_same(workdir, whole, flags, topology):
   assert_same_requests(workdir, whole)
 
 
-def assert_same_requests(workdir, whole):
+@pytest.mark.parametrize('place', pixels_lib.PLACES)
+def test_requests_of_pixels_are_the_same(adapted, tmp_path, place):
+  ask = ('--stage=acquire', f'--config.acquire.place={place}')
+  one, other = (
+    shutil.copytree(adapted, tmp_path / x) for x in ('one', 'other')
+  )
+  run(one, *ask, '--config.acquire.score=ripu')
+  run(other, *ask, '--config.acquire.score=ripu', devices=8)
+  assert_same_requests(other, one, 6 * 10)
+
+
+def assert_same_requests(workdir, whole, count=6 * 10 * 5):
   found, expected = (
     query(x, 'SELECT * FROM requests ORDER BY rowid') for x in (workdir, whole)
   )
-  assert len(found) == 6 * 10 * 5
+  assert len(found) == count
   # Scores may differ in their last bits: other batch sizes change the order of
   # summation.
   score = 5

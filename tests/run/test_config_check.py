@@ -90,6 +90,31 @@ def test_every_round_of_a_budget_buys_a_patch(config):
   assert refusal(config) == ''
 
 
+@pytest.mark.parametrize(
+  ('fields', 'words'),
+  [
+    ({'place': 'pixel'}, ["did you mean 'pixels'?"]),
+    ({'strategy': 'full'}, ["acquire.place='patches'"]),
+    ({'budget': 100}, ['acquire.budget=0']),
+    # 96 x 192 pixels have room for 377 squares of 7.
+    ({'k': 378}, ['0 to 377', "'pixels'"]),
+    ({'place': 'sample', 'k': 922}, ['0 to 921', "'sample'"]),
+    ({'k': 2, 'rounds': 3}, ['at least acquire.rounds=3']),
+    ({'n': 145}, ['acquire.n=145']),
+    ({'score': 'disagreement'}, ['acquire.rounds=2']),
+    ({'score': 'disagreement', 'rounds': 2}, ['']),
+    ({'place': 'turns', 'k': 377, 'score': 'ripu'}, ['']),
+    ({'strategy': 'random', 'score': 'random'}, ['']),
+  ],
+)
+def test_single_pixels_are_asked_where_they_find_room(config, fields, words):
+  config.acquire.update({'place': 'pixels'} | fields)
+  message = refusal(config)
+  for word in words:
+    assert word in message
+  assert bool(message) == any(words)
+
+
 def test_confusable_classes_are_classes(config):
   config.annotate.confusable = ('road/sidewalk', 'person/ridr')
   with pytest.raises(errors.UsageError, match=r"'ridr'.*'rider'"):

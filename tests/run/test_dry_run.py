@@ -92,6 +92,9 @@ def test_the_points_wanted_are_those_that_selection_gives(
 ):
   several.acquire.strategy = strategy
   assert dry_run.points_wanted(several, 7) == points
+  several.acquire.place = 'pixels'
+  if strategy != 'full':
+    assert dry_run.points_wanted(several, 7) == points // 5
 
 
 @pytest.mark.parametrize(

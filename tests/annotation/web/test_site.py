@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import dataclasses
 import io
 import sqlite3
 
@@ -56,6 +57,13 @@ def test_a_point_says_all_that_the_page_draws(page):
     'box': [0, 8, 8, 16],
     'guess': 1,
   }
+
+
+def test_where_no_patches_are_asked_the_image_is_outlined(path):
+  with pages.open_site(path) as site:
+    whole = pages.Page(dataclasses.replace(site, grid=(1, 1)))
+    reply = whole.post('points', window='w1', want=5).json()
+  assert reply['points'][4]['box'] == [0, 0, 16, 32]
 
 
 def test_an_image_comes_without_loss(page):
