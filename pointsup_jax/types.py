@@ -5,6 +5,7 @@ H, W  height and width in pixels of the network's input
 h, w  height and width of the network's output (stride 8)
 R, G  rows and columns of the patch grid, P = R * G patches
 K  patches selected per image, N  points drawn per patch
+Q  points asked per image
 """
 
 from typing import NamedTuple, TypeAlias

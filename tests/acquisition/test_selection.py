@@ -39,7 +39,7 @@ def draw(seed, ids, size, shape, n):
 
 
 def test_the_points_of_a_run_outlive_an_upgrade_of_jax():
-  """Stage 3 draws them again, maybe months after people answered them."""
+  """A run that is to ask more draws them again, maybe months later."""
   points = draw(
     7, selection.image_ids(['aachen', 'munich']), (8, 16), (2, 2), 3
   )
