@@ -13,10 +13,6 @@ VERSION = 5
 _TABLES = {'images', 'requests', 'answers'}
 _BUSY_SECONDS = 30.0
 
-_DRAWN = """CREATE TABLE drawn (
-    image TEXT PRIMARY KEY,
-    points BLOB NOT NULL      -- int16 rows and columns, little-endian
-  ) WITHOUT ROWID"""
 _SCHEMA = (
   """CREATE TABLE images (
     image TEXT PRIMARY KEY,
@@ -37,7 +33,10 @@ _SCHEMA = (
   )""",
   'CREATE INDEX requests_of_image ON requests (image)',
   # Positions in every patch of an image: of questions and of guesses.
-  _DRAWN,
+  """CREATE TABLE drawn (
+    image TEXT PRIMARY KEY,
+    points BLOB NOT NULL      -- int16 rows and columns, little-endian
+  ) WITHOUT ROWID""",
   # Patch scores of each image in each round.
   """CREATE TABLE scored (
     round INTEGER NOT NULL,
@@ -226,7 +225,7 @@ def _closed_on_failure(
 def _create_or_check(
   connection: sqlite3.Connection, path: pathlib.Path
 ) -> None:
-  """Creates the tables that do not exist, in one transaction."""
+  """Creates the tables unless they exist, in one transaction."""
   # Views and triggers of a foreign file must not run what they like.
   connection.execute('PRAGMA trusted_schema = OFF')
   if _has_tables(connection, path):
@@ -234,20 +233,15 @@ def _create_or_check(
   connection.execute('BEGIN IMMEDIATE')
   # Another process may have created them meanwhile.
   if not _has_tables(connection, path):
-    # Version 4 lacks this table alone.
-    for statement in (_DRAWN,) if _version(connection) == 4 else _SCHEMA:
+    for statement in _SCHEMA:
       connection.execute(statement)
     connection.execute(f'PRAGMA user_version = {VERSION}')
   connection.execute('COMMIT')
 
 
-def _version(connection: sqlite3.Connection) -> int:
-  return connection.execute('PRAGMA user_version').fetchone()[0]
-
-
 def _has_tables(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
-  """Whether a file has all tables; raises UserError if it is not a store."""
-  version = _version(connection)
+  """Whether a file has the tables; raises UserError if it is not a store."""
+  (version,) = connection.execute('PRAGMA user_version').fetchone()
   found = {
     name
     for (name,) in connection.execute(
@@ -261,18 +255,18 @@ def _has_tables(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
       f'{path} is an SQLite file but not an annotation store (no table '
       f'{min(_TABLES - found)}); move it away or use another workdir'
     )
-  if version not in (4, VERSION):
+  if version != VERSION:
     raise errors.UserError(
       f'{path} has version {version} of the annotation store but this program '
       f'reads version {VERSION}; use the program that wrote it'
     )
-  if others := _objects(connection) ^ _own_objects(version):
+  if others := _objects(connection) ^ _own_objects():
     raise errors.UserError(
       f'{path} is not as this program makes it: {min(others)[0][:80]!r} was '
       'added, changed or removed; restore the file from a copy, or drop what '
       'you have added'
     )
-  return version == VERSION
+  return True
 
 
 def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
@@ -288,11 +282,10 @@ def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
 
 
 @functools.cache
-def _own_objects(version: int) -> frozenset[tuple[str, str]]:
+def _own_objects() -> frozenset[tuple[str, str]]:
   with contextlib.closing(sqlite3.connect(':memory:')) as connection:
     for statement in _SCHEMA:
-      if version == VERSION or statement is not _DRAWN:
-        connection.execute(statement)
+      connection.execute(statement)
     return _objects(connection)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from configs import streets_active
 from pointsup_jax.acquisition import scores
-from pointsup_jax.annotation import drawn, schema
+from pointsup_jax.annotation import drawn
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files
 from pointsup_jax.evaluation import inference
@@ -155,21 +155,3 @@ def test_guesses_lie_where_the_store_says(begin):
   assert adapt.guessed_points(run, names).shape == (3, 8, 3, 2)
   run.config.adapt.pseudo_labels = 'none'
   assert adapt.guessed_points(run, names).shape == (3, 8, 0, 2)
-
-
-def test_an_older_store_gets_what_it_lacks(begin):
-  run = begin('run', place='pixels')
-  run.config.adapt.pseudo_labels = 'points'
-  acquire.ask(run)
-  names = run.source('target', labelled=False).names
-  expected = asked(run), adapt.guessed_points(run, names)
-  with store_lib.Store(run.workdir.annotations) as store:
-    store.database.query('DROP TABLE drawn')
-    store.database.query('PRAGMA user_version = 4')
-  with store_lib.Store(
-    run.workdir.annotations, connect=schema.connect_to_copy
-  ) as store:
-    assert len(store.requests()) == 18  # of a copy, which leaves the file alone
-  found = asked(run), adapt.guessed_points(run, names)
-  assert found[0] == expected[0]
-  np.testing.assert_array_equal(found[1], expected[1])
