@@ -192,6 +192,10 @@ def get_config() -> ml_collections.ConfigDict:
   # Strategy of stage 3 beside the point labels: a single-phase one of stage 1.
   adapt.strategy = 'advent'
   adapt.steps = 120_000
+  # The segmenter at its step 0: 'start', that of stage 1's step 0, as in the
+  # paper; 'uda', stage 1's; or 'asking', the one that has asked: stage 1's in
+  # round 1, then that of the round before.
+  adapt.initial = 'start'
   # Pseudo labels in patches without a question: 'points' (at the n drawn
   # positions), 'dense' (everywhere) or 'none'.
   adapt.pseudo_labels = 'points'

@@ -34,6 +34,7 @@ _CHOICES = {
   'acquire.score': (*scores.SCORES, 'random'),
   'annotate.oracle': ('ground_truth', 'human', 'file'),
   'adapt.pseudo_labels': targets.MODES,
+  'adapt.initial': ('start', 'uda', 'asking'),
   'train.on_nan': ('stop', 'rollback'),
   'model.bn': ('batch', 'global', 'frozen'),
   'model.dtype': ('float32', 'bfloat16'),

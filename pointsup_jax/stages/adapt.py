@@ -11,18 +11,18 @@ from pointsup_jax.data import image_files, sources
 from pointsup_jax.hosts import processes, progress
 from pointsup_jax.run import answers_used, drawn_points, held_back, methods
 from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.stages import phase
 from pointsup_jax.training import step
 from pointsup_jax.types import Example
 
 
 def train(run: run_lib.Run) -> None:
-  """Trains from stage 1's initial segmenter, with fresh opponents."""
+  """Trains from the segmenter of `initial`, with fresh opponents."""
   config, workdir = run.config, run.workdir
   title = 'stage 3, points'
   if workdir.round < workdir.rounds:
     title += f', round {workdir.round}'
-  warm = config.uda.source_only_steps > 0
   phase.train(
     run,
     workdir.adapt,
@@ -36,8 +36,21 @@ def train(run: run_lib.Run) -> None:
     ),
     target=point_labelled(run, run.source('target', labelled=False)),
     supervision=supervision(config),
-    initial=workdir.source_only if warm else None,
+    initial=initial(config, workdir),
   )
+
+
+def initial(
+  config: ml_collections.ConfigDict, workdir: workdir_lib.Workdir
+) -> workdir_lib.Phase | None:
+  """The phase whose segmenter stage 3 starts from; None: that of a file."""
+  match config.adapt.initial:
+    case 'uda':
+      return workdir.uda
+    case 'asking':
+      return workdir.newest
+    case _:
+      return workdir.source_only if config.uda.source_only_steps else None
 
 
 def supervision(config: ml_collections.ConfigDict) -> step.Supervision:
