@@ -208,6 +208,10 @@ def get_config() -> ml_collections.ConfigDict:
   adapt.holdout = 0.0
 
   config.evaluate = evaluate = ml_collections.ConfigDict()
+  # What of a stage is evaluated, asks for points, predicts and is exported:
+  # the 'segmenter', or the 'teacher' of methods that have one; the models of
+  # other methods remain their segmenters.
+  evaluate.model = 'segmenter'
   # Images per forward pass; always 1 if the sizes of labels differ.
   evaluate.batch_size = 4
   # Also write each model's predictions into evaluate/<model>-<split>/: PNGs of

@@ -40,6 +40,7 @@ _CHOICES = {
   'model.bn_statistics': ('both', 'target'),
   'model.aux_reads': ('conv4', 'conv5'),
   'model.prediction': ('main', 'sum', 'mean'),
+  'evaluate.model': ('segmenter', 'teacher'),
 }
 # Inclusive bounds of numbers.
 _BOUNDS = {

@@ -83,6 +83,24 @@ def test_only_a_choice_of_patches_has_budget_and_rounds(
     config_check.check(config)
 
 
+def test_a_teacher_is_scored_where_there_is_one(config):
+  config.evaluate.model = 'techer'
+  assert "did you mean 'teacher'" in refusal(config)
+  config.evaluate.model = 'teacher'
+  for word in (
+    "uda.strategy='advent'",
+    "adapt.strategy='advent'",
+    'teacher, masked_teacher;',
+    'evaluate.model=segmenter',
+  ):
+    assert word in refusal(config)
+  for stage in ('uda', 'adapt'):
+    config[stage].strategy = 'masked_teacher'
+    assert refusal(config) == ''
+    config[stage].strategy = 'road'  # its teacher follows nobody
+    config.model.weights = 'some.npz'
+
+
 def test_every_round_of_a_budget_buys_a_patch(config):
   config.acquire.update(n=5, budget=20, rounds=5)
   assert 'at least 25' in refusal(config)
