@@ -57,6 +57,7 @@ _BOUNDS = {
     'optim.lr', 'optim.head_lr_scale', 'optim.weight_decay',
     'optim.discriminator_lr', 'optim.poly_power', 'optim.warmup_steps',
     'losses.disagreement', 'optim.translator_lr',
+    'data.rare_class_temperature',
   ),
   (0, 1): (
     'uda.easy_share', 'annotate.error_rate', 'annotate.overlap',

@@ -53,6 +53,7 @@ def test_our_own_configs_are_right(ours):
     ('optim.lr', float('nan'), ['nan']),
     ('optim.lr', float('inf'), ['inf']),
     ('optim.lr', -1.0, ['-1']),
+    ('data.rare_class_temperature', -0.1, ['-0.1']),
     ('optim.momentum', 5.0, ['5', '0 to 1']),
     ('optim.translator_lr', -1.0, ['-1']),
     ('optim.warmup_steps', 500, ['500', '500 steps']),
