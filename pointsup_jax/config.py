@@ -32,6 +32,10 @@ def get_config() -> ml_collections.ConfigDict:
   # Output folder of `python -m launch.prepare`; '' reads the data sets' own
   # files, which is slower and gives the same.
   data.prepared = ''
+  # Draw source images with rare classes more often, as DAFormer does, which has
+  # 0.01: a class with the probability exp((1 - share) / this), then an image
+  # that has it. 0: every image once an epoch.
+  data.rare_class_temperature = 0.0
   # Threads that read and resize images ahead of the device.
   data.threads = 2
 
@@ -212,6 +216,10 @@ def get_config() -> ml_collections.ConfigDict:
   adapt.holdout = 0.0
 
   config.evaluate = evaluate = ml_collections.ConfigDict()
+  # What of a stage is evaluated, asks for points, predicts and is exported:
+  # the 'segmenter', or the 'teacher' of methods that have one; the models of
+  # other methods remain their segmenters.
+  evaluate.model = 'segmenter'
   # Images per forward pass; always 1 if the sizes of labels differ.
   evaluate.batch_size = 4
   # Also write each model's predictions into evaluate/<model>-<split>/: PNGs of

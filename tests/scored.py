@@ -10,6 +10,7 @@ def scores(matrix, **fields):
     for hits, total in zip(true.tolist(), all_.tolist(), strict=True)
   ]
   return {
+    'network': 'segmenter',
     'step': 2,
     'images': 4,
     'iou': iou,

@@ -2,7 +2,7 @@
 
 import contextlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import grain
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from pointsup_jax import errors
 from pointsup_jax.data import sources
 from pointsup_jax.types import Batch, Example
+
+_ENDLESS = 2**40  # places of an order; more than any run reads
 
 
 def stream(
@@ -22,6 +24,7 @@ def stream(
   process_count: int = 1,
   num_threads: int = 2,
   with_ids: bool = False,
+  draw: Callable[[int], int] | None = None,
 ) -> Iterator[Batch]:
   """Yields endless training batches, reshuffled every epoch.
 
@@ -38,6 +41,7 @@ def stream(
     process_count: number of processes that share a batch.
     num_threads: threads that read images.
     with_ids: give batches their images' ids, which seed random changes.
+    draw: gives the image at each place of the order; None: reshuffled epochs.
 
   Yields:
     NumPy batches of B / process_count images.
@@ -49,7 +53,10 @@ def stream(
       f'a batch of {batch_size} images cannot be shared by {process_count} '
       'processes; make it a multiple of them'
     )
-  images = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+  if draw is None:
+    images = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+  else:
+    images = grain.MapDataset.range(_ENDLESS).map(lambda i: source[draw(i)])
   # Slice after batching, or the order depends on the number of processes.
   shares = images.map(_with_id if with_ids else _without_name).batch(
     batch_size // process_count,

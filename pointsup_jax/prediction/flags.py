@@ -50,8 +50,8 @@ def load() -> tuple[model_lib.Loaded, tuple[int, int]]:
   height, width = size or model.size
   unfinished = '' if model.finished else ', whose training has not finished'
   progress.say(
-    f'model {model.phase} at step {model.step}{unfinished}; it sees '
-    f'{width}x{height} pixels'
+    f'model {model.phase} ({model.network}) at step {model.step}{unfinished}; '
+    f'it sees {width}x{height} pixels'
   )
   return model, (height, width)
 

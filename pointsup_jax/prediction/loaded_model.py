@@ -16,10 +16,11 @@ from pointsup_jax.types import Variables
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-  """A trained segmenter and its origin."""
+  """A trained model and its origin."""
 
   run: context.Run
-  phase: str  # `run.trained_models.Loaded.name`
+  phase: str  # `run.trained_models.Model.name`
+  network: str  # `run.context.Run.network`
   finished: bool  # whether training is complete
   step: int
   segmenter: deeplab.DeepLabV2
@@ -82,6 +83,7 @@ def load(
   return Loaded(
     opened,
     chosen,
+    opened.network(there[chosen]),
     trained_models.is_finished(opened.workdir, there[chosen]),
     step,
     opened.segmenter(),

@@ -189,6 +189,7 @@ def about(
   return {
     'workdir': model.run.workdir.address,
     'model': model.phase,
+    'network': model.network,
     'step': model.step,
     'weights': _fingerprint(model.variables),
     'views': [

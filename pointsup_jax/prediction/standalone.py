@@ -78,6 +78,7 @@ def describe(model: model_lib.Loaded, size: tuple[int, int]) -> dict[str, Any]:
   return {
     'workdir': model.run.workdir.root.resolve().name,
     'model': model.phase,
+    'network': model.network,
     'step': model.step,
     'classes': list(model.classes.names),
     'palette': [list(color) for color in model.classes.palette],
@@ -113,12 +114,12 @@ def scores(model: model_lib.Loaded) -> list[dict[str, Any]]:
   parse = scores_on_disk.of_classes(model.classes)
   for path in sorted(folder.glob(f'{model.phase}-*.json')):
     known = json_files.read(path, parse)
-    if known['step'] == model.step:
+    if (known['network'], known['step']) == (model.network, model.step):
       fields = ('dataset', 'split', 'size', 'images', 'miou')
       found.append({field: known.get(field) for field in fields})
   path = model.run.workdir.held_back(model.phase)
   known = json_files.read(path, held_back.parse) if path.exists() else {}
-  if known.get('step') == model.step:
+  if known and (known['network'], known['step']) == (model.network, model.step):
     about = {x: known.get(x) for x in ('dataset', 'split', 'size', 'images')}
     points = len(known['points'])
     found.append(

@@ -11,6 +11,7 @@ class Scores(NamedTuple):
   """One model's scores on the evaluation images."""
 
   column: str  # the model's name in tables
+  network: str  # of the model; see `run.context.Run.network`
   step: int
   images: int
   iou: np.ndarray  # [C] in [0, 1]; NaN for classes absent from the labels
@@ -41,6 +42,7 @@ def from_json(column: str, known: Mapping[str, Any]) -> Scores:
   }
   return Scores(
     column=column,
+    network=known['network'],
     step=known['step'],
     images=known['images'],
     iou=np.where(in_truth(matrix), iou, np.nan),
@@ -59,10 +61,11 @@ def from_json(column: str, known: Mapping[str, Any]) -> Scores:
 def average(column: str, seeds: Sequence[Scores]) -> Scores:
   """Averages one setting's scores over seeds; sums pixels and images.
 
-  Without `image_miou`; `step` is the first seed's.
+  Without `image_miou`; `network` and `step` are the first seed's.
   """
   return Scores(
     column=column,
+    network=seeds[0].network,
     step=seeds[0].step,
     images=sum(scores.images for scores in seeds),
     iou=mean_of_known(np.stack([scores.iou for scores in seeds])),

@@ -49,10 +49,10 @@ def gather(run: run_lib.Run) -> contents_lib.Contents:
   labelling = _labelling(run)
   notes = config_check.notes(run.config)
   missing = [
-    f'Scores of {model.column!r}: they are of step {known.step}, and it has '
-    'learned since (--stage=evaluate).'
+    f'Scores of {model.column!r}: they are of step {known.step} of the '
+    f'{known.network}, and the model has changed since (--stage=evaluate).'
     for model, known in _evaluated(run)
-    if _outdated(model, known)
+    if _outdated(run, model, known)
   ]
   missing += trained_models.lost(run.workdir, run.config).values()
   if outdated:
@@ -96,7 +96,7 @@ def scored(
   run: run_lib.Run,
 ) -> list[tuple[trained_models.Model, comparison.Scores]]:
   """Models with up-to-date scores, in order of training."""
-  return [pair for pair in _evaluated(run) if not _outdated(*pair)]
+  return [pair for pair in _evaluated(run) if not _outdated(run, *pair)]
 
 
 def _evaluated(
@@ -110,7 +110,7 @@ def _evaluated(
     path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
     known = json_files.read_derived(path, parse)
     if known is not None:
-      found.append((model, comparison.from_json(model.column, known)))
+      found.append((model, comparison.from_json(run.title(model), known)))
   return found
 
 
@@ -126,7 +126,7 @@ def _on_points(
     step = checkpoint.newest_step(model.phase.checkpoints)
     if step is None:
       continue
-    known = held_back.known(run, model.name, step, points)
+    known = held_back.known(run, model, step, points)
     if known is None:
       lacking.append(model.column)
     else:
@@ -144,19 +144,26 @@ def _checkpoints(run: run_lib.Run) -> dict[str, kept_checkpoints.Steps]:
     for step in checkpoint.steps_in(model.phase.checkpoints):
       path = run.workdir.evaluation(model.name, split, step)
       known = json_files.read_derived(path, parse)
-      if known is not None and step < last.step:
+      if (
+        known is not None
+        and step < last.step
+        and known['network'] == last.network
+      ):
         earlier.append((step, known['miou']))
     if earlier:
       miou = last.means['mIoU']
       result = (last.step, None if np.isnan(miou) else miou)
-      found[model.column] = [*earlier, result]
+      found[last.column] = [*earlier, result]
   return found
 
 
-def _outdated(model: trained_models.Model, known: comparison.Scores) -> bool:
-  """Whether the model has trained since; False without checkpoints."""
+def _outdated(
+  run: run_lib.Run, model: trained_models.Model, known: comparison.Scores
+) -> bool:
+  """Whether the model has changed; its step counts if it has checkpoints."""
   step = checkpoint.newest_step(model.phase.checkpoints)
-  return step is not None and step != known.step
+  trained = step is not None and step != known.step
+  return trained or known.network != run.network(model.phase)
 
 
 def _phases(run: run_lib.Run) -> list[loss_curves.Curves]:

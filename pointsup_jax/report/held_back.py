@@ -8,7 +8,7 @@ import numpy as np
 from pointsup_jax.evaluation import points as points_lib
 from pointsup_jax.report import table_formats
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import held_back
+from pointsup_jax.run import held_back, trained_models
 
 
 class PointScores(NamedTuple):
@@ -16,8 +16,9 @@ class PointScores(NamedTuple):
 
   points: int
   images: int
-  models: Mapping[str, points_lib.PointScore]  # by column, in order of training
-  # The last model against the one before any points, if both are there.
+  models: Mapping[str, points_lib.PointScore]  # by title, in order of training
+  # The model before any points, and the last one against it, if both are there.
+  before: points_lib.PointScore | None
   gain: points_lib.Estimate | None
   at_random: bool  # whether the points were drawn, not chosen by a score
 
@@ -34,15 +35,18 @@ def compare(
   columns = list(predictions)
   made = np.array(list(predictions.values()))
   scores = points_lib.score(images, answers, made)
-  gain = None
+  before = gain = None
   if 'UDA' in columns[:-1]:
     pair = made[[columns.index('UDA'), -1]]
     gain = points_lib.score(images, answers, pair)[1].gain
+    before = scores[columns.index('UDA')]
+  titles = {x.column: run.title(x) for x in trained_models.all_of(run.workdir)}
   acquire = run.config.acquire
   return PointScores(
     points=len(points),
     images=len(numbers),
-    models=dict(zip(columns, scores, strict=True)),
+    models=dict(zip((titles[x] for x in columns), scores, strict=True)),
+    before=before,
     gain=gain,
     at_random=acquire.strategy in ('random', 'full')
     or acquire.score == 'random',
@@ -78,8 +82,8 @@ def sentences(scores: PointScores) -> list[str]:
       else ', which one image does not allow.'
     )
   ]
-  if scores.gain is not None:
-    before, after = scores.models['UDA'], list(scores.models.values())[-1]
+  if scores.gain is not None and scores.before is not None:
+    before, after = scores.before, list(scores.models.values())[-1]
     chance = (
       ' The interval contains 0: this may be chance.'
       if scores.gain.low <= 0 <= scores.gain.high

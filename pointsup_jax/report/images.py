@@ -57,7 +57,7 @@ def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
     made_of = predict(model.phase, [x.image for x in examples.values()])
     for title, made in zip(examples, made_of, strict=True):
       tiles = shown[title].tiles
-      tiles[model.column] = image_strips.Tile(labels=made.labels)
+      tiles[run.title(model)] = image_strips.Tile(labels=made.labels)
       if model is scored[-1][0]:
         tiles['entropy'] = image_strips.Tile(scores=made.entropy)
   return Strips(list(shown.values()), missing)

@@ -41,6 +41,7 @@ _CHOICES = {
   'model.bn_statistics': ('both', 'target'),
   'model.aux_reads': ('conv4', 'conv5'),
   'model.prediction': ('main', 'sum', 'mean'),
+  'evaluate.model': ('segmenter', 'teacher'),
 }
 # Inclusive bounds of numbers.
 _BOUNDS = {
@@ -57,6 +58,7 @@ _BOUNDS = {
     'optim.lr', 'optim.head_lr_scale', 'optim.weight_decay',
     'optim.discriminator_lr', 'optim.poly_power', 'optim.warmup_steps',
     'losses.disagreement', 'optim.translator_lr',
+    'data.rare_class_temperature',
   ),
   (0, 1): (
     'uda.easy_share', 'annotate.error_rate', 'annotate.overlap',

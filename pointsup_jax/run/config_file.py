@@ -45,6 +45,7 @@ _DECIDES: dict[str, str | None] = {
   'adapt': 'adapt',
   'adapt.allow_partial': None,
   'evaluate': None,
+  'evaluate.model': 'acquire',  # it asks for the points
   'data.evaluation': None,
   'data.root': None,
   'data.prepared': None,

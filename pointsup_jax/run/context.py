@@ -12,9 +12,12 @@ import ml_collections
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import domains, sources
 from pointsup_jax.models import deeplab
+from pointsup_jax.run import methods, trained_models
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint, sharding
 from pointsup_jax.types import Variables
+
+SEGMENTER = 'segmenter'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,10 +77,32 @@ class Run:
   def trained(
     self, phase: workdir_lib.Phase, step: int | None = None
   ) -> tuple[int, Variables]:
-    """Restores a phase's (step, segmenter variables); by default the newest."""
+    """Restores a phase's (step, variables of its `network`).
+
+    By default those of the newest step.
+    """
     shapes = self.replicated(_variables(self.segmenter()))
+    network = self.network(phase)
+    player = '' if network == SEGMENTER else network
     with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:
-      return checkpoints.restore_segmenter(shapes, step)
+      return checkpoints.restore_segmenter(shapes, step, player)
+
+  def network(self, phase: workdir_lib.Phase) -> str:
+    """Which network of a phase is its model: 'segmenter', or a player's name.
+
+    That is the teacher if config.evaluate.model says so and there is one.
+    """
+    if self.config.evaluate.model == SEGMENTER:
+      return SEGMENTER
+    name = trained_models.strategy_of(self.workdir, self.config, phase)
+    return methods.teacher(self.config, name) or SEGMENTER
+
+  def title(self, model: trained_models.Model) -> str:
+    """A model's title in tables; it names the network if that is a teacher."""
+    network = self.network(model.phase)
+    if network == SEGMENTER:
+      return model.column
+    return f'{model.column} ({network})'
 
   def shapes(self, init: Callable[[jax.Array], Any]) -> Any:
     """Abstract arrays, replicated on the mesh, of the result of `init(key)`."""

@@ -236,16 +236,17 @@ def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
   points = held_back.points(run)
   data = recorded_data.evaluation_now(run)
-  for name, _, phase in trained_models.all_of(run.workdir):
+  for model in trained_models.all_of(run.workdir):
+    name, _, phase = model
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
     steps = checkpoint.steps_in(phase.checkpoints)
     if run.config.adapt.holdout:
-      on_points = bool(steps) and held_back.known(run, name, steps[-1], points)
+      on_points = bool(steps) and held_back.known(run, model, steps[-1], points)
       yield f'{name} on held-back points', bool(on_points)
     if not domains.has_evaluation(run.config.data):
       continue
-    scored = functools.partial(scores_on_disk.known, run, name)
+    scored = functools.partial(scores_on_disk.known, run, model)
     known = scored(steps[-1], data, is_last=True) if steps else None
     yield name, known is not None
     if run.config.evaluate.all_kept:

@@ -9,7 +9,7 @@ from pointsup_jax.annotation import holdout, records, schema
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.hosts import json_files
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import scores_on_disk
+from pointsup_jax.run import scores_on_disk, trained_models
 from pointsup_jax.types import IGNORE
 
 
@@ -26,6 +26,7 @@ class Point(NamedTuple):
 class _Scores(TypedDict):
   """What all readers of the file rely on."""
 
+  network: str  # see `context.Run.network`
   step: json_files.Count
   images: json_files.Count
   accuracy: json_files.Number
@@ -58,11 +59,14 @@ def points(run: run_lib.Run) -> list[Point]:
 
 
 def known(
-  run: run_lib.Run, model: str, step: int, points: Sequence[Point]
+  run: run_lib.Run,
+  model: trained_models.Model,
+  step: int,
+  points: Sequence[Point],
 ) -> dict | None:
   """The saved scores on `points`; None if absent, outdated or damaged."""
   return scores_on_disk.read(
-    run.workdir.held_back(model), about(run, step, points), parse
+    run.workdir.held_back(model.name), about(run, model, step, points), parse
   )
 
 
@@ -75,11 +79,14 @@ def parse(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def about(
-  run: run_lib.Run, step: int, points: Sequence[Point]
+  run: run_lib.Run,
+  model: trained_models.Model,
+  step: int,
+  points: Sequence[Point],
 ) -> dict[str, Any]:
   """The fields, besides the model's phase, that the scores depend on."""
   return {
     # Stages refuse to go on with other images of the target.
-    **scores_on_disk.about(run, step, '', 'target'),
+    **scores_on_disk.about(run, model, step, '', 'target'),
     'points': [[point.id, point.answer] for point in points],
   }

@@ -46,6 +46,14 @@ def need(
   )
 
 
+def teacher(config: ml_collections.ConfigDict, name: str) -> str | None:
+  """The player of a strategy that follows the segmenter, if it has one."""
+  for player, made in build(config, name, steps=1).players.items():
+    if isinstance(made, strategy.Copy) and made.follows is not None:
+      return player
+  return None
+
+
 def check(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError if a method lacks what it needs."""
   for (stage, name), steps in _asked(config).items():
@@ -67,6 +75,22 @@ def check(config: ml_collections.ConfigDict) -> None:
         f'data.source.dataset={dataset!r} has none; these have it: '
         f'{", ".join(sources.WITH_DEPTH)} (with a folder depth/)'
       )
+  check_scored(config)
+
+
+def check_scored(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError if there is no teacher to score."""
+  asked = _asked(config)
+  if config.evaluate.model != 'teacher' or any(
+    teacher(config, name) for _, name in asked
+  ):
+    return
+  trained = ' and '.join(f'{stage}.strategy={name!r}' for stage, name in asked)
+  having = [name for name in uda.STRATEGIES if teacher(config, name)]
+  raise errors.UsageError(
+    f"evaluate.model='teacher', but {trained} train none; these do: "
+    f'{", ".join(having)}; or set --config.evaluate.model=segmenter'
+  )
 
 
 def _asked(config: ml_collections.ConfigDict) -> dict[tuple[str, str], int]:

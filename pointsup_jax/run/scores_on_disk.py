@@ -9,6 +9,7 @@ import msgspec
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import json_files
 from pointsup_jax.run import context as run_lib
+from pointsup_jax.run import trained_models
 
 _Share: TypeAlias = json_files.Number | None  # in [0, 1]
 
@@ -16,6 +17,7 @@ _Share: TypeAlias = json_files.Number | None  # in [0, 1]
 class _Scores(TypedDict):
   """What all readers of the file rely on."""
 
+  network: str  # see `context.Run.network`
   step: json_files.Count
   images: json_files.Count
   miou: _Share
@@ -41,7 +43,12 @@ def of_classes(classes: classes_lib.ClassSet) -> json_files.Parse:
 
 
 def known(
-  run: run_lib.Run, name: str, step: int, data: str, *, is_last: bool
+  run: run_lib.Run,
+  model: trained_models.Model,
+  step: int,
+  data: str,
+  *,
+  is_last: bool,
 ) -> dict | None:
   """The saved scores of a model at a step; None if absent or outdated.
 
@@ -49,8 +56,8 @@ def known(
   """
   split = run.config.data.evaluation.split
   known = read(
-    run.workdir.evaluation(name, split, None if is_last else step),
-    about(run, step, data),
+    run.workdir.evaluation(model.name, split, None if is_last else step),
+    about(run, model, step, data),
     of_classes(run.classes),
   )
   predictions = run.config.evaluate.save_predictions and is_last
@@ -71,10 +78,15 @@ def read(
 
 
 def about(
-  run: run_lib.Run, step: int, data: str, domain: str = 'evaluation'
+  run: run_lib.Run,
+  model: trained_models.Model,
+  step: int,
+  data: str,
+  domain: str = 'evaluation',
 ) -> dict:
   """The fields, besides the model's phase, that scores depend on."""
   return {
+    'network': run.network(model.phase),
     'step': step,
     'data': data,
     **json.loads(run.config.data[domain].to_json()),

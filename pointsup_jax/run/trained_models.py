@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import ml_collections
 
+from pointsup_jax import uda
 from pointsup_jax.hosts import processes
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint
@@ -67,6 +68,20 @@ def all_of(workdir: workdir_lib.Workdir) -> list[Model]:
     Model('uda', 'UDA', workdir.uda),
     *with_points(workdir),
   ]
+
+
+def strategy_of(
+  workdir: workdir_lib.Workdir,
+  config: ml_collections.ConfigDict,
+  phase: workdir_lib.Phase,
+) -> str:
+  """The name of the strategy that a phase is trained with."""
+  if phase in [model.phase for model in with_points(workdir)]:
+    return str(config.adapt.strategy)
+  for part in uda.phases(config.uda.strategy):
+    if phase == workdir.uda_phase(part.name):
+      return part.strategy
+  return 'source_only'
 
 
 def with_points(workdir: workdir_lib.Workdir) -> list[Model]:

@@ -180,6 +180,11 @@ class Workdir:
     """Centres of the source's patches, for methods that use them."""
     return self.root / 'uda' / 'patch_clusters.npz'
 
+  @property
+  def source_classes(self) -> pathlib.Path:
+    """Pixels of each class in the source's images, to draw rare ones more."""
+    return self.root / 'uda' / 'source_classes.json'
+
   def easy_label(self, image: str) -> pathlib.Path:
     """The pseudo label of an easy image for stage 1, train ids."""
     return paths.inside(self.root / 'uda' / 'pseudo_labels', f'{image}.png')

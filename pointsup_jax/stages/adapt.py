@@ -12,7 +12,7 @@ from pointsup_jax.hosts import processes, progress
 from pointsup_jax.run import answers_used, drawn_points, held_back, methods
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir as workdir_lib
-from pointsup_jax.stages import phase
+from pointsup_jax.stages import phase, source_classes
 from pointsup_jax.training import step
 from pointsup_jax.types import Example
 
@@ -23,20 +23,20 @@ def train(run: run_lib.Run) -> None:
   title = 'stage 3, points'
   if workdir.round < workdir.rounds:
     title += f', round {workdir.round}'
+  source = run.source(
+    'source', labelled=True, depth=methods.need(config, 'depth', ('adapt',))
+  )
   phase.train(
     run,
     workdir.adapt,
     title=title,
     strategy=config.adapt.strategy,
     steps=config.adapt.steps,
-    source=run.source(
-      'source',
-      labelled=True,
-      depth=methods.need(config, 'depth', ('adapt',)),
-    ),
+    source=source,
     target=point_labelled(run, run.source('target', labelled=False)),
     supervision=supervision(config),
     initial=initial(config, workdir),
+    draw=source_classes.drawer(run, source, workdir.adapt),
   )
 
 

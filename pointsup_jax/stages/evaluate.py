@@ -56,7 +56,7 @@ def score_images(
   """Scores models on the evaluation images; `steps` are those of each model."""
   data, count = recorded_data.check_evaluation(run), counter(run)
   scored = {
-    model.column: [scores_of(run, model, count, data)] for model in trained
+    run.title(model): [scores_of(run, model, count, data)] for model in trained
   }
   columns = {
     name: np.array(last['iou'], float) for name, [last] in scored.items()
@@ -68,9 +68,10 @@ def score_images(
   )
   if run.config.evaluate.all_kept:
     for model in trained:
-      [last] = scored[model.column]
+      title = run.title(model)
+      [last] = scored[title]
       earlier = [step for step in steps[model.name] if step < last['step']]
-      scored[model.column] = [
+      scored[title] = [
         *(scores_of(run, model, count, data, step) for step in earlier),
         last,
       ]
@@ -108,7 +109,7 @@ def scores_of(
   at, variables = run.trained(model.phase, step)
   known = processes.by_first(
     functools.partial(
-      scores_on_disk.known, run, model.name, at, data, is_last=is_last
+      scores_on_disk.known, run, model, at, data, is_last=is_last
     ),
     'known scores',
   )
@@ -120,7 +121,7 @@ def scores_of(
   matrix, image_miou = confusion_of(run, variables, count, which, saved_as)
   iou = confusion.iou(matrix)
   found = {
-    **scores_on_disk.about(run, at, data),
+    **scores_on_disk.about(run, model, at, data),
     'images': len(image_miou),
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {

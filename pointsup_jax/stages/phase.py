@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import jax
 
@@ -30,6 +30,7 @@ def train(
   target: sources.Source,
   supervision: step_lib.Supervision | None = None,
   initial: workdir.Phase | None = None,
+  draw: Callable[[int], int] | None = None,
 ) -> None:
   """Trains a phase to its end, resuming from its newest checkpoint if any.
 
@@ -43,6 +44,7 @@ def train(
     target: images, labelled if `supervision` gives their labels weight.
     supervision: weights of the cross entropies; None: target without labels.
     initial: the phase whose segmenter this starts from; None: from scratch.
+    draw: of the source's images; see `data.pipeline.stream`.
   """
   config = run.config
   place = run.workdir.place(phase)
@@ -80,7 +82,7 @@ def train(
       if start:
         progress.say(f'{title}: continues at step {start}')
       log = metrics_log.MetricsLog(phase.metrics, start_step=start)
-      batches = pair_batches(run, source, target, start, place)
+      batches = pair_batches(run, source, target, start, place, draw)
       try:
         with contextlib.closing(log), contextlib.closing(batches):
           loop.train(
@@ -126,6 +128,7 @@ def pair_batches(
   target: sources.Source,
   start: int,
   place: str,
+  draw: Callable[[int], int] | None = None,
 ) -> Generator[Pair]:
   """Yields batches of both domains from step `start`, on the devices."""
   changed = augmentations.of_phase(run, place)
@@ -139,6 +142,7 @@ def pair_batches(
       process_count=jax.process_count(),
       num_threads=run.config.data.threads,
       with_ids=domain in changed,
+      draw=draw if domain == 'source' else None,
     )
     for domain, images in (('source', source), ('target', target))
   )

@@ -55,7 +55,7 @@ def predictions_of(
   """
   at, variables = run.trained(model.phase)
   known = processes.by_first(
-    functools.partial(held_back.known, run, model.name, at, points),
+    functools.partial(held_back.known, run, model, at, points),
     'known scores on points',
   )
   if known is not None:
@@ -83,7 +83,7 @@ def predictions_of(
     json_files.write(
       run.workdir.held_back(model.name),
       {
-        **held_back.about(run, at, points),
+        **held_back.about(run, model, at, points),
         'images': len(of_image),
         'accuracy': right / len(points),
         'predictions': predictions,

@@ -3,7 +3,7 @@
 from pointsup_jax import uda
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import methods
-from pointsup_jax.stages import easy_hard, phase
+from pointsup_jax.stages import easy_hard, phase, source_classes
 
 
 def train(run: run_lib.Run) -> None:
@@ -23,6 +23,7 @@ def train(run: run_lib.Run) -> None:
       steps=config.uda.source_only_steps,
       source=source,
       target=target,
+      draw=source_classes.drawer(run, source, initial),
     )
   title, before = f'stage 1, {config.uda.strategy}', None
   for part in uda.phases(config.uda.strategy):
@@ -30,6 +31,9 @@ def train(run: run_lib.Run) -> None:
       assert before is not None  # no method starts with such a phase
       source, target = easy_hard.split(run, target, before)
     current = workdir.uda_phase(part.name)
+    draw = None  # not of the target's guessed labels
+    if not part.within_target:
+      draw = source_classes.drawer(run, source, current)
     phase.train(
       run,
       current,
@@ -39,5 +43,6 @@ def train(run: run_lib.Run) -> None:
       source=source,
       target=target,
       initial=initial,
+      draw=draw,
     )
     before = current

@@ -41,7 +41,7 @@ class Setting(NamedTuple):
 def of_stage_1(field: str) -> bool:
   """Whether stage 1 or its scores depend on a field."""
   return config_file.decides(field) == 'uda' or field.startswith(
-    'data.evaluation.'
+    ('data.evaluation.', 'evaluate.model')
   )
 
 

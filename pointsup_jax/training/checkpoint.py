@@ -1,4 +1,4 @@
-"""Checkpoints of a training phase; the only module that uses Orbax."""
+"""Checkpoints of a training phase, stored by Orbax."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ from etils import epath
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import processes, progress, wording
-from pointsup_jax.training import checksums, learner
+from pointsup_jax.training import checksums, learner, orbax_manager
 from pointsup_jax.types import Variables
 
 T = TypeVar('T')
@@ -30,17 +30,6 @@ SLOWEST_SAVE = 1800
 # Orbax raises these for damaged steps and failed writes; TensorStore reports a
 # full disk as a ValueError.
 _FAILED = (ValueError, KeyError, OSError)
-
-
-def _but_late_writes(hook: Callable) -> Callable:
-  """Hides unraisable errors of writes that end after a failed save."""
-
-  def shown(unraisable: Any) -> None:
-    # From TensorStore; the save's own error says what was wrong.
-    if str(unraisable.exc_value) != 'Event loop is closed':
-      hook(unraisable)
-
-  return shown
 
 
 class Checkpoints:
@@ -81,9 +70,9 @@ class Checkpoints:
     self._failed = _FAILED if local else (Exception,)
     self._before_save = before_save
     self._saving: int | None = None
-    sys.unraisablehook = _but_late_writes(sys.__unraisablehook__)
+    sys.unraisablehook = orbax_manager.but_late_writes(sys.__unraisablehook__)
     self._is_reported = False
-    self._manager = _Manager(
+    self._manager = orbax_manager.Manager(
       self._directory,
       options=ocp.CheckpointManagerOptions(
         preservation_policy=policies.AnyPreservationPolicy(preserved),
@@ -94,7 +83,7 @@ class Checkpoints:
         async_options=ocp.AsyncOptions(
           timeout_secs=SLOWEST_SAVE,
           post_finalization_callback=self._write_checksums,
-          barrier_sync_fn=_wait_unless_failed,
+          barrier_sync_fn=orbax_manager.wait_unless_failed,
         ),
       ),
     )
@@ -204,7 +193,10 @@ class Checkpoints:
     if self.latest_step is None:
       return None
     restored_step, restored = self._restore_newest(
-      segmenter=abstract.segmenter, training=abstract.replace(segmenter={})
+      {
+        'segmenter': abstract.segmenter,
+        'training': abstract.replace(segmenter={}),
+      }
     )
     for step in list(self._manager.all_steps()):
       if step > restored_step:
@@ -212,25 +204,38 @@ class Checkpoints:
     return restored['training'].replace(segmenter=restored['segmenter'])
 
   def restore_segmenter(
-    self, abstract: Variables, step: int | None = None
+    self, abstract: Variables, step: int | None = None, player: str = ''
   ) -> tuple[int, Variables]:
     """Restores a step's segmenter (default: newest undamaged), with the step.
+
+    With `player`, it is the copy of the segmenter that this player is.
 
     Raises:
       errors.UserError: there is none, it is damaged or cannot be read.
     """
+    items: dict[str, Any] = {'segmenter': abstract}
+    if player:
+      items = {'training': {'opponents': {player: {'params': abstract}}}}
     if step is None:
-      step, restored = self._restore_newest(segmenter=abstract)
-      return step, restored['segmenter']
-    if damage := self._known_damage(step, ('segmenter',)):
+      step, restored = self._restore_newest(items, partly=bool(player))
+    else:
+      self._require_undamaged(step, tuple(items))
+      restored = self._read(step, items, partly=bool(player))
+    if player:
+      return step, restored['training']['opponents'][player]['params']
+    return step, restored['segmenter']
+
+  def _require_undamaged(self, step: int, items: tuple[str, ...]) -> None:
+    if damage := self._known_damage(step, items):
       folder = self._directory / str(step)
       raise errors.UserError(
         f'checkpoint {folder} is damaged ({damage}); delete that folder, or '
         'take another step'
       )
-    return step, self._read(step, {'segmenter': abstract})['segmenter']
 
-  def _restore_newest(self, **items: Any) -> tuple[int, dict[str, Any]]:
+  def _restore_newest(
+    self, items: dict[str, Any], *, partly: bool = False
+  ) -> tuple[int, dict[str, Any]]:
     """The newest step that passes its checksums, and its items.
 
     A failed read is not damage: the disk may be away for a while.
@@ -239,7 +244,7 @@ class Checkpoints:
     for step in sorted(self._manager.all_steps(), reverse=True):
       damage = self._known_damage(step, tuple(items))
       if damage is None:
-        return step, self._read(step, items)
+        return step, self._read(step, items, partly=partly)
       reason = f'{step}: {damage}'
       progress.say(
         f'checkpoint {self._directory}/{step} is damaged, trying an older one: '
@@ -265,18 +270,29 @@ class Checkpoints:
     except Exception as error:  # object stores raise what they like
       raise self._unreadable(step, _first_line(error)) from error
 
-  def _read(self, step: int, items: dict) -> dict[str, Any]:
-    """Reads a step's items; fails on all processes if it fails on one."""
+  def _read(self, step: int, items: dict, *, partly: bool) -> dict[str, Any]:
+    """Reads a step's items; fails on all processes if it fails on one.
+
+    Stored arrays that an item lacks are an error, unless it is read `partly`.
+    """
     restored: dict[str, Any] = {}
     trouble = ''
     # The manager would wait for the other processes even if one has failed.
     try:
-      with contextlib.closing(ocp.StandardCheckpointHandler()) as handler:
+      with contextlib.closing(ocp.PyTreeCheckpointHandler()) as handler:
         for name, item in items.items():
           restored[name] = handler.restore(
             self._directory / str(step) / name,
-            args=ocp.args.StandardRestore(item),
+            args=ocp.args.PyTreeRestore(
+              item,
+              ocp.checkpoint_utils.construct_restore_args(item),
+              partial_restore=partly,
+            ),
           )
+          # Orbax hands back what a part asks for and the step does not have.
+          found = jax.tree.leaves(restored[name])
+          if not all(isinstance(x, jax.Array) for x in found):
+            raise ValueError(f'there is no {_first_path(item)} in it')
     except jax.errors.JaxRuntimeError:
       raise
     except self._failed as error:
@@ -312,27 +328,10 @@ def newest_step(directory: pathlib.Path | epath.Path) -> int | None:
   return max(steps_in(directory), default=None)
 
 
-class _Manager(ocp.CheckpointManager):
-  """Orbax's manager without its own check for a stop.
-
-  All processes must agree on a check's number; Orbax's are steps, and those of
-  `hosts.stopping` are not.
-  """
-
-  def reached_preemption(self, step: int) -> bool:
-    """Always False."""
-    return False
-
-
-def _wait_unless_failed(*, key: str, timeout_ms: int) -> None:
-  """Orbax's barrier between the processes that write a step.
-
-  Orbax also waits in a `finally` after this process has failed: the others
-  would never come, and the error would not surface.
-  """
-  if (error := sys.exception()) is not None:
-    raise error
-  ocp.multihost.get_barrier_sync_fn()(key=key, timeout_ms=timeout_ms)
+def _first_path(item: Any) -> str:
+  """The names that lead to the first array of an item."""
+  path, _ = jax.tree_util.tree_leaves_with_path(item)[0]
+  return jax.tree_util.keystr(path, simple=True, separator='/')
 
 
 def _first_line(error: Exception) -> str:

@@ -130,6 +130,21 @@ def test_ids_are_those_of_the_rows_images(start_step):
   assert next(plain).ids is None
 
 
+def drawn(place):
+  return (place * place + place // 7) % 23
+
+
+@pytest.mark.parametrize(('start_step', 'count'), [(0, 2), (3, 1), (5, 4)])
+def test_drawn_images_depend_on_their_place_alone(start_step, count):
+  expected = [drawn(place) for place in range(4 * start_step, 4 * 15)]
+  options = {'start_step': start_step, 'process_count': count, 'draw': drawn}
+  shares = [
+    take(15 - start_step, Numbered(23), process_index=index, **options)
+    for index in range(count)
+  ]
+  assert np.concatenate(shares, 1).ravel().tolist() == expected
+
+
 def test_a_batch_that_cannot_be_shared_is_refused():
   with pytest.raises(errors.UsageError, match=r'batch of 4 .* by 3 processes'):
     next(pipeline.stream(Numbered(5), seed=0, batch_size=4, process_count=3))

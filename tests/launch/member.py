@@ -145,14 +145,14 @@ def answer() -> None:
 
 def hide_newest() -> None:
   """Makes step 2 unreadable for this process."""
-  read = ocp.StandardCheckpointHandler.restore
+  read = ocp.PyTreeCheckpointHandler.restore
 
   def blind(self, directory, *args, **kwargs):
     if '2' in pathlib.Path(directory).parts:
       raise OSError('stale file handle')
     return read(self, directory, *args, **kwargs)
 
-  ocp.StandardCheckpointHandler.restore = blind
+  ocp.PyTreeCheckpointHandler.restore = blind
 
 
 if __name__ == '__main__':

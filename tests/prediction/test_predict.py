@@ -44,7 +44,9 @@ def test_labels_are_those_of_evaluation_bit_by_bit(predicted, workdir):
 
 def test_the_folder_explains_itself(predicted, images):
   out, done = predicted
-  assert 'model uda at step 10; it sees 128x64 pixels' in done.stderr
+  assert (
+    'model uda (segmenter) at step 10; it sees 128x64 pixels' in done.stderr
+  )
   about = json.loads((out / 'model.json').read_text())
   assert (about['model'], about['step']) == ('uda', 10)
   named = json.loads((out / 'classes.json').read_text())
@@ -242,7 +244,12 @@ def test_labels_may_have_the_ids_of_label_files(tmp_path):
     config=gta_active.get_config(), workdir=types.SimpleNamespace(address='')
   )
   model = types.SimpleNamespace(
-    run=run, phase='uda', step=2, variables={}, classes=kinds
+    run=run,
+    phase='uda',
+    network='segmenter',
+    step=2,
+    variables={},
+    classes=kinds,
   )
   about = predicting.about(model, [], label_ids=True)
   made = folder.Folder(tmp_path / 'out', about, kinds)

@@ -17,6 +17,7 @@ def models():
   return [
     comparison.Scores(
       column,
+      network='segmenter',
       step=1,
       images=2,
       iou=np.array([first, 0.256, np.nan]),

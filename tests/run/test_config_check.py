@@ -53,6 +53,7 @@ def test_our_own_configs_are_right(ours):
     ('optim.lr', float('nan'), ['nan']),
     ('optim.lr', float('inf'), ['inf']),
     ('optim.lr', -1.0, ['-1']),
+    ('data.rare_class_temperature', -0.1, ['-0.1']),
     ('optim.momentum', 5.0, ['5', '0 to 1']),
     ('optim.translator_lr', -1.0, ['-1']),
     ('optim.warmup_steps', 500, ['500', '500 steps']),
@@ -81,6 +82,24 @@ def test_only_a_choice_of_patches_has_budget_and_rounds(
   config.acquire[field] = 100
   with pytest.raises(errors.UsageError, match=f'{strategy}.*acquire.budget=0'):
     config_check.check(config)
+
+
+def test_a_teacher_is_scored_where_there_is_one(config):
+  config.evaluate.model = 'techer'
+  assert "did you mean 'teacher'" in refusal(config)
+  config.evaluate.model = 'teacher'
+  for word in (
+    "uda.strategy='advent'",
+    "adapt.strategy='advent'",
+    'teacher, masked_teacher;',
+    'evaluate.model=segmenter',
+  ):
+    assert word in refusal(config)
+  for stage in ('uda', 'adapt'):
+    config[stage].strategy = 'masked_teacher'
+    assert refusal(config) == ''
+    config[stage].strategy = 'road'  # its teacher follows nobody
+    config.model.weights = 'some.npz'
 
 
 def test_every_round_of_a_budget_buys_a_patch(config):

@@ -68,6 +68,7 @@ def test_nothing_has_started_anything_may_change(claimed):
     ('data__target__split', 'val', 'uda'),
     ('data__target__mirror', 0.5, 'uda'),
     ('acquire__k', 3, 'acquire'),
+    ('evaluate__model', 'teacher', 'acquire'),
     ('adapt__answer_weight', 2.0, 'adapt'),
   ],
 )

@@ -11,7 +11,13 @@ from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import json_files
-from pointsup_jax.run import config_file, dry_run, scores_on_disk, workdir
+from pointsup_jax.run import (
+  config_file,
+  dry_run,
+  scores_on_disk,
+  trained_models,
+  workdir,
+)
 from pointsup_jax.run import context as run_lib
 
 SIZE = (96, 192)
@@ -150,7 +156,8 @@ def test_kept_checkpoints_are_to_be_scored_on_request(run, capsys):
     image_miou={},
     miou_subsets=subsets,
   )
-  json_files.write(path, known | scores_on_disk.about(run, 400, ''))
+  _, uda, _ = trained_models.all_of(run.workdir)
+  json_files.write(path, known | scores_on_disk.about(run, uda, 400, ''))
   assert '  uda at step 400: scored before' in said(run, capsys)
   assert '  uda: to do' in said(run, capsys)
 

@@ -127,7 +127,7 @@ def test_a_damaged_description_of_predictions_is_named(tmp_path, content):
 def test_an_export_names_damaged_scores(tmp_path):
   run = types.SimpleNamespace(workdir=workdir.Workdir(tmp_path))
   model = types.SimpleNamespace(
-    run=run, phase='uda', step=2, classes=ROAD_AND_CAR
+    run=run, phase='uda', network='segmenter', step=2, classes=ROAD_AND_CAR
   )
   path = run.workdir.evaluation('uda', 'test')
   json_files.write(path, SCORES)

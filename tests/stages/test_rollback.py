@@ -57,7 +57,7 @@ def game(monkeypatch):
 
   game = types.SimpleNamespace(broken={}, fed=[], killed_at=None, compiled=0)
 
-  def batches(run, source, target, start, place):
+  def batches(run, source, target, start, *unused):
     for step in range(start + 1, STEPS + 1):
       if step == game.killed_at:
         game.killed_at = None

@@ -31,7 +31,12 @@ def numbered(step):
     step=jnp.int32(step),
     segmenter={'params': arrays(0, step), 'batch_stats': arrays(1, step)},
     opt_state={'momentum': arrays(2)},
-    opponents={'main': learner.Opponent(arrays(3), {'mu': arrays(4)})},
+    opponents={
+      'main': learner.Opponent(arrays(3), {'mu': arrays(4)}),
+      'teacher': learner.Opponent(
+        {'params': arrays(5, step), 'batch_stats': arrays(6, step)}, ()
+      ),
+    },
   )
 
 
@@ -46,10 +51,10 @@ def restore(folder, like=None, keep=2):
     return checkpoints.restore(players.abstract(like or numbered(0)))
 
 
-def restore_segmenter(folder, step=None):
+def restore_segmenter(folder, step=None, player=''):
   with checkpoint.Checkpoints(folder) as checkpoints:
     shapes = players.abstract(numbered(0).segmenter)
-    return checkpoints.restore_segmenter(shapes, step)
+    return checkpoints.restore_segmenter(shapes, step, player)
 
 
 def steps_in(folder):
@@ -124,6 +129,22 @@ def test_the_segmenter_is_as_safe_as_the_whole_state(folder):
   assert steps_in(folder) == [1, 2]  # reading deletes nothing
 
 
+def test_a_copy_of_the_segmenter_is_read_without_the_rest(folder):
+  for asked, found in ((None, 2), (1, 1)):
+    step, teacher = restore_segmenter(folder, asked, 'teacher')
+    assert step == found
+    players.assert_equal(teacher, numbered(found).opponents['teacher'].params)
+  flip(next((folder / '2' / 'segmenter' / 'd').iterdir()))
+  assert restore_segmenter(folder, player='teacher')[0] == 2  # not read
+  flip(next((folder / '2' / 'training' / 'd').iterdir()))
+  step, teacher = restore_segmenter(folder, player='teacher')
+  assert step == 1
+  players.assert_equal(teacher, numbered(1).opponents['teacher'].params)
+  assert 'there is no opponents/average/params' in saying.message(
+    lambda: restore_segmenter(folder, player='average')
+  )
+
+
 def test_a_step_without_checksums_is_damaged(folder, capsys):
   (folder / '2' / checksums.FILE).unlink()
   assert int(restore(folder).step) == 1
@@ -153,7 +174,7 @@ def test_what_no_checksum_convicts_is_not_given_up(folder, monkeypatch):
   def broken(*args, **kwargs):
     raise OSError(5, os.strerror(5))
 
-  reading = ocp.StandardCheckpointHandler, 'restore'
+  reading = ocp.PyTreeCheckpointHandler, 'restore'
   for owner, name in ((checksums, 'damage'), reading):
     with monkeypatch.context() as patched:
       patched.setattr(owner, name, broken)
