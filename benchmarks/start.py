@@ -3,7 +3,8 @@ r"""From the command to the first step, with a cold and a warm cache.
   python -m benchmarks.start
 
 Starts the embedded experiment in new processes until its first step is logged:
-once with an empty compilation cache, then with what that left.
+once with an empty compilation cache, then with what that left. Also counts the
+programs that each of them adds to the cache.
 """
 
 import argparse
@@ -27,15 +28,24 @@ def main() -> None:
   parser.add_argument('--repeats', type=int, default=3)
   parser.add_argument('--out', type=pathlib.Path)
   options, fields = parser.parse_known_args()
-  cold, warm = [], []
+  seconds: dict[str, list[float]] = {'cold': [], 'warm': []}
+  programs: dict[str, list[int]] = {'cold': [], 'warm': []}
   for _ in range(options.repeats):
     with tempfile.TemporaryDirectory() as cache:
-      cold.append(first_step(options.config, cache, fields))
-      warm.append(first_step(options.config, cache, fields))
-  for name, times in (('cold', cold), ('warm', warm)):
-    print(f'first step, {name} cache: {measuring.spread(times, " s")}')
+      before = 0
+      for name in seconds:
+        seconds[name].append(first_step(options.config, cache, fields))
+        after = sum(1 for _ in pathlib.Path(cache).glob('*-cache'))
+        programs[name].append(after - before)
+        before = after
+  for name, times in seconds.items():
+    print(
+      f'first step, {name} cache: {measuring.spread(times, " s")}, '
+      f'{max(programs[name])} programs compiled'
+    )
   if options.out:
-    options.out.write_text(json.dumps({'cold': cold, 'warm': warm}, indent=1))
+    found = {'seconds': seconds, 'programs': programs}
+    options.out.write_text(json.dumps(found, indent=1))
 
 
 def first_step(config: str, cache: str, fields: list[str]) -> float:

@@ -91,7 +91,7 @@ def launch(
     cwd=REPOSITORY,
     capture_output=True,
     text=True,
-    timeout=600,
+    timeout=1200,
     check=False,
     **options,
   )

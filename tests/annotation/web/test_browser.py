@@ -86,7 +86,7 @@ def server(tmp_path):
   server.process.stderr.close()
 
 
-def wait(condition, seconds=20):
+def wait(condition, seconds=60):
   end = time.monotonic() + seconds
   while not (found := condition()):
     assert time.monotonic() < end, 'nothing happened'
