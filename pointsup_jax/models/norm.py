@@ -21,7 +21,7 @@ class BatchNorm(nn.Module):
     mode: statistics of a training pass: 'batch' (per image, as in the paper's
       batch of one), 'global' (whole batch, all devices) or 'frozen' (running
       statistics, not updated).
-    dtype: of the result; statistics are computed in float32.
+    dtype: of the result; statistics are computed in float32 at least.
   """
 
   mode: str = 'batch'
@@ -41,7 +41,7 @@ class BatchNorm(nn.Module):
     running_var = self.variable(
       'batch_stats', 'var', jnp.ones, (channels,), jnp.float32
     )
-    x = x.astype(jnp.float32)
+    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     mean, var = running_mean.value, running_var.value
     if train and self.mode != 'frozen':
       axes = (1, 2) if self.mode == 'batch' else (0, 1, 2)
