@@ -75,14 +75,14 @@ class Run:
     )
 
   def trained(
-    self, phase: workdir_lib.Phase, step: int | None = None
+    self, phase: workdir_lib.Phase, step: int | None = None, network: str = ''
   ) -> tuple[int, Variables]:
-    """Restores a phase's (step, variables of its `network`).
+    """Restores a phase's (step, variables); by default those of the newest.
 
-    By default those of the newest step.
+    They are of `network`, by default that which is the phase's model.
     """
     shapes = self.replicated(_variables(self.segmenter()))
-    network = self.network(phase)
+    network = network or self.network(phase)
     player = '' if network == SEGMENTER else network
     with checkpoint.Checkpoints(phase.checkpoints) as checkpoints:
       return checkpoints.restore_segmenter(shapes, step, player)

@@ -88,7 +88,8 @@ def fresh_state(
   if initial is None:
     segmenter = first_segmenter(run, learner)
   else:
-    _, segmenter = run.trained(initial)
+    # Training goes on from the network that moved, whichever is scored.
+    _, segmenter = run.trained(initial, network=run_lib.SEGMENTER)
     if any(
       isinstance(player, strategy.Copy) and player.of == 'weights'
       for player in players.values()

@@ -31,7 +31,7 @@ def test_what_copies_are_of(goes_on, tmp_path, monkeypatch):
   )
   np.savez(config.model.weights, **pretrained.to_torch(file))
   place = jax.tree.map(jnp.asarray, adapted)
-  monkeypatch.setattr(context.Run, 'trained', lambda *unused: (0, place))
+  monkeypatch.setattr(context.Run, 'trained', lambda *_, **unused: (0, place))
   state = initial_state.fresh_state(
     run,
     learner,

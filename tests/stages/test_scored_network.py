@@ -95,6 +95,13 @@ def test_its_own_variables_are_read(run, trained):
     assert about['network'] == network
 
 
+def test_training_goes_on_from_the_segmenter(run, trained):
+  learner = initial_state.build_learner(run)
+  phases = run.workdir.adapt, run.workdir.uda
+  state = initial_state.fresh_state(run, learner, {}, *phases)
+  players.assert_equal(state.segmenter, trained[0].segmenter)
+
+
 def test_a_phase_without_a_teacher_keeps_its_segmenter(run):
   assert run.network(run.workdir.source_only) == 'segmenter'
   assert run.network(run.workdir.adapt) == 'segmenter'  # AdvEnt's
