@@ -68,19 +68,6 @@ def assert_losses(reference, number, metrics, rtol):
   assert compared == (17 if number == 0 else 15)
 
 
-def test_every_loss_of_the_first_step_in_float32(shared, recipe, reference):
-  """The last move changes nothing: its gradients cost most of the step."""
-  game = dise_reference.learner(np.float32)
-  method = dise.dise(dise_reference.PUBLISHED)
-  *opponents, last = method.moves
-  moves = (*opponents, last._replace(parts=()))
-  method = dataclasses.replace(method, moves=moves)
-  state = dise_reference.state(shared, recipe, game, np.float32)
-  pair = dise_reference.pair(recipe, 0, np.float32)
-  metrics = jax.device_get(train_step(game, method)(state, pair)[1])
-  assert_losses(reference, 0, metrics, 1e-4)
-
-
 @pytest.fixture(scope='module')
 def steps(shared, recipe):
   """The losses and moves of both steps, in float64."""
