@@ -249,7 +249,8 @@ def kill_again_and_again(
 
 def unfinished(workdir: pathlib.Path) -> str:
   """The stage at which a run is."""
-  at = workdir_lib.Workdir(workdir, ROUNDS).current()
+  in_rounds = next(workdir.glob('*/round_1'), None) is not None
+  at = workdir_lib.Workdir(workdir, ROUNDS if in_rounds else 1).current()
   return next(x for x in STAGES if not at.done(x).exists())
 
 
