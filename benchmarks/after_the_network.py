@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks import measuring
 from pointsup_jax.acquisition import grid, questions, scores
-from pointsup_jax.models import deeplab, upsample
+from pointsup_jax.models import deeplab, resnet, upsample
 from pointsup_jax.stages import evaluate
 
 CLASSES, GRID, K, N = 19, (8, 16), 10, 5
@@ -180,7 +180,7 @@ def networks(images: int, size: tuple[int, int]) -> dict[str, measuring.Work]:
   def contender(dtype: str) -> measuring.Work:
     network = jax.jit(
       lambda variables, images: deeplab.DeepLabV2(CLASSES, dtype=dtype).apply(
-        variables, deeplab.preprocess(images), train=False
+        variables, resnet.preprocess(images), train=False
       )
     )
     return lambda: jax.block_until_ready(network(variables, pixels))

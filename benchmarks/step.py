@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from benchmarks import full_size, measuring, torch_step
-from pointsup_jax.models import deeplab, pretrained
+from pointsup_jax.models import pretrained, resnet
 from pointsup_jax.types import Pair
 
 # Fields of ours; those of PyTorch are arguments of `torch_step.AdvEnt`.
@@ -168,7 +168,7 @@ def pytorch(
   players = torch_step.AdvEnt(segmenter, full_size.CLASSES, device, **how)
   source, target = (
     players.put(
-      torch.tensor(np.array(deeplab.preprocess(x.images)).transpose(0, 3, 1, 2))
+      torch.tensor(np.array(resnet.preprocess(x.images)).transpose(0, 3, 1, 2))
     )
     for x in batch
   )

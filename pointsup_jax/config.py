@@ -40,12 +40,21 @@ def get_config() -> ml_collections.ConfigDict:
   data.threads = 2
 
   config.model = model = ml_collections.ConfigDict()
-  # Bottlenecks of the four stages; (3, 4, 23, 3) is ResNet-101.
+  # The network below the heads: 'resnet', or 'efficientnet_lite0', '..._lite1' or
+  # '..._lite2', small and fast on CPUs (docs/BACKBONES.md).
+  model.backbone = 'resnet'
+  # A ResNet's blocks: 'bottleneck', or 'basic' as in ResNet-18 and ResNet-34.
+  model.block = 'bottleneck'
+  # Its blocks in the four stages; (3, 4, 23, 3) is ResNet-101.
   model.blocks = (3, 4, 23, 3)
-  # Channels of the first stage; 64 in every ResNet.
+  # Channels of its first stage; 64 in every ResNet.
   model.width = 64
-  # Initial weights of stages 1 and 3: an ImageNet ResNet or a segmenter, .pth,
-  # .safetensors or .npz; '' starts from scratch.
+  # Pixels between positions of the last features: 8, 16 or 32 of an
+  # EfficientNet, 8 of a ResNet. 0: 16 and 8. Smaller is slower.
+  model.output_stride = 0
+  # Initial weights of stages 1 and 3: an ImageNet file or a segmenter, .pth,
+  # .safetensors or .npz; 'imagenet' finds an EfficientNet's in its package
+  # (requirements/pretrained.txt); '' starts from scratch.
   model.weights = ''
   # Batch norm in training: 'batch' (statistics per image, as in the paper's
   # batch of 1), 'global' (of the whole batch) or 'frozen' (running statistics).
@@ -58,7 +67,7 @@ def get_config() -> ml_collections.ConfigDict:
   # accelerators (docs/PERFORMANCE.md), or 'bfloat16'. Parameters, statistics,
   # logits and losses are float32.
   model.dtype = 'float32'
-  # Recompute bottlenecks in the backward pass: stores less than a fifth of the
+  # Recompute blocks in the backward pass: stores less than a fifth of the
   # activations, for 29% more arithmetic (docs/PERFORMANCE.md).
   model.remat = False
   # What the aux head reads: 'conv4', or 'conv5' as the main head.
@@ -92,7 +101,7 @@ def get_config() -> ml_collections.ConfigDict:
   optim.momentum = 0.9
   # The paper's value; ADVENT's code has 5e-4.
   optim.weight_decay = 1e-4
-  # Apply each gradient three times to the convolutions of the four stages and
+  # Apply each gradient three times to the convolutions of a ResNet's stages and
   # four times to downsamples: the published code lists them that often in its
   # optimiser. Without it the published learning rate is much lower.
   optim.repeat = True

@@ -2,7 +2,7 @@
 
 B  images in a batch          C  classes
 H, W  height and width in pixels of the network's input
-h, w  height and width of the network's output (stride 8)
+h, w  height and width of the network's output (stride 8), or of features
 R, G  rows and columns of the patch grid, P = R * G patches
 K  patches selected per image, N  points drawn per patch
 Q  points asked per image
@@ -35,7 +35,7 @@ class Batch(NamedTuple):
   """Images of one domain."""
 
   # [B, H, W, 3] uint8, RGB; of floats, if made within a step: see
-  # `deeplab.preprocess`.
+  # `models.resnet.preprocess`.
   images: Array
   labels: Array  # [B, H, W] uint8, train ids, 255 = ignore
   # [B, H, W] bool, people's labels; None: none of the labels is a pseudo label.

@@ -19,7 +19,7 @@ def look(
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
   """`small_logits`, and the features by name, [B, h, w, D]."""
   outputs, sown = segmenter.apply(
-    variables, deeplab.preprocess(images), train=False, mutable=['taps']
+    variables, segmenter.preprocess(images), train=False, mutable=['taps']
   )
   return segmenter.predicted(outputs), sown['taps']  # type: ignore[arg-type]
 

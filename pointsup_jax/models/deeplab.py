@@ -8,21 +8,17 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from pointsup_jax import types
-from pointsup_jax.models import depth_branch, precision, resnet
+from pointsup_jax.models import backbone as backbone_lib
+from pointsup_jax.models import (
+  depth_branch,
+  efficientnet_lite,
+  precision,
+  resnet,
+  upsample,
+)
 
-BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)  # ImageNet's, 0..255
-DILATIONS = (6, 12, 18, 24)
-
-
-def preprocess(images: types.Array) -> jax.Array:
-  """Converts uint8 RGB [B, H, W, 3] to float32 BGR minus the ImageNet mean.
-
-  Images of floats, made within a step, are that already.
-  """
-  if jnp.issubdtype(images.dtype, jnp.floating):
-    return jnp.asarray(images)
-  bgr = jnp.asarray(images)[..., ::-1].astype(jnp.float32)
-  return bgr - jnp.array(BGR_MEAN, jnp.float32)
+BACKBONES = ('resnet', *efficientnet_lite.SCALES)
+STRIDE = 8  # of the logits
 
 
 class Branch(nn.Module):
@@ -50,6 +46,7 @@ class Head(nn.Module):
 
   num_classes: int
   dtype: DTypeLike
+  dilations: tuple[int, ...] = (6, 12, 18, 24)
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -58,14 +55,14 @@ class Head(nn.Module):
     kernels, biases = zip(
       *(
         Branch(depth, self.num_classes, name=f'conv{i}')()
-        for i in range(len(DILATIONS))
+        for i in range(len(self.dilations))
       ),
       strict=True,
     )
     kernel = jnp.moveaxis(jnp.stack(kernels), 3, 0).reshape(depth, -1)
     products = _product(x.reshape(-1, depth), kernel.astype(self.dtype))
     products = products.reshape(*x.shape[:-1], -1)  # [B, h, w, 36 * C]
-    offsets = list(itertools.product(DILATIONS, (-1, 0, 1), (-1, 0, 1)))
+    offsets = list(itertools.product(self.dilations, (-1, 0, 1), (-1, 0, 1)))
     logits = sum(biases)
     # With slices, each gradient would be a full-size array.
     taps = jnp.split(products, len(offsets), axis=-1)
@@ -112,18 +109,22 @@ def _shifted(x: jax.Array, rows: int, columns: int) -> jax.Array:
 
 
 class DeepLabV2(nn.Module):
-  """Dilated ResNet with two heads, mostly one on conv4 and one on conv5.
+  """A dilated network with two heads, mostly one on conv4 and one on conv5.
 
   Attributes:
-    blocks: bottlenecks per stage; (3, 4, 23, 3) is ResNet-101.
-    width: channels of the stem and of the first stage's 3x3 convolutions.
+    blocks: of a ResNet, per stage; (3, 4, 23, 3) is ResNet-101.
+    width: of a ResNet: channels of the stem and of the first stage's 3x3
+      convolutions.
     bn: mode of `norm.BatchNorm`: 'batch', 'global' or 'frozen'.
     dtype: of activations; parameters, statistics and logits are float32.
-    remat: whether the backward pass recomputes the inside of bottlenecks.
+    remat: whether the backward pass recomputes the inside of blocks.
     aux_reads: features of the aux head, 'conv4' or 'conv5'.
     depth: whether the main head reads features fused with predicted depth.
     prediction: logits that are the prediction: of the 'main' head, the 'sum'
       of both heads, or those of the 'mean' of both probabilities.
+    backbone: of `BACKBONES`.
+    block: of a ResNet: 'bottleneck', or 'basic' as in ResNet-18 and ResNet-34.
+    output_stride: of an EfficientNet; ResNets have 8.
   """
 
   num_classes: int
@@ -135,15 +136,24 @@ class DeepLabV2(nn.Module):
   aux_reads: str = 'conv4'
   depth: bool = False
   prediction: str = 'main'
+  backbone: str = 'resnet'
+  block: str = 'bottleneck'
+  output_stride: int = 16
 
   def setup(self) -> None:
     """Builds the parts; backbone parameters sit beside the heads at the top."""
-    self.backbone = resnet.ResNet(
-      self.blocks, self.width, self.bn, self.dtype, self.remat
-    )
-    nn.share_scope(self, self.backbone)
-    self.aux_head = Head(self.num_classes, self.dtype)
-    self.main_head = Head(self.num_classes, self.dtype)
+    self.features = self._below()
+    nn.share_scope(self, self.features)
+    dilations = self.layout.dilations
+    self.aux_head = Head(self.num_classes, self.dtype, dilations)
+    self.main_head = Head(self.num_classes, self.dtype, dilations)
+    if self.layout.on_pixels:
+      self.fine_head = nn.Conv(
+        self.num_classes,
+        (3, 3),
+        kernel_init=nn.initializers.normal(0.01),
+        dtype=self.dtype,
+      )
     if self.depth:
       self.depth_branch = depth_branch.DepthBranch(
         8 * self.width, 2 * self.width, self.dtype
@@ -153,11 +163,14 @@ class DeepLabV2(nn.Module):
   def __call__(self, images: types.Array, train: bool) -> types.Outputs:
     """Returns both heads' float32 logits [B, h, w, C] at stride 8.
 
-    Pooling rounds up: h = (H + 1) // 8 + 1. `images` [B, H, W, 3] come from
-    `preprocess`; `train` is passed to the batch norms.
+    Of a ResNet, whose pooling rounds up, h = (H + 1) // 8 + 1; of others,
+    h = ceil((H - 1) / 8) + 1. Corners of logits and images are aligned.
+    `images` [B, H, W, 3] come from `preprocess`; `train` is passed to the batch
+    norms.
     """
     with precision.exact(self.dtype):
-      features = self.backbone(jnp.asarray(images), train)
+      images = jnp.asarray(images)
+      features = self.features(self._padded(images), train)
       taps, fused = features._asdict(), features.conv5
       if self.depth:
         fused, taps['depth'] = self.depth_branch(features.conv5)
@@ -165,10 +178,74 @@ class DeepLabV2(nn.Module):
         for name, tap in taps.items():
           # At no cost, and with no effect, where nobody asks for it.
           self.sow('taps', name, tap, **_LAST)
-      return types.Outputs(
+      logits = types.Outputs(
         aux=self.aux_head(getattr(features, self.aux_reads)),
         main=self.main_head(fused),
       )
+      if not self.layout.on_pixels:
+        return logits
+      # Of its own stride, for what is thin; the others' are twice as coarse.
+      fine = self.fine_head(features.conv3).astype(jnp.float32)
+      aux, main, fine = (
+        self._at_stride_8(x, name, images.shape)
+        for x, name in zip(
+          (*logits, fine), (self.aux_reads, 'conv5', 'conv3'), strict=True
+        )
+      )
+      return types.Outputs(aux, main + fine)
+
+  @property
+  def layout(self) -> backbone_lib.Layout:
+    """How features lie on an image."""
+    return self._below().layout
+
+  def preprocess(self, images: types.Array) -> jax.Array:
+    """Converts uint8 RGB [B, H, W, 3] to what the network reads, float32."""
+    return self._below().preprocess(images)
+
+  @nn.nowrap
+  def _below(self) -> resnet.ResNet | efficientnet_lite.EfficientNetLite:
+    """The network below the heads, a module of no parent."""
+    if self.backbone == 'resnet':
+      return resnet.ResNet(
+        self.blocks,
+        self.width,
+        self.bn,
+        self.dtype,
+        self.remat,
+        self.block,
+        parent=None,
+      )
+    return efficientnet_lite.EfficientNetLite(
+      efficientnet_lite.SCALES[self.backbone],
+      self.output_stride,
+      self.bn,
+      self.dtype,
+      self.remat,
+      parent=None,
+    )
+
+  def _padded(self, images: jax.Array) -> jax.Array:
+    """Images with zeros below and on the right, up to whole strides plus 1."""
+    if not self.layout.on_pixels:
+      return images
+    stride = max(self.layout.strides)
+    _, height, width, _ = images.shape
+    rows, columns = ((0, (1 - side) % stride) for side in (height, width))
+    return jnp.pad(images, ((0, 0), rows, columns, (0, 0)))
+
+  def _at_stride_8(
+    self, logits: jax.Array, name: str, shape: tuple[int, ...]
+  ) -> jax.Array:
+    """Logits of some features, sampled on the image alone, to its corners."""
+    stride = getattr(self.layout.strides, name)
+    rows, columns = (
+      jnp.asarray(
+        upsample.weights_on_pixels(cells, stride, side, STRIDE), logits.dtype
+      )
+      for cells, side in zip(logits.shape[1:3], shape[1:3], strict=True)
+    )
+    return upsample.interpolate(logits, rows, columns)
 
   def predicted(self, outputs: types.Outputs) -> jax.Array:
     """The prediction's logits [..., C], of both heads' logits."""

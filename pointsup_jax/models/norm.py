@@ -22,10 +22,12 @@ class BatchNorm(nn.Module):
       batch of one), 'global' (whole batch, all devices) or 'frozen' (running
       statistics, not updated).
     dtype: of the result; statistics are computed in float32 at least.
+    epsilon: added to variances.
   """
 
   mode: str = 'batch'
   dtype: DTypeLike = jnp.float32
+  epsilon: float = EPSILON
 
   @nn.compact
   def __call__(self, x: jax.Array, train: bool) -> jax.Array:
@@ -51,7 +53,7 @@ class BatchNorm(nn.Module):
         unbiased = var * (count / max(count - 1, 1))
         running_mean.value = _blend(running_mean.value, mean)
         running_var.value = _blend(running_var.value, unbiased)
-    gain = scale * jax.lax.rsqrt(var + EPSILON)
+    gain = scale * jax.lax.rsqrt(var + self.epsilon)
     return (x * gain + (bias - mean * gain)).astype(self.dtype)
 
 

@@ -1,5 +1,6 @@
 """Converts segmenter weights from and to torch's names and layout."""
 
+import importlib.resources
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -9,28 +10,33 @@ from flax import traverse_util
 
 from pointsup_jax import errors, types
 from pointsup_jax.hosts import progress, wording
-from pointsup_jax.models import deeplab, weight_files
+from pointsup_jax.models import efficientnet_lite, resnet, weight_files
 
-# Our module names and torch's; fields in braces are the same in both. Torch's
-# layer5 is the head on conv4, layer6 the one on conv5.
+# Module names here and in torch, as in `resnet.MODULES`. Torch's layer5 is the
+# head on conv4, layer6 the one on conv5.
 _MODULES = (
-  ('{top}', '{top}'),
-  ('layer{stage}_{block}/{part}', 'layer{stage}.{block}.{part}'),
-  ('layer{stage}_{block}/downsample_conv', 'layer{stage}.{block}.downsample.0'),
-  ('layer{stage}_{block}/downsample_bn', 'layer{stage}.{block}.downsample.1'),
+  *resnet.MODULES,
+  *efficientnet_lite.MODULES,
   ('aux_head/conv{branch}', 'layer5.conv2d_list.{branch}'),
   ('main_head/conv{branch}', 'layer6.conv2d_list.{branch}'),
+  ('fine_head', 'layer7'),
   ('depth_enc{part_of_code}', 'enc4_{part_of_code}'),
   ('depth_dec', 'dec4'),
 )
 _FIELDS = {
-  'top': 'conv1|bn1',
-  'stage': '[1-4]',
-  'block': r'\d+',
-  'part': '(?:conv|bn)[1-3]',
+  **resnet.FIELDS,
+  **efficientnet_lite.FIELDS,
   'branch': '[0-3]',
   'part_of_code': '[1-3]',
 }
+# What may start afresh: names of torch's layers, and what they are.
+_MAY_LACK = (
+  (('layer5.',), 'aux head'),
+  (('layer6.',), 'main head'),
+  (('layer7.',), 'fine head'),
+  (('enc4_', 'dec4.'), 'depth branch'),
+  (('conv3_bn.', 'conv4_bn.', 'conv5_bn.'), "norms of the heads' features"),
+)
 # (our collection, our leaf, torch's leaf)
 _CONV_LEAVES = (('params', 'kernel', 'weight'), ('params', 'bias', 'bias'))
 _BN_LEAVES = (
@@ -46,13 +52,29 @@ _TORCHVISION_MEAN = np.array((0.485, 0.456, 0.406))
 _TORCHVISION_STD = np.array((0.229, 0.224, 0.225))
 
 
+IMAGENET = 'imagenet'  # in place of a path: the file of an installed package
+
+
+def path_of(weights: str, backbone: str) -> str:
+  """The path of a weight file; that of `IMAGENET` depends on the backbone.
+
+  Raises errors.UserError if the package is not installed.
+  """
+  if weights != IMAGENET:
+    return weights
+  package, file = efficientnet_lite.PACKAGES[backbone]
+  with errors.needs('pretrained', f'{backbone} of {IMAGENET}'):
+    return str(importlib.resources.files(package) / 'models' / file)
+
+
 def load(path: str) -> types.Variables:
   """Reads the weights of a segmenter or of its backbone alone.
 
   Accepts the names of ADVENT, IntraDA and AdaptSegNet, of the Caffe-style
   ImageNet file that they start from ('Scale.' prefix; its 21-class head is
-  dropped) and of torchvision's ResNets ('fc' is dropped, and the first
-  convolution adapted to BGR input). `path` is a .pth, .safetensors or .npz.
+  dropped), of torchvision's ResNets ('fc' is dropped, and the first convolution
+  adapted to BGR input) and of efficientnet-lite-pytorch (its classifier is
+  dropped). `path` is a .pth, .safetensors or .npz.
 
   Returns:
     {'params': ..., 'batch_stats': ...}; `complete` fits them to a model.
@@ -80,8 +102,8 @@ def complete(
   Branches of heads that the file's own network never used are set to 0.
 
   Raises:
-    errors.UserError: tensors are missing, unknown or of another shape; only a
-      head or the depth branch may be missing, and a head have other numbers of
+    errors.UserError: tensors are missing, unknown or of another shape; only
+      what is in `_MAY_LACK` may be missing, and a head have other numbers of
       classes or features.
   """
   have, want = to_torch(loaded), to_torch(fresh)
@@ -92,11 +114,7 @@ def complete(
       'of AdaptSegNet and SSF-DAN: set to 0'
     )
     have |= {key: np.zeros_like(have[key]) for key in never_trained}
-  for layers, name in (
-    ('layer5.', 'aux head'),
-    ('layer6.', 'main head'),
-    (('enc4_', 'dec4.'), 'depth branch'),
-  ):
+  for layers, name in _MAY_LACK:
     head = {key: want[key] for key in want if key.startswith(layers)}
     if head and _other_head([have.get(x) for x in head], list(head.values())):
       said.append(f'{path} has no {name} that fits: it starts afresh')
@@ -117,8 +135,8 @@ def complete(
       if names
     )
     raise errors.UserError(
-      f'{path} does not fit the model of the config (model.blocks, '
-      f'model.width, model.depth): {listed}'
+      f'{path} does not fit the model of the config (model.backbone, '
+      'model.block, model.blocks, model.width, model.depth): ' + listed
     )
   for line in said:
     progress.say(line)
@@ -222,6 +240,12 @@ def _published_names(
     }
   if {'fc.weight', 'conv1.weight', 'bn1.running_mean'} <= tensors.keys():
     return _from_torchvision(tensors)
+  if '_conv_stem.weight' in tensors:
+    return {
+      name: tensor
+      for name, tensor in tensors.items()
+      if not name.startswith(efficientnet_lite.DROPPED)
+    }
   return tensors
 
 
@@ -233,8 +257,8 @@ def _from_torchvision(
   Its input is RGB in 0..1, minus a mean, divided by a deviation. The difference
   of the means shifts the layer's output by a constant (except at the border,
   where both pad with zeros), which the running mean of its batch norm absorbs.
-  torchvision puts the stride on the 3x3 convolution, we on the first 1x1, so
-  the weights are a start for training, not the same function.
+  In bottlenecks torchvision puts the stride on the 3x3 convolution, we on the
+  first 1x1, so the weights are a start for training, not the same function.
   """
   tensors = {k: v for k, v in tensors.items() if not k.startswith('fc.')}
   kernel, mean = tensors['conv1.weight'], tensors['bn1.running_mean']
@@ -245,7 +269,7 @@ def _from_torchvision(
     )
   progress.say('torchvision weights: the stem is adapted to BGR in 0..255')
   kernel = kernel / _TORCHVISION_STD[:, None, None]
-  offset = np.array(deeplab.BGR_MEAN[::-1]) / 255 - _TORCHVISION_MEAN
+  offset = np.array(resnet.BGR_MEAN[::-1]) / 255 - _TORCHVISION_MEAN
   moved = (kernel * offset[:, None, None]).sum(axis=(1, 2, 3))
   return {
     **tensors,

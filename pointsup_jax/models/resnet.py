@@ -1,41 +1,45 @@
 """Dilated ResNet backbone of DeepLab-v2, output stride 8."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from pointsup_jax.models import norm
+from pointsup_jax import types
+from pointsup_jax.models import backbone, norm
+from pointsup_jax.models.convolutions import Conv1x1, he_normal
 
-EXPANSION = 4  # a bottleneck's output channels / its 3x3's
+BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)  # ImageNet's, 0..255
 STRIDES = (1, 2, 1, 1)
 DILATIONS = (1, 1, 2, 4)
+# A block's output channels / its 3x3's.
+EXPANSION = {'bottleneck': 4, 'basic': 1}
 
-he_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
+# Our module names and torch's; fields in braces, of which `FIELDS` has the
+# patterns, are the same in both.
+MODULES = (
+  ('{top}', '{top}'),
+  ('layer{stage}_{block}/{part}', 'layer{stage}.{block}.{part}'),
+  ('layer{stage}_{block}/downsample_conv', 'layer{stage}.{block}.downsample.0'),
+  ('layer{stage}_{block}/downsample_bn', 'layer{stage}.{block}.downsample.1'),
+)
+FIELDS = {
+  'top': 'conv1|bn1',
+  'stage': '[1-4]',
+  'block': r'\d+',
+  'part': '(?:conv|bn)[1-3]',
+}
 
 
-class Conv1x1(nn.Module):
-  """A 1x1 convolution without bias, as a matrix product.
+def preprocess(images: types.Array) -> jax.Array:
+  """Converts uint8 RGB [B, H, W, 3] to float32 BGR minus the ImageNet mean.
 
-  Takes about half as long on XLA's CPU backend. The kernel keeps the shape of a
-  convolution's, [1, 1, in, out].
+  Images of floats, made within a step, are that already.
   """
-
-  features: int
-  stride: int = 1
-  dtype: DTypeLike = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    """[B, H, W, in] -> [B, ceil(H / stride), ceil(W / stride), out]."""
-    shape = (1, 1, x.shape[-1], self.features)
-    kernel = self.param('kernel', he_normal, shape)
-    x = x[:, :: self.stride, :: self.stride].astype(self.dtype)
-    # Flattened: the gradient of a product with three batch axes is slower.
-    rows = x.reshape(-1, x.shape[-1]) @ kernel[0, 0].astype(self.dtype)
-    return rows.reshape(*x.shape[:-1], self.features)
+  if jnp.issubdtype(images.dtype, jnp.floating):
+    return jnp.asarray(images)
+  bgr = jnp.asarray(images)[..., ::-1].astype(jnp.float32)
+  return bgr - jnp.array(BGR_MEAN, jnp.float32)
 
 
 class Bottleneck(nn.Module):
@@ -58,7 +62,7 @@ class Bottleneck(nn.Module):
     def conv1x1(features: int, stride: int, name: str) -> Conv1x1:
       return Conv1x1(features, stride, self.dtype, name=name)
 
-    features = EXPANSION * self.width
+    features = EXPANSION['bottleneck'] * self.width
     y = conv1x1(self.width, self.stride, 'conv1')(x)
     y = nn.relu(normalise(y, 'bn1'))
     y = nn.Conv(
@@ -79,26 +83,60 @@ class Bottleneck(nn.Module):
     return nn.relu(x + y) / one.astype(self.dtype)
 
 
-class Features(NamedTuple):
-  """What the network's parts see, [B, h, w, D]."""
+class Basic(nn.Module):
+  """Two 3x3 convolutions (the first strided), plus a shortcut: ResNet-18, -34.
 
-  stem: jax.Array  # stride 4, D = width
-  conv2: jax.Array  # stride 4, D = 4 * width
-  conv3: jax.Array  # stride 8, D = 8 * width
-  conv4: jax.Array  # stride 8, D = 16 * width
-  conv5: jax.Array  # stride 8, D = 32 * width
+  Attributes are those of `Bottleneck`; `width` is that of the output too.
+  """
+
+  width: int
+  stride: int
+  dilation: int
+  project: bool
+  bn: str
+  dtype: DTypeLike
+
+  @nn.compact
+  def __call__(self, x: jax.Array, train: bool, one: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), width]."""
+
+    def normalise(y: jax.Array, name: str) -> jax.Array:
+      return norm.BatchNorm(self.bn, self.dtype, name=name)(y, train)
+
+    def conv3x3(y: jax.Array, stride: int, name: str) -> jax.Array:
+      return nn.Conv(
+        self.width,
+        (3, 3),
+        strides=stride,
+        padding=self.dilation,
+        kernel_dilation=self.dilation,
+        use_bias=False,
+        kernel_init=he_normal,
+        dtype=self.dtype,
+        name=name,
+      )(y)
+
+    y = nn.relu(normalise(conv3x3(x, self.stride, 'conv1'), 'bn1'))
+    y = normalise(conv3x3(y, 1, 'conv2'), 'bn2')
+    if self.project:
+      conv = Conv1x1(
+        self.width, self.stride, self.dtype, name='downsample_conv'
+      )
+      x = normalise(conv(x), 'downsample_bn')
+    return nn.relu(x + y) / one.astype(self.dtype)
 
 
 class ResNet(nn.Module):
-  """Stem and four stages of bottlenecks.
+  """Stem and four stages of blocks.
 
   Attributes:
-    blocks: bottlenecks per stage; (3, 4, 23, 3) is ResNet-101.
+    blocks: blocks per stage; (3, 4, 23, 3) is ResNet-101.
     width: channels of the stem and of the first stage's 3x3; each stage
       doubles them.
     bn: mode of `norm.BatchNorm`.
     dtype: of activations; parameters and statistics are float32.
-    remat: whether the backward pass recomputes the inside of bottlenecks.
+    remat: whether the backward pass recomputes the inside of blocks.
+    block: 'bottleneck', or 'basic' as in ResNet-18 and ResNet-34.
   """
 
   blocks: tuple[int, ...]
@@ -106,9 +144,29 @@ class ResNet(nn.Module):
   bn: str
   dtype: DTypeLike
   remat: bool
+  block: str = 'bottleneck'
+
+  @property
+  def layout(self) -> backbone.Layout:
+    """See `models/backbone.py`."""
+    widest = EXPANSION[self.block] * self.width
+    return backbone.Layout(
+      channels=backbone.Features(
+        self.width, *(2**i * widest for i in range(len(STRIDES)))
+      ),
+      strides=backbone.Features(4, 4, 8, 8, 8),
+      on_pixels=False,
+      dilations=(6, 12, 18, 24),
+    )
+
+  def preprocess(self, images: types.Array) -> jax.Array:
+    """See the function of this name."""
+    return preprocess(images)
 
   @nn.compact
-  def __call__(self, images: jax.Array, train: bool) -> Features:
+  def __call__(
+    self, images: jax.Array, train: bool
+  ) -> backbone.Features[jax.Array]:
     """Features of images [B, H, W, 3]."""
     x = nn.Conv(
       self.width,
@@ -123,7 +181,9 @@ class ResNet(nn.Module):
     x = norm.BatchNorm(self.bn, self.dtype, name='bn1')(x, train)
     one = _unfolded_one(self.variables['params']['bn1']['scale'])
     stages = [_max_pool(nn.relu(x))]
-    block = nn.remat(Bottleneck, static_argnums=2) if self.remat else Bottleneck
+    block = Bottleneck if self.block == 'bottleneck' else Basic
+    if self.remat:
+      block = nn.remat(block, static_argnums=2)
     for i, (count, stride, dilation) in enumerate(
       zip(self.blocks, STRIDES, DILATIONS, strict=True)
     ):
@@ -133,13 +193,14 @@ class ResNet(nn.Module):
           width=self.width * 2**i,
           stride=stride if j == 0 else 1,
           dilation=dilation,
-          project=j == 0,
+          # Where the shortcut has the block's shape already, it is none.
+          project=j == 0 and (i > 0 or self.block == 'bottleneck'),
           bn=self.bn,
           dtype=self.dtype,
           name=f'layer{i + 1}_{j}',
         )(x, train, one)
       stages.append(x)
-    return Features(*stages)
+    return backbone.Features(*stages)
 
 
 def _unfolded_one(numbers: jax.Array) -> jax.Array:

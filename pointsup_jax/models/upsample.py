@@ -100,7 +100,27 @@ def weights(old: int, new: Any, numbers: Any = np) -> Any:
   # As in PyTorch, pixel i lies at i * (old - 1) / (new - 1), a single one at 0.
   # The integer part is exact; float32 would not be in large images.
   steps = numbers.maximum(new - 1, 1)
-  positions = numbers.arange(new) * (old - 1)
+  return _weights(old, numbers.arange(new) * (old - 1), steps, numbers)
+
+
+def weights_on_pixels(
+  old: int, stride: int, pixels: int, new_stride: int
+) -> np.ndarray:
+  """The [new, old] matrix that samples a line of `old` numbers anew.
+
+  Number i lies on pixel stride * i of `pixels` pixels, or beyond them. The new
+  ones lie from the first pixel to the last, at most `new_stride` pixels apart.
+  """
+  last = pixels - 1
+  steps = max(-(-last // new_stride), 1)
+  found: np.ndarray = _weights(
+    old, np.arange(-(-last // new_stride) + 1) * last, stride * steps, np
+  )
+  return found
+
+
+def _weights(old: int, positions: Any, steps: Any, numbers: Any) -> Any:
+  """Linear interpolation of `old` numbers at positions / steps, [new, old]."""
   below = (positions // steps)[:, None]
   share = ((positions % steps) / steps)[:, None]
   pixels = numbers.arange(old)

@@ -12,11 +12,12 @@ from pointsup_jax import errors, uda
 from pointsup_jax.acquisition import questions, scores, selection, targets
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.data import domains, inspection, sources
-from pointsup_jax.models import weight_files
+from pointsup_jax.models import deeplab, resnet
 from pointsup_jax.run import (
   acquire_check,
   augmentations,
   methods,
+  model_check,
   recorded_data,
 )
 from pointsup_jax.run import context as run_lib
@@ -36,6 +37,8 @@ _CHOICES = {
   'adapt.pseudo_labels': targets.MODES,
   'adapt.initial': ('start', 'uda', 'asking'),
   'train.on_nan': ('stop', 'rollback'),
+  'model.backbone': deeplab.BACKBONES,
+  'model.block': tuple(resnet.EXPANSION),
   'model.bn': ('batch', 'global', 'frozen'),
   'model.dtype': ('float32', 'bfloat16'),
   'model.bn_statistics': ('both', 'target'),
@@ -128,6 +131,7 @@ def check(config: ml_collections.ConfigDict) -> None:
       f'annotate.answers={config.annotate.answers!r} is only read with '
       f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
     )
+  model_check.check(config.model)
   methods.check(config)
   augmentations.check(config.data)
   check_host(config.annotate.host, config.annotate.allow_remote)
@@ -150,7 +154,7 @@ def check_evaluation(config: ml_collections.ConfigDict) -> None:
 
 def notes(config: ml_collections.ConfigDict) -> list[str]:
   """What a checked config does other than one may think."""
-  found = []
+  found = model_check.notes(config.model)
   if (
     'dise' in (config.uda.strategy, config.adapt.strategy)
     and not config.model.vgg
@@ -245,12 +249,7 @@ def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
   Raises errors.UserError for what `launch.check` or a later stage would refuse,
   such as a missing weight file, and prints what is doubtful.
   """
-  for field in ('weights', 'vgg'):
-    if path := run.config.model[field]:
-      try:
-        weight_files.find(path)
-      except errors.UserError as error:
-        raise errors.UserError(f'model.{field}: {error}') from error
+  model_check.find_files(run.config.model)
   opened = open_data(run)
   depth = methods.need(run.config, 'depth')
   inspection.glance(run.config, run.classes, depth=depth)

@@ -72,6 +72,9 @@ class Run:
       aux_reads=model.aux_reads,
       depth=model.depth,
       prediction=model.prediction,
+      backbone=model.backbone,
+      block=model.block,
+      output_stride=model.output_stride or 16,
     )
 
   def trained(

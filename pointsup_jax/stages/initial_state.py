@@ -17,6 +17,8 @@ from pointsup_jax.uda import strategy
 def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
   """Builds networks and optimisers from the config; `seed` is of the keys."""
   model, optim = run.config.model, run.config.optim
+  segmenter = run.segmenter()
+  channels = segmenter.layout.channels
   poly = functools.partial(
     optimizers.poly,
     power=optim.poly_power,
@@ -24,12 +26,12 @@ def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
     warmup_steps=optim.warmup_steps,
   )
   return learner_lib.Learner(
-    segmenter=run.segmenter(),
+    segmenter=segmenter,
     sizes=strategy.Sizes(
       num_classes=run.classes.num_classes,
-      stem=model.width,
-      conv4=16 * model.width,
-      conv5=32 * model.width,
+      stem=channels.stem,
+      conv4=channels.conv4,
+      conv5=channels.conv5,
       width=model.discriminator_width,
       products=model.dtype,
     ),
@@ -121,8 +123,9 @@ def first_segmenter(
 
 def pretrained_or(run: run_lib.Run, fresh: Variables) -> Variables:
   """Loads config.model.weights; returns `fresh` if that is empty."""
-  path = run.config.model.weights
-  if not path:
+  weights = run.config.model.weights
+  if not weights:
     progress.say('no weight file: the segmenter starts from scratch')
     return fresh
+  path = pretrained.path_of(weights, run.config.model.backbone)
   return pretrained.complete(pretrained.load(path), fresh, path)

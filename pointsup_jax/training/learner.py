@@ -95,7 +95,7 @@ class Learner:
     """A training-mode pass; also returns the updated batch statistics."""
     small, updated = self.segmenter.apply(  # type: ignore[misc]
       variables,
-      deeplab.preprocess(batch.images),
+      self.segmenter.preprocess(batch.images),
       train=True,
       mutable=['batch_stats', 'taps'],
     )

@@ -10,7 +10,7 @@ from pointsup_jax.models import depth_branch
 
 # Adam's betas for networks that make or judge images, as DISE publishes them.
 TRANSLATION = {'b1': 0.5, 'b2': 0.999}
-HEADS = ('aux_head', 'main_head', *depth_branch.MODULES)
+HEADS = ('aux_head', 'main_head', 'fine_head', *depth_branch.MODULES)
 
 
 def poly(

@@ -31,7 +31,7 @@ def dada(settings: strategy.Settings) -> strategy.Strategy:
       strategy.Move(strategy.SEGMENTER, fool, supervised=True),
       strategy.Move(('main',), tell_apart, fresh=False),
     ),
-    model={'depth': True},
+    model={'backbone': 'resnet', 'depth': True},
     needs=('depth',),
   )
 

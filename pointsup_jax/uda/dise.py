@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from pointsup_jax.losses import domain_loss, segmentation
-from pointsup_jax.models import deeplab, translation, upsample, vgg
+from pointsup_jax.models import resnet, translation, upsample, vgg
 from pointsup_jax.types import Batch, Metrics, Outputs
 from pointsup_jax.uda import adversarial, strategy
 from pointsup_jax.uda.scene import Scene
@@ -66,6 +66,8 @@ def dise(settings: strategy.Settings) -> strategy.Strategy:
         (*strategy.SEGMENTER, *allies), loss, supervised=True, fresh=False
       ),
     ),
+    # Whose input the decoded images are, at 8 times the size of its conv5.
+    model={'backbone': 'resnet'},
   )
 
 
@@ -133,7 +135,7 @@ def decoded(scene: Scene, *, structure: str, texture: str) -> jax.Array:
 
 def real(scene: Scene, domain: str) -> jax.Array:
   """A domain's images as the decoder makes them."""
-  return deeplab.preprocess(scene.seen[domain].batch.images) / SCALE
+  return resnet.preprocess(scene.seen[domain].batch.images) / SCALE
 
 
 def tell_apart(scene: Scene, *, head: str) -> tuple[jax.Array, Metrics]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pointsup_jax.acquisition import pixels, scores
-from pointsup_jax.models import deeplab, upsample
+from pointsup_jax.models import deeplab, resnet, upsample
 from pointsup_jax.stages import acquire
 
 PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'ADDING_A_SCORE.md'
@@ -69,7 +69,7 @@ def by_hand(network, variables, images):
   """Entropy times unlikeness at the images' size, in float64."""
   outputs, sown = jax.jit(
     lambda images: network.apply(
-      variables, deeplab.preprocess(images), train=False, mutable=['taps']
+      variables, resnet.preprocess(images), train=False, mutable=['taps']
     )
   )(images)
   logits = np.asarray(outputs.main, np.float64)

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from pointsup_jax.losses import entropy
-from pointsup_jax.models import deeplab, discriminator, pretrained, upsample
+from pointsup_jax.models import (
+  deeplab,
+  discriminator,
+  pretrained,
+  resnet,
+  upsample,
+)
 
 CLASSES = 19
 
@@ -44,7 +50,7 @@ def passes(tensors, reference):
   """Outputs in eval and train mode, and the statistics after it."""
   model = deeplab.DeepLabV2(CLASSES)
   variables = pretrained.from_torch(tensors)
-  images = deeplab.preprocess(reference['forward/image_rgb_uint8'])
+  images = resnet.preprocess(reference['forward/image_rgb_uint8'])
   evaluated = jax.jit(lambda v, x: model.apply(v, x, train=False))
   trained = jax.jit(
     lambda v, x: model.apply(v, x, train=True, mutable=['batch_stats'])

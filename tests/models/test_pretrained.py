@@ -149,7 +149,7 @@ def test_torchvision_s_stem_sees_our_images_as_its_own(tmp_path):
   expected = stem(theirs, (rgb / 255 - mean) / std, resnet['bn1.running_mean'])
   kernel = ours['params']['conv1']['kernel']
   own_mean = ours['batch_stats']['bn1']['mean']
-  found = stem(kernel, deeplab.preprocess(rgb), own_mean)
+  found = stem(kernel, model().preprocess(rgb), own_mean)
   np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pointsup_jax.models import deeplab, norm, upsample
+from pointsup_jax.models import deeplab, norm, resnet, upsample
 
 
 @functools.cache
@@ -92,8 +92,8 @@ def test_a_constant_channel_has_no_variance(value):
 
 def test_preprocess_is_bgr_minus_the_mean():
   rgb = np.array([[[[10, 20, 30]]]], np.uint8)
-  expected = np.array([30, 20, 10]) - np.array(deeplab.BGR_MEAN)
-  found = deeplab.preprocess(rgb)[0, 0, 0]
+  expected = np.array([30, 20, 10]) - np.array(resnet.BGR_MEAN)
+  found = resnet.preprocess(rgb)[0, 0, 0]
   np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 

@@ -7,7 +7,7 @@ from scipy import special
 from using import enlarged
 
 from pointsup_jax.evaluation import inference as evaluation
-from pointsup_jax.models import deeplab, upsample
+from pointsup_jax.models import resnet, upsample
 from pointsup_jax.prediction import segmenting
 
 SIZE = using.SIZE
@@ -20,7 +20,7 @@ def network(trained):
 
   @jax.jit
   def forward(images):
-    seen = deeplab.preprocess(images)
+    seen = resnet.preprocess(images)
     return trained.segmenter.apply(trained.variables, seen, train=False).main
 
   return lambda images: np.asarray(forward(images))

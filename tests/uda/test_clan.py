@@ -11,7 +11,7 @@ import pytest
 from configs import gta_active, synthia_active
 from pointsup_jax.evaluation import inference
 from pointsup_jax.losses import domain_loss
-from pointsup_jax.models import deeplab, discriminator
+from pointsup_jax.models import discriminator, resnet
 from pointsup_jax.training import step
 from pointsup_jax.types import IGNORE, Batch, Outputs
 from pointsup_jax.uda import clan, strategy
@@ -269,7 +269,7 @@ def test_acquisition_sees_the_sum_of_the_heads():
   images = players.random_pair(0).target.images
   seen = inference.small_logits(learner.segmenter, variables, images)
   outputs = learner.segmenter.apply(
-    variables, deeplab.preprocess(images), train=False
+    variables, resnet.preprocess(images), train=False
   )
   np.testing.assert_allclose(seen, outputs.aux + outputs.main, atol=1e-5)
 

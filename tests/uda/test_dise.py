@@ -10,7 +10,7 @@ import pytest
 import saying
 
 from configs import streets_active
-from pointsup_jax.models import deeplab, translation, vgg
+from pointsup_jax.models import resnet, translation, vgg
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir
 from pointsup_jax.stages import initial_state
@@ -201,7 +201,7 @@ def test_the_decoder_is_told_the_texture_s_domain(texture, domain):
 
 def test_images_of_floats_are_not_normalised_again():
   images = numbers(1, 2, 2, 3)
-  np.testing.assert_array_equal(deeplab.preprocess(images), images)
+  np.testing.assert_array_equal(resnet.preprocess(images), images)
 
 
 def test_vgg_19_of_torchvision(tmp_path):

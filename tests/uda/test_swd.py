@@ -12,7 +12,7 @@ from scipy import special
 
 from configs import gta_active
 from pointsup_jax.evaluation import inference
-from pointsup_jax.models import deeplab, pretrained
+from pointsup_jax.models import pretrained, resnet
 from pointsup_jax.training import scenes, step
 from pointsup_jax.types import Batch, Outputs
 from pointsup_jax.uda import strategy, swd
@@ -264,7 +264,7 @@ def test_acquisition_sees_the_mean_of_both_predictions():
   images = players.random_pair(0).target.images
   seen = inference.small_logits(learner.segmenter, variables, images)
   outputs = learner.segmenter.apply(
-    variables, deeplab.preprocess(images), train=False
+    variables, resnet.preprocess(images), train=False
   )
   mean = sum(jax.nn.softmax(x) for x in outputs) / 2
   np.testing.assert_allclose(jax.nn.softmax(seen), mean, atol=1e-6)
