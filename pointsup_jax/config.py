@@ -40,8 +40,9 @@ def get_config() -> ml_collections.ConfigDict:
   data.threads = 2
 
   config.model = model = ml_collections.ConfigDict()
-  # The network below the heads: 'resnet', or 'efficientnet_lite0', '..._lite1' or
-  # '..._lite2', small and fast on CPUs (docs/BACKBONES.md).
+  # The network below the heads: 'resnet', or 'efficientnet_lite0',
+  # 'efficientnet_lite1' or 'efficientnet_lite2', which are small and fast on
+  # CPUs (docs/BACKBONES.md).
   model.backbone = 'resnet'
   # A ResNet's blocks: 'bottleneck', or 'basic' as in ResNet-18 and ResNet-34.
   model.block = 'bottleneck'

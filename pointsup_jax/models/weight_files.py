@@ -12,10 +12,9 @@ import safetensors.numpy
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import atomic_files, wording
+from pointsup_jax.models import torch_files
 
 SUFFIXES = ('.pth', '.safetensors', '.npz')
-# Keys under which published files nest their tensors.
-_WRAPPERS = ('state_dict', 'model')
 
 
 def find(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -31,11 +30,11 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
   """Reads all tensors of a file, by name; `path` ends in one of `SUFFIXES`.
 
   Code in the file is never run: PyTorch files (zip, or bare pickle as before
-  1.6) are read with weights_only, NumPy files without pickles.
+  1.6) are read by `torch_files`, NumPy files without pickles.
 
   Raises:
-    errors.UserError: the file is missing, damaged, holds something other than
-      tensors of real numbers, or its package is not installed.
+    errors.UserError: the file is missing, damaged, or holds something other
+      than tensors of real numbers.
   """
   path = find(path)
   match _suffix(path):
@@ -61,7 +60,8 @@ def write(
   """Writes tensors atomically; `path` ends in one of `SUFFIXES`.
 
   Raises:
-    errors.UserError: the suffix is another, or its package is not installed.
+    errors.UserError: the suffix is another, or needs PyTorch, which is not
+      installed.
   """
   path = pathlib.Path(path)
   content = io.BytesIO()
@@ -82,28 +82,13 @@ def write(
 
 
 def _read_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
-  torch = _torch(path)
   try:
-    table = torch.load(path, map_location='cpu', weights_only=True)
-  # Whatever is in the file decides what torch raises.
+    return torch_files.read(path)
+  except errors.UserError:
+    raise
+  # Whatever is in the file decides what reading it raises.
   except Exception as error:
     raise _unreadable(path, error) from error
-  for wrapper in _WRAPPERS:
-    if isinstance(table, dict) and isinstance(table.get(wrapper), dict):
-      table = table[wrapper]
-  if not isinstance(table, dict) or not all(
-    isinstance(name, str) and isinstance(tensor, torch.Tensor)
-    for name, tensor in table.items()
-  ):
-    raise errors.UserError(
-      f'{path} is no checkpoint of a model: expected a dictionary of tensors '
-      f'by name (or one below {" or ".join(map(repr, _WRAPPERS))})'
-    )
-  return {
-    # NumPy has no bfloat16.
-    name: (x.float() if x.dtype == torch.bfloat16 else x).numpy()
-    for name, x in table.items()
-  }
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -143,9 +128,8 @@ def _torch(path: pathlib.Path) -> Any:
     return importlib.import_module('torch')
   except ImportError as error:
     raise errors.UserError(
-      f'{path} needs PyTorch: pip install torch; or convert the file to '
-      '.safetensors on a machine that has it (python -m '
-      'launch.convert IN OUT)'
+      f'{path} needs PyTorch to be written: pip install torch; or choose a '
+      'name that ends in .safetensors'
     ) from error
 
 
