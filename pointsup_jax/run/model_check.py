@@ -51,8 +51,8 @@ def notes(model: ml_collections.ConfigDict) -> list[str]:
     return []
   # They may be of the config that this one started from, so no refusal.
   return [
-    f'{" and ".join(unused)} is not used: model.backbone={model.backbone!r} '
-    'has its own'
+    f'not used: {" and ".join(unused)}, as model.backbone={model.backbone!r} '
+    'has sizes of its own'
   ]
 
 

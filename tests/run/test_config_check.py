@@ -37,6 +37,10 @@ def test_our_own_configs_are_right(ours):
     ('adapt.pseudo_labels', 'point', ["'points'"]),
     ('model.bn', 'instance', ['batch', 'global', 'frozen']),
     ('model.blocks', (1, 1, 1), ['(1, 1, 1)']),
+    ('model.backbone', 'resnt', ["'resnet'", 'efficientnet_lite0']),
+    ('model.block', 'basics', ["'basic'"]),
+    ('model.output_stride', 16, ['16', "'resnet'", '0 or one of 8']),
+    ('model.weights', 'imagenet', ['--config.model.backbone=']),
     ('data.source.dataset', 'gta6', ["'gta5'"]),
     ('data.target.size', (96, 20), ['(96, 20)']),
     ('train.batch_size', 0, ['0']),
@@ -71,6 +75,40 @@ def test_a_wrong_field_is_named_with_what_is_right(config, field, value, words):
   message = refusal(config)
   for word in (field, *words):
     assert word in message or word == 'uda.steps', message
+
+
+@pytest.mark.parametrize(
+  ('fields', 'words'),
+  [
+    ({'output_stride': 4}, ['model.output_stride=4', '8, 16, 32']),
+    ({'block': 'basic'}, ['--config.model.block=bottleneck']),
+    ({'depth': True}, ['--config.model.depth=False']),
+    ({'bn': 'frozen'}, ["model.bn='frozen'", '--config.model.bn=global']),
+    ({'bn': 'frozen', 'weights': 'imagenet'}, ["model.bn='frozen'"]),
+    ({'bn': 'frozen', 'weights': 'mine.npz'}, ['']),
+    ({'output_stride': 32, 'weights': 'imagenet'}, ['']),
+  ],
+)
+def test_an_efficientnet_has_fields_of_its_own(config, fields, words):
+  config.model.update(backbone='efficientnet_lite0', **fields)
+  message = refusal(config)
+  assert all(word in message for word in words), message
+  assert bool(message) == (words != [''])
+
+
+@pytest.mark.parametrize('method', ['dise', 'ssf_dan', 'dada'])
+def test_methods_of_a_resnet_refuse_other_networks(config, method):
+  config.model.backbone, config.uda.strategy = 'efficientnet_lite0', method
+  message = refusal(config)
+  assert f'uda.strategy={method!r}' in message
+  assert '--config.model.backbone=resnet' in message
+
+
+def test_fields_of_a_resnet_that_another_network_has_not_are_named(config):
+  assert not any('width' in note for note in config_check.notes(config))
+  config.model.backbone = 'efficientnet_lite0'
+  notes = ' '.join(config_check.notes(config))
+  assert 'model.blocks=(1, 1, 1, 1) and model.width=16' in notes
 
 
 @pytest.mark.parametrize('strategy', ['full', 'self_training'])
