@@ -2,8 +2,9 @@
 
   python -m launch.convert IN OUT
 
-Each name ends in .pth (which needs PyTorch), .safetensors or .npz. IN holds a
-DeepLab-v2 or its backbone; code in it is never run. OUT has torch's names.
+Each name ends in .pth (to write one needs PyTorch), .safetensors or .npz. IN
+holds a DeepLab-v2 or its backbone; code in it is never run. OUT has torch's
+names.
 """
 
 from collections.abc import Sequence

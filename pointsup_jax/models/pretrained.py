@@ -35,7 +35,7 @@ _MAY_LACK = (
   (('layer6.',), 'main head'),
   (('layer7.',), 'fine head'),
   (('enc4_', 'dec4.'), 'depth branch'),
-  (('conv3_bn.', 'conv4_bn.', 'conv5_bn.'), "norms of the heads' features"),
+  (('conv3_bn.', 'conv4_bn.', 'conv5_bn.'), "norm of the heads' features"),
 )
 # (our collection, our leaf, torch's leaf)
 _CONV_LEAVES = (('params', 'kernel', 'weight'), ('params', 'bias', 'bias'))

