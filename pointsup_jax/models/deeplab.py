@@ -166,7 +166,7 @@ class DeepLabV2(nn.Module):
     Of a ResNet, whose pooling rounds up, h = (H + 1) // 8 + 1; of others,
     h = ceil((H - 1) / 8) + 1. Corners of logits and images are aligned.
     `images` [B, H, W, 3] come from `preprocess`; `train` is passed to the batch
-    norms.
+    norms. The taps conv3 to conv5 lie where the logits do.
     """
     with precision.exact(self.dtype):
       images = jnp.asarray(images)
@@ -174,6 +174,11 @@ class DeepLabV2(nn.Module):
       taps, fused = features._asdict(), features.conv5
       if self.depth:
         fused, taps['depth'] = self.depth_branch(features.conv5)
+      if self.layout.on_pixels:
+        taps |= {
+          name: self._at_stride_8(taps[name], name, images.shape)
+          for name in ('conv3', 'conv4', 'conv5')
+        }
       if not self.is_initializing():  # variables are params and statistics
         for name, tap in taps.items():
           # At no cost, and with no effect, where nobody asks for it.
@@ -235,17 +240,20 @@ class DeepLabV2(nn.Module):
     return jnp.pad(images, ((0, 0), rows, columns, (0, 0)))
 
   def _at_stride_8(
-    self, logits: jax.Array, name: str, shape: tuple[int, ...]
+    self, x: jax.Array, name: str, shape: tuple[int, ...]
   ) -> jax.Array:
-    """Logits of some features, sampled on the image alone, to its corners."""
+    """What lies where features of this name do, sampled where logits lie.
+
+    `shape` is that of the images, to whose corners the samples reach.
+    """
     stride = getattr(self.layout.strides, name)
     rows, columns = (
       jnp.asarray(
-        upsample.weights_on_pixels(cells, stride, side, STRIDE), logits.dtype
+        upsample.weights_on_pixels(cells, stride, side, STRIDE), x.dtype
       )
-      for cells, side in zip(logits.shape[1:3], shape[1:3], strict=True)
+      for cells, side in zip(x.shape[1:3], shape[1:3], strict=True)
     )
-    return upsample.interpolate(logits, rows, columns)
+    return upsample.interpolate(x, rows, columns)
 
   def predicted(self, outputs: types.Outputs) -> jax.Array:
     """The prediction's logits [..., C], of both heads' logits."""

@@ -42,8 +42,6 @@ def ssf_dan(settings: strategy.Settings) -> strategy.Strategy:
       strategy.Move(strategy.SEGMENTER, mine, supervised=True),
       strategy.Move(('classes',), theirs, fresh=False),
     ),
-    # Whose conv5 lies where its logits do.
-    model={'backbone': 'resnet'},
   )
 
 

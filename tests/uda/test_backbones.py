@@ -21,8 +21,9 @@ BATCH = Batch(
 )
 
 
-# Those that read features, both heads' small logits, or maps in patches.
-@pytest.mark.parametrize('name', ['road', 'swd', 'adaptpatch'])
+# Those that read features where logits are, both heads' small logits, or maps
+# in patches.
+@pytest.mark.parametrize('name', ['ssf_dan', 'swd', 'adaptpatch'])
 def test_a_step_keeps_the_shapes_of_a_state(name, tmp_path, monkeypatch):
   small = (0.25, 0.3)  # traces in half the time
   monkeypatch.setitem(efficientnet_lite.SCALES, 'efficientnet_lite0', small)
