@@ -18,7 +18,6 @@ import numpy as np
 from configs import streets_active
 from pointsup_jax.data import pipeline
 from pointsup_jax.evaluation import confusion
-from pointsup_jax.models import deeplab
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir
 from pointsup_jax.stages import evaluate
@@ -70,7 +69,10 @@ def with_statistics(
   @jax.jit
   def see(variables: Variables, images: jax.Array) -> Variables:
     _, updated = segmenter.apply(
-      variables, deeplab.preprocess(images), train=True, mutable=['batch_stats']
+      variables,
+      segmenter.preprocess(images),
+      train=True,
+      mutable=['batch_stats'],
     )
     return {**variables, **updated}
 
