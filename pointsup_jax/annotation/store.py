@@ -133,13 +133,13 @@ class Store:
   def unanswered(self) -> list[records.Request]:
     """Returns requests without an answer, most valuable first.
 
-    Images are ordered by mean score, patches by score, points left to right;
-    skipped requests come last.
+    Images are ordered by mean score, an image's points as they were asked:
+    wherever people stop, they keep what the choice of points had in mind, such
+    as turns of classes. Skipped requests come last.
     """
     return self._requests(
       "FROM state WHERE answer IS NULL OR answer = 'skip'"
-      ' ORDER BY answer IS NOT NULL, image_score DESC, image,'
-      ' score DESC, patch, col, row'
+      ' ORDER BY answer IS NOT NULL, image_score DESC, image, position'
     )
 
   def ordered(self) -> list[records.Request]:
@@ -147,7 +147,7 @@ class Store:
     return self._requests(
       'FROM requests JOIN (SELECT image, score AS image_score FROM images)'
       ' USING (image)'
-      ' ORDER BY image_score DESC, image, score DESC, patch, col, row'
+      ' ORDER BY image_score DESC, image, requests.rowid'
     )
 
   def _requests(self, rest: str, *values: object) -> list[records.Request]:

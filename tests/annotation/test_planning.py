@@ -12,7 +12,7 @@ def store(store):
   for i in range(8):
     requests = [
       people.request(f'image_{i}', patch, j, patch, score=(i + 1) * patch)
-      for patch in range(5)
+      for patch in reversed(range(5))  # best first, as they are asked
       for j in range(5)
     ]
     store.add_image(f'image_{i}', (8, 32), i + 1, requests)

@@ -150,15 +150,25 @@ def test_requests_are_added_all_or_none(store):
   assert [r.id for r in store.requests()] == ['a-r0-c0', 'a-r0-c1']
 
 
-def test_the_most_valuable_requests_come_first(store):
-  dull = [(0, 0, 0, 0.1), (0, 1, 1, 0.9)]
-  rich = [(5, 3, 1, 0.4), (6, 1, 1, 0.4), (0, 9, 0, 0.3), (0, 4, 2, 0.8)]
+def test_the_best_image_comes_first_and_its_points_as_they_were_asked(store):
+  """As classes take turns: the best pixel of the second class is worth less.
+
+  Another round asks later, whatever it finds.
+  """
+  dull = [(0, 0, 0, 0.9), (0, 1, 1, 0.1)]
+  rich = [(5, 3, 1, 0.4), (6, 1, 1, 0.8), (0, 9, 0, 0.3), (0, 4, 2, 0.8)]
   for name, score, points in (('dull', 0.1, dull), ('rich', 0.2, rich)):
     asked = [request(name, *point) for point in points]
     store.add_image(name, (8, 16), score, asked)
-  # Equal patch scores, r6 and r5: ordered by column.
-  rich_first = ['rich-r0-c4', 'rich-r6-c1', 'rich-r5-c3', 'rich-r0-c9']
-  assert waiting(store) == [*rich_first, 'dull-r0-c1', 'dull-r0-c0']
+  again = request('rich', 7, 7, 0, score=0.9, round=2)
+  store.add_image('rich', (8, 16), 0.2, [again], round=2)
+  order = ['rich-r5-c3', 'rich-r6-c1', 'rich-r0-c9', 'rich-r0-c4', 'rich-r7-c7']
+  order += ['dull-r0-c0', 'dull-r0-c1']
+  assert waiting(store) == order
+  assert [x.id for x in store.ordered()] == order
+  store.answer(order[1], 0, 'ana')
+  store.mark(order[0], 'skip', 'ana')
+  assert waiting(store) == [*order[2:], order[0]]
 
 
 def test_an_answered_request_is_not_asked_again_and_keeps_its_place(three):
