@@ -74,6 +74,9 @@ class Queue:
   def _read(self, store: store_lib.Store, overlap: float) -> None:
     self._order = store.ordered()
     self._place = {request.id: i for i, request in enumerate(self._order)}
+    self._of_image: dict[str, list[records.Request]] = {}
+    for request in self._order:
+      self._of_image.setdefault(request.image, []).append(request)
     self._needed = {
       request.id: 1 + (request.round > 0 and asked_twice(request.id, overlap))
       for request in self._order
@@ -173,6 +176,16 @@ class Queue:
   def said(self, request: str) -> list[records.PersonAnswer]:
     """Returns everybody's standing answers to a point."""
     return list(self._said.get(request, {}).values())
+
+  def in_image(
+    self, image: str, annotator: str
+  ) -> list[tuple[records.Request, records.PersonAnswer | None]]:
+    """Returns an image's points with an annotator's standing answers."""
+    self._refresh()
+    return [
+      (one, self._said.get(one.id, {}).get(annotator))
+      for one in self._of_image.get(image, [])
+    ]
 
   def request(self, request: str) -> records.Request:
     """Returns a request by its id; raises ValueError if there is none."""

@@ -13,6 +13,8 @@ from pointsup_jax.data import folders
 from pointsup_jax.types import IGNORE
 
 MAX_CLASSES = 254
+# Characters that command the annotation page, and so are keys of no class.
+PAGE_KEYS = frozenset('usizbm/?+=- ')
 
 Color = tuple[int, int, int]
 
@@ -30,6 +32,8 @@ class ClassSet:
   subsets: Mapping[str, tuple[str, ...]] = dataclasses.field(
     default_factory=dict
   )
+  # Keys of classes on the annotation page, of those that do not leave it to it.
+  keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   @property
   def num_classes(self) -> int:
@@ -135,8 +139,9 @@ def load(path: pathlib.Path | str) -> ClassSet:
   """Reads a class set from a JSON file.
 
   It holds {"classes": [name, ...]}, and optionally "ignore_id": id, "first_id":
-  1 if ids begin there and 0 is ignored, and "palette": [[r, g, b], ...]. Raises
-  errors.UserError if missing or malformed.
+  1 if ids begin there and 0 is ignored, "palette": [[r, g, b], ...], and, for
+  the annotation page, "keys": {name: character, ...}. Raises errors.UserError
+  if missing or malformed.
   """
   try:
     text = folders.decode_text(pathlib.Path(path).read_bytes())
@@ -168,15 +173,17 @@ def _voc_color(index: int) -> Color:
   return red, green, blue
 
 
+_FIELDS = {'classes', 'ignore_id', 'first_id', 'palette', 'keys'}
+
+
 def of_table(table: Any) -> ClassSet:
   """Makes a class set of what `load` reads; UserError if it is malformed."""
   if not isinstance(table, dict):
     raise errors.UserError('must hold an object with the key "classes"')
-  unknown = set(table) - {'classes', 'ignore_id', 'first_id', 'palette'}
+  unknown = set(table) - _FIELDS
   if unknown:
     raise errors.UserError(
-      f'unknown key {min(unknown)!r}; the keys are classes, ignore_id, '
-      'first_id, palette'
+      f'unknown key {min(unknown)!r}; the keys are {", ".join(sorted(_FIELDS))}'
     )
   if 'classes' not in table:
     raise errors.UserError('the key "classes" is missing')
@@ -187,6 +194,7 @@ def of_table(table: Any) -> ClassSet:
     ignore_id=_ignore_id(
       table.get('ignore_id'), table.get('first_id', 0), names
     ),
+    keys=_keys(table.get('keys', {}), names),
   )
 
 
@@ -236,6 +244,30 @@ def _is_color(color: Any) -> bool:
     and len(color) == 3
     and all(type(value) is int and 0 <= value <= 255 for value in color)
   )
+
+
+def _keys(keys: Any, names: tuple[str, ...]) -> dict[str, str]:
+  if not isinstance(keys, dict):
+    raise errors.UserError('"keys" must be an object, of a character a class')
+  for name, key in keys.items():
+    if name not in names:
+      raise errors.UserError(f'"keys" has {name!r}, which is no class')
+    if not isinstance(key, str) or len(key) != 1 or not key.isprintable():
+      raise errors.UserError(
+        f'"keys" has {key!r} for {name!r}; it must be one printable character'
+      )
+    if key in PAGE_KEYS:
+      taken = ' '.join(sorted(PAGE_KEYS - {' '}))
+      raise errors.UserError(
+        f'"keys" has {key!r} for {name!r}, a command of the annotation page; '
+        f'choose another than space and {taken}'
+      )
+    for other in names[: names.index(name)]:
+      if keys.get(other) == key:
+        raise errors.UserError(
+          f'"keys" has {key!r} for {other!r} and for {name!r}; keys must differ'
+        )
+  return dict(keys)
 
 
 def _ignore_id(

@@ -115,4 +115,5 @@ def serve(run: run_lib.Run) -> None:
       overlap=config.overlap,
       public_url=config.public_url.rstrip('/').lower(),
     ),
+    keys=run.classes.keys,
   )

@@ -109,6 +109,13 @@ GREY = [[128, 128, 128]]
     ({'classes': ['a', 'b'], 'ignore_id': 0}, 'add "first_id": 1'),
     ({'classes': ['a', 'b'], 'first_id': 1}, 'set "ignore_id" to 0'),
     ({'classes': ['a', 'b'], 'first_id': 2}, 'must be 0 or 1'),
+    ({'classes': ['a', 'b'], 'keys': ['x']}, '"keys" must be an object'),
+    ({'classes': ['a', 'b'], 'keys': {'c': 'x'}}, "'c', which is no class"),
+    ({'classes': ['a', 'b'], 'keys': {'a': 'xy'}}, 'one printable character'),
+    ({'classes': ['a', 'b'], 'keys': {'a': 1}}, 'one printable character'),
+    ({'classes': ['a', 'b'], 'keys': {'a': '\n'}}, 'one printable character'),
+    ({'classes': ['a', 'b'], 'keys': {'a': 'u'}}, "'u' for 'a', a command"),
+    ({'classes': ['a', 'b'], 'keys': {'a': 'x', 'b': 'x'}}, 'must differ'),
     ({'classes': ['a', 'A ']}, 'neither start nor end with a space'),
   ],
 )
@@ -120,6 +127,12 @@ def test_a_malformed_file_is_named_in_one_line(tmp_path, content, expected):
   message = saying.message(lambda: classes.load(path))
   assert message.startswith(str(path))
   assert expected in message
+
+
+def test_classes_may_have_keys_of_their_own(tmp_path):
+  path = tmp_path / 'classes.json'
+  path.write_text('{"classes": ["a", "b"], "keys": {"b": "B"}}')
+  assert classes.load(path).keys == {'b': 'B'}
 
 
 def test_ids_may_begin_at_1_if_0_is_ignored(tmp_path):

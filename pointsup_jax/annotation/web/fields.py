@@ -64,6 +64,14 @@ def want(body: dict[str, Any]) -> int:
   return value
 
 
+def image(body: dict[str, Any]) -> int:
+  """Returns the number of an image; ValueError if it is none."""
+  value = body.get('image')
+  if type(value) is not int or not 0 <= value < 10**9:
+    raise ValueError('image must be the number of an image')
+  return value
+
+
 def _one_of(body: dict[str, Any], field: str, choices: tuple[str, ...]) -> str:
   value = body.get(field)
   if value not in choices:

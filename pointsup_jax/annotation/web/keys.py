@@ -1,25 +1,32 @@
 """Assigns keyboard keys to classes."""
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-# Keys of commands: unsure, skip, ignore, undo, brightness, model's guess.
-COMMANDS = 'usizbm'
-_LETTERS = [x for x in string.ascii_lowercase if x not in COMMANDS]
+from pointsup_jax.data import classes
+
+_LETTERS = [x for x in string.ascii_lowercase if x not in classes.PAGE_KEYS]
 
 
-def assign(names: Sequence[str]) -> list[str]:
+def assign(
+  names: Sequence[str], given: Mapping[str, str] | None = None
+) -> list[str]:
   """Returns a key for each class, '' if none is left.
 
-  The first ten get 1 to 9 and 0. Each of the others gets the first free letter
-  of its name, else the first free one of the alphabet, else a capital.
+  `given` holds the keys of some; see `classes.ClassSet`. Of the others, the
+  first ten get 1 to 9 and 0. Each of the rest gets the first free letter of its
+  name, else the first free one of the alphabet, else a capital in the same way.
   """
-  keys = list('1234567890'[: len(names)])
-  free = list(_LETTERS)
-  for name in names[len(keys) :]:
-    key = next((x for x in name.lower() if x in free), free[0] if free else '')
-    if key:
-      free.remove(key)
-    keys.append(key)
-  capitals = iter(string.ascii_uppercase)
-  return [key or next(capitals, '') for key in keys]
+  given = given or {}
+  taken = set(given.values())
+  digits = iter([x for x in '1234567890' if x not in taken])
+  keys = [given.get(name) or next(digits, '') for name in names]
+  for free in (_LETTERS, list(string.ascii_uppercase)):
+    free = [x for x in free if x not in taken]
+    upper = free[:1] and free[0].isupper()
+    for i, name in enumerate(names):
+      if not keys[i] and free:
+        letters = name.upper() if upper else name.lower()
+        keys[i] = next((x for x in letters if x in free), free[0])
+        free.remove(keys[i])
+  return keys

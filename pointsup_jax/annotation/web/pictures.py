@@ -21,6 +21,12 @@ class Pictures:
     self._kept: collections.OrderedDict[int, bytes] = collections.OrderedDict()
     self._lock = threading.Lock()
 
+  def name(self, number: int) -> str:
+    """Returns an image's name; raises ValueError if there is no such image."""
+    if not 0 <= number < len(self._images.names):
+      raise ValueError(f'there is no image {number}')
+    return self._images.names[number]
+
   def png(self, number: int) -> bytes:
     """Returns a lossless PNG; raises KeyError if there is no such image."""
     if not 0 <= number < len(self._images.names):

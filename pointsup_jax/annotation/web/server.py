@@ -7,7 +7,7 @@ import logging
 import pathlib
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import uvicorn
 from starlette import types as asgi
@@ -56,6 +56,7 @@ def serve(
   palette: Sequence[tuple[int, int, int]],
   grid: tuple[int, int],
   options: Options,
+  keys: Mapping[str, str] | None = None,
 ) -> None:
   """Serves a store's points until all are answered or a stop is requested.
 
@@ -65,6 +66,8 @@ def serve(
     images: must include all images with requests.
     palette: class colours, RGB.
     grid: rows and columns of patches.
+    options: see there.
+    keys: class -> its key, of those that have one of their own.
 
   Raises:
     errors.UserError: it is served already, the port is taken, or images are
@@ -99,6 +102,7 @@ def serve(
       grid,
       port,
       options.public_url,
+      keys or {},
     )
     server = _server(site.app(_hosts(options), options.allow_remote))
     url = options.public_url or _own_url(options.host, port)

@@ -1,7 +1,6 @@
 """HTTP routes of the page."""
 
 import dataclasses
-import pathlib
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -14,20 +13,12 @@ from pointsup_jax import errors
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import records
 from pointsup_jax.annotation.web import access as access_lib
-from pointsup_jax.annotation.web import fields, guard, keys, pictures
+from pointsup_jax.annotation.web import assets, fields, guard, keys, pictures
 from pointsup_jax.annotation.web import store_thread as thread_lib
 
-_STATIC = pathlib.Path(__file__).parent / 'static'
-_FILES = {'app.js': 'text/javascript', 'app.css': 'text/css'}
 _NUMBER = re.compile('[0-9]{1,9}')
 _HISTORY = 10
 _DAYS_30 = 30 * 24 * 3600
-# Reloads without the token. Not a redirect: browsers withhold strict cookies
-# from redirects that a click on another site began.
-_WELCOME = (
-  '<!doctype html><meta charset="utf-8"><title>Points</title>'
-  '<meta http-equiv="refresh" content="0;url=/"><a href="/">Continue</a>'
-)
 
 Handler = Callable[[requests.Request, dict[str, Any]], Awaitable[dict]]
 
@@ -40,6 +31,7 @@ class Site:
     sizes: (height, width) that an image's requests refer to.
     palette: class colours, RGB.
     grid: rows and columns of patches; the point's is outlined.
+    keys: class -> its key, of those that have one of their own.
     port: part of the cookies' names.
     public_url: scheme and host under which a proxy serves the page, or ''.
     windows: annotator -> the only browser window that may answer under that
@@ -55,6 +47,7 @@ class Site:
   grid: tuple[int, int]
   port: int
   public_url: str = ''
+  keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
   windows: dict[str, str] = dataclasses.field(default_factory=dict)
 
   def app(
@@ -73,7 +66,13 @@ class Site:
         routing.Route(
           f'/api/{handler.__name__}', self._post(handler), methods=['POST']
         )
-        for handler in (self.name, self.points, self.answer, self.disputes)
+        for handler in (
+          self.name,
+          self.points,
+          self.answer,
+          self.beside,
+          self.disputes,
+        )
       ),
     ]
     return guard.Guard(
@@ -87,32 +86,36 @@ class Site:
     """Serves the page, or sets the cookie if the link has the token."""
     token = request.query_params.get('token')
     if token is not None and self.access.is_token(token):
-      reply = responses.HTMLResponse(_WELCOME)
+      reply = responses.HTMLResponse(assets.WELCOME)
       self._set_cookie(reply, 'key', self.access.cookie)
       return reply
     if not self._admitted(request):
       return responses.PlainTextResponse(
         'Open the link that the program has printed: it carries the key.', 403
       )
-    return responses.FileResponse(_STATIC / 'index.html')
+    return responses.FileResponse(assets.PAGE)
 
   async def icon(self, request: requests.Request) -> responses.Response:
     """Returns no content: there is no icon."""
     return responses.Response(status_code=204)
 
   async def static(self, request: requests.Request) -> responses.Response:
-    """Serves the script and the style sheet."""
+    """Serves the scripts, their words and keys, and the style sheet."""
     name = request.path_params['name']
-    if name not in _FILES:
+    if name not in assets.FILES:
       return _refused(404, 'no such file')
-    return responses.FileResponse(_STATIC / name, media_type=_FILES[name])
+    path, kind = assets.FILES[name]
+    return responses.FileResponse(path, media_type=kind)
 
   async def session(self, request: requests.Request) -> responses.Response:
     """Returns what a page needs when it opens."""
     shown = [
       {'name': name, 'color': list(color), 'key': key}
       for name, color, key in zip(
-        self.names, self.palette, keys.assign(self.names), strict=True
+        self.names,
+        self.palette,
+        keys.assign(self.names, self.keys),
+        strict=True,
       )
     ]
     return responses.JSONResponse(
@@ -197,6 +200,24 @@ class Site:
     def work(queue: queue_lib.Queue) -> dict[str, Any]:
       queue.record(annotator, answer)
       return self._state(queue, annotator, want)
+
+    return await self.store_thread.do(work)
+
+  async def beside(
+    self, request: requests.Request, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Returns an image's points, and the asking annotator's own answers."""
+    annotator = self._named(request)
+    image = self.pictures.name(fields.image(body))
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      return {
+        'points': [
+          {'id': one.id, 'row': one.row, 'col': one.col}
+          | {'answer': said and said.answer, 'label': said and said.label}
+          for one, said in queue.in_image(image, annotator)
+        ]
+      }
 
     return await self.store_thread.do(work)
 

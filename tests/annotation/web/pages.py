@@ -19,6 +19,11 @@ _KEYS = itertools.count()
 URL = f'http://127.0.0.1:{PORT}'
 
 
+def names(count):
+  """Names of classes: `NAMES`, and more where more are wanted."""
+  return (*NAMES, *(f'street_thing_{i}' for i in range(3, count)))
+
+
 class Images:
   """Images at twice the size of the points' coordinates."""
 
@@ -31,8 +36,8 @@ class Images:
     return Example(self.names[index], image, np.zeros((32, 64), np.uint8))
 
 
-def fill(path, images=2, per_image=6):
-  """Makes a store of 16 x 32 images with points."""
+def fill(path, images=2, per_image=6, size=(16, 32)):
+  """Makes a store of images with points at the upper left."""
   with store_lib.Store(path) as store:
     for i, name in enumerate(Images(images).names):
       requests = []
@@ -43,7 +48,7 @@ def fill(path, images=2, per_image=6):
         requests.append(
           records.Request(id_, name, row, col, patch, 0.5, 1, 1, 1)
         )
-      store.add_image(name, (16, 32), 0.9 - 0.1 * i, requests)
+      store.add_image(name, size, 0.9 - 0.1 * i, requests)
 
 
 @contextlib.contextmanager
@@ -64,7 +69,7 @@ def open_site(path, overlap=0.0, images=2, public_url=''):
 
 
 class Page:
-  """Makes the requests that app.js makes."""
+  """Makes the requests that queue.js makes."""
 
   def __init__(self, site, name='ana', window='w1', url=URL):
     self.client = testclient.TestClient(

@@ -1,6 +1,6 @@
-"""Serves the points of `pages` in its own process: FOLDER PORT IMAGES FILES.
+"""Serves the points of `pages`: FOLDER PORT IMAGES FILES [CLASSES].
 
-FILES is how many it may open, 0: as many as usual.
+FILES is how many it may open, 0: as many as usual; CLASSES how many there are.
 """
 
 import pathlib
@@ -10,11 +10,14 @@ import sys
 import pages
 
 from pointsup_jax.annotation.web import server
+from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import stopping
 
 
 def main() -> None:
-  folder, port, images, files = sys.argv[1:]
+  folder, port, images, files, *classes = sys.argv[1:]
+  count = int(classes[0]) if classes else len(pages.NAMES)
+  names = pages.names(count)
   if int(files):
     resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
   stopping.install()
@@ -23,8 +26,8 @@ def main() -> None:
     path=pathlib.Path(folder, 'annotations.sqlite'),
     folder=pathlib.Path(folder, 'annotate'),
     images=pages.Images(int(images)),
-    names=pages.NAMES,
-    palette=pages.PALETTE,
+    names=names,
+    palette=classes_lib.distinct_palette(count),
     grid=pages.GRID,
     options=server.Options('127.0.0.1', int(port), False, 0.0),
   )

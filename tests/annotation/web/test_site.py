@@ -59,6 +59,36 @@ def test_a_point_says_all_that_the_page_draws(page):
   }
 
 
+def test_an_images_points_come_with_ones_own_answers_alone(site):
+  ana, ben = (pages.Page(site, x) for x in ('ana', 'ben'))
+  first, second, third = ana.points()
+  ana.answer(first, label=2)
+  ana.answer(second, answer='unsure', label=None)
+  ana.answer(third)
+  ana.answer(third, answer='undo', label=None)
+  found = ana.post('beside', image=0).json()['points']
+  assert found[:3] == [
+    {'id': first, 'row': 0, 'col': 0, 'answer': 'label', 'label': 2},
+    {'id': second, 'row': 1, 'col': 2, 'answer': 'unsure', 'label': None},
+    {'id': third, 'row': 2, 'col': 4, 'answer': None, 'label': None},
+  ]
+  others = ben.post('beside', image=0).json()['points']
+  assert [x['id'] for x in others] == [x['id'] for x in found]
+  assert len(others) == 6
+  assert {x['answer'] for x in others} == {None}
+
+
+@pytest.mark.parametrize('image', [-1, 2, 10**9, 1.0, '0', None, True])
+def test_an_image_that_is_none_has_no_points(page, image):
+  assert page.post('beside', image=image).status_code == 422
+
+
+def test_classes_have_the_keys_that_their_file_gives(site):
+  site = dataclasses.replace(site, keys={'car': 'x'})
+  session = pages.Page(site).client.get('/api/session').json()
+  assert [x['key'] for x in session['classes']] == ['1', 'x', '2']
+
+
 def test_where_no_patches_are_asked_the_image_is_outlined(path):
   with pages.open_site(path) as site:
     whole = pages.Page(dataclasses.replace(site, grid=(1, 1)))

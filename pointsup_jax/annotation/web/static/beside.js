@@ -1,0 +1,42 @@
+// The other points of an image, and one's own answers to them.
+import {call} from './server.js';
+
+const KEPT = 20; // images
+const points = new Map(); // image -> id -> {id, row, col, answer, label}
+
+// Asks for an image's points, unless they are known.
+export async function load(image) {
+  if (points.has(image)) return;
+  points.set(image, new Map());
+  for (const old of points.keys()) {
+    if (points.size <= KEPT) break;
+    points.delete(old);
+  }
+  const reply = await call('/api/beside', {image});
+  const known = points.get(image);
+  if (reply.code !== 200 || !known) {
+    points.delete(image); // without them one can answer as well
+    return;
+  }
+  for (const one of reply.points) {
+    // What was said meanwhile is newer.
+    if (!known.has(one.id)) known.set(one.id, one);
+  }
+}
+
+// Notes one's own answer; null: taken back.
+export function note({id, image, row, col}, answer, label) {
+  points.get(image)?.set(id, {id, row, col, answer, label});
+}
+
+export function of(point) {
+  const all = points.get(point.image)?.values() ?? [];
+  return [...all].filter((one) => one.id !== point.id);
+}
+
+// How many of an image's points are answered, and how many there are.
+export function progress(point) {
+  const all = [...(points.get(point.image)?.values() ?? [])];
+  const given = all.filter(({answer}) => answer && answer !== 'skip').length;
+  return {given, points: all.length};
+}

@@ -1,0 +1,49 @@
+// What is to be known about the point asked, over the image.
+import * as classes from './classes.js';
+import {keyName, keysOf} from './keys.js';
+import {session} from './session.js';
+import {$, say, text, wordOf} from './strings.js';
+
+const WRONG_MS = 900;
+let wrong = 0; // timer
+
+// `earlier` is what was said before: answer, label and whether it is withdrawn.
+export function draw({now, earlier, settling, guessShown}) {
+  const word = earlier ? wordOf(earlier.answer, earlier.label) : '';
+  const lines = [];
+  if (settling && now.said) {
+    const said = Object.entries(now.said).map(
+      ([who, label]) => text('says', {who, word: wordOf('label', label)}),
+    );
+    lines.push(text('settling', {said: said.join(', '), key: keyOf('leave')}));
+  }
+  if (earlier) lines.push(text(earlier.withdrawn ? 'takenBack' : 'said', {word}));
+  if (guessShown) {
+    const guess = session.classes[now.guess]?.name ?? text('nothing');
+    lines.push(text('guessed', {word: guess, key: keyOf('agree')}));
+  }
+  $('hint').textContent = lines.join(' ');
+  $('leave').hidden = !earlier;
+  $('withdraw').hidden = !earlier || earlier.withdrawn;
+  if (earlier) $('leave').textContent = earlier.withdrawn ? text('putBack', {word}) : text('keep');
+  $('note').hidden = !lines.length;
+  const before = earlier?.answer === 'label' ? earlier.label : null;
+  classes.mark(before, guessShown ? now.guess : null);
+}
+
+const keyOf = (command) => keyName(keysOf('command', command)[0] ?? '');
+
+// A key that means nothing is seen and heard.
+export function feelWrong(key) {
+  const words = text('noMeaning', {key: keyName(key)});
+  say(words);
+  $('wrong').textContent = words;
+  $('stage').classList.remove('shaken');
+  void $('stage').offsetWidth; // begins anew
+  $('stage').classList.add('shaken');
+  clearTimeout(wrong);
+  wrong = setTimeout(() => {
+    $('stage').classList.remove('shaken');
+    $('wrong').textContent = '';
+  }, WRONG_MS);
+}

@@ -1,0 +1,289 @@
+// The points: shows one, takes an answer, sends it, shows the next.
+import * as answers from './answers.js';
+import * as beside from './beside.js';
+import {Clock} from './clock.js';
+import * as hint from './hint.js';
+import * as history from './history.js';
+import * as picture from './picture.js';
+import * as progress from './progress.js';
+import {call} from './server.js';
+import {keyName, keysOf} from './keys.js';
+import {$, notice, say, text, wordOf} from './strings.js';
+import * as view from './view.js';
+
+const AHEAD = 12; // points in hand, so that the next one is there at once
+const RETRY_MS = 1500;
+const POLL_MS = 4000;
+const WINDOW = answers.id();
+
+export const queue = {
+  now: null, // the point asked
+  earlier: null, // what was said about it before: answer, label, withdrawn
+  settling: false, // disputes rather than open points
+  guessShown: false,
+};
+let visible = false; // whether it is on the screen: before, no key counts
+let points = []; // to come
+let saved = []; // the last saved answers, the latest first
+let complete = false;
+let sending = false;
+let stopped = false; // another window has taken over, or the key is wrong
+let retryTimer = 0;
+let pollTimer = 0;
+let clock = null; // of the point asked
+const takenBack = new Map(); // point -> what had been said about it
+
+export const currentClock = () => clock;
+
+// --------------------------------------------------------------- the program
+
+// Asks for points; what is still unsaved goes first.
+export async function take() {
+  clearTimeout(pollTimer);
+  const want = answers.pending.length ? 0 : AHEAD;
+  const reply = await call('/api/points', {window: WINDOW, want});
+  if (reply.code !== 200) return failed(reply, take);
+  notice('');
+  apply(reply);
+  send();
+}
+
+export async function send() {
+  if (sending || stopped) return;
+  sending = true;
+  while (answers.pending.length && !stopped) {
+    const {shown, ...answer} = answers.pending[0];
+    const want = Math.min(AHEAD + answers.pending.length, 50);
+    const reply = await call('/api/answer', {...answer, window: WINDOW, want});
+    if (reply.code === 409 && reply.error === 'window') {
+      halt(text('otherWindow'));
+      break;
+    }
+    if (reply.code === 0 || reply.code >= 500 || reply.code === 403) {
+      sending = false;
+      return failed(reply, send);
+    }
+    answers.sent();
+    if (reply.code === 200) {
+      notice('');
+      apply(reply);
+    } else {
+      notice(text('refused', {error: reply.error}));
+    }
+  }
+  sending = false;
+  drawState();
+  if (!queue.now && !points.length && !stopped) take();
+}
+
+function failed(reply, again) {
+  if (reply.code === 403) return halt(text('keyGone'));
+  const count = answers.pending.length;
+  const why = reply.code ? text('cannotSave', {error: reply.error}) : text('noConnection');
+  notice([why, ...(count ? [text('kept', {count})] : []), text('again')].join(' '));
+  drawState();
+  clearTimeout(retryTimer);
+  retryTimer = setTimeout(again, RETRY_MS);
+}
+
+// Takes over what the server says, except where unsaved answers know better.
+function apply(reply) {
+  progress.set(reply.progress);
+  complete = reply.complete;
+  saved = reply.history;
+  const {now} = queue;
+  const last = new Map(answers.pending.map((one) => [one.point, one.answer]));
+  if (!queue.settling) {
+    const open = (point) => {
+      const answer = last.get(point.id);
+      return (answer === undefined || answer === 'undo') && point.id !== now?.id;
+    };
+    const coming = new Set(reply.points.map((point) => point.id));
+    // A point that was taken back here, before the server knows of it.
+    const back = points.filter((p) => last.get(p.id) === 'undo' && !coming.has(p.id));
+    points = [...back, ...reply.points].filter(open);
+    // What has just come up may have been answered by an import meanwhile.
+    const settled = reply.points.length && !answers.pending.length && !coming.has(now?.id);
+    if (settled && !queue.earlier) queue.now = null;
+  }
+  if (queue.now) prefetch();
+  else next();
+  drawState();
+}
+
+function halt(words) {
+  stopped = true;
+  notice(words);
+}
+
+// ------------------------------------------------------------------- answers
+
+export function answer(kind, label = null) {
+  if (!queue.now || !visible || stopped) return;
+  const time = clock.read();
+  let mode = queue.guessShown ? 'confirm' : 'blind';
+  if (queue.settling) mode = 'adjudicate';
+  answers.add(queue.now, kind, label, time, mode);
+  beside.note(queue.now, kind, label);
+  takenBack.delete(queue.now.id);
+  if (kind !== 'skip') progress.timed(time.active);
+  say(text('answeredAs', {word: wordOf(kind, label)}));
+  queue.now = null;
+  next();
+  drawState();
+  send();
+}
+
+export function agreeWithModel() {
+  const {now, guessShown, settling} = queue;
+  if (guessShown && now && !settling) answer('label', now.guess);
+}
+
+// Goes back to the last answer and takes it back.
+export function undo() {
+  const [latest] = answers.history(saved);
+  if (!latest || stopped) return;
+  revisit(latest);
+  withdraw();
+}
+
+// Shows an earlier point; its answer stands until another one is given.
+export function revisit(entry) {
+  const {answer: kind, label, unsaved, ...point} = entry;
+  putAside();
+  points = points.filter(({id}) => id !== point.id);
+  show(point, {answer: kind, label, withdrawn: false});
+  say($('hint').textContent);
+}
+
+// The open point on the screen comes next again.
+function putAside() {
+  const {now, earlier} = queue;
+  if (now && (!earlier || earlier.withdrawn)) points.unshift(now);
+}
+
+export function withdraw() {
+  const {now, earlier} = queue;
+  if (!now || !earlier || earlier.withdrawn || stopped) return;
+  const mode = queue.settling ? 'adjudicate' : 'blind';
+  answers.add(now, 'undo', null, {seconds: 0, active: 0}, mode);
+  beside.note(now, null, null);
+  queue.earlier = {...earlier, withdrawn: true};
+  takenBack.set(now.id, queue.earlier);
+  hint.draw(queue);
+  say($('hint').textContent);
+  drawState();
+  send();
+}
+
+// Leaves an earlier point as it was, or ends the settling of disputes.
+export function leave() {
+  const {earlier, settling} = queue;
+  if (earlier?.withdrawn) {
+    answer(earlier.answer, earlier.label);
+    return;
+  }
+  if (!earlier && !settling) return;
+  if (!earlier) {
+    queue.settling = false;
+    points = [];
+  }
+  queue.now = null;
+  next();
+  take();
+}
+
+export function settle(disputes) {
+  queue.settling = true;
+  queue.now = null;
+  points = disputes;
+  next();
+}
+
+export function toggleGuess() {
+  queue.guessShown = !queue.guessShown;
+  $('guess').setAttribute('aria-pressed', String(queue.guessShown));
+  if (queue.now) hint.draw(queue);
+}
+
+// ---------------------------------------------------------------- the screen
+
+function next() {
+  queue.earlier = null;
+  if (points.length) {
+    const point = points.shift();
+    show(point, takenBack.get(point.id));
+    return;
+  }
+  queue.now = null;
+  if (queue.settling && !answers.pending.length) {
+    queue.settling = false;
+    take();
+  } else if (answers.pending.length) {
+    rest('saving');
+  } else if (complete) {
+    rest('done');
+  } else {
+    rest('empty');
+    clearTimeout(pollTimer);
+    pollTimer = setTimeout(take, POLL_MS);
+  }
+}
+
+function rest(why) {
+  $('rest-title').textContent = text(`${why}Title`);
+  $('rest-text').textContent = text(`${why}Text`, {key: keyName(keysOf('command', 'undo')[0] ?? '')});
+  $('rest').hidden = false;
+  $('stage').hidden = true;
+}
+
+function prefetch() {
+  const numbers = new Set(points.map((point) => point.image));
+  numbers.delete(queue.now?.image);
+  const soon = [...numbers].slice(0, 2);
+  picture.prefetch(soon);
+  soon.forEach(beside.load);
+}
+
+async function show(point, earlier = null) {
+  queue.now = point;
+  queue.earlier = earlier;
+  visible = false;
+  clock = null;
+  $('rest').hidden = true;
+  $('stage').hidden = false;
+  const image = picture.picture(point.image);
+  const known = beside.load(point.image);
+  hint.draw(queue);
+  if (!picture.ready(image)) {
+    try {
+      await image.decode();
+    } catch {
+      picture.forget(point.image);
+      if (queue.now !== point) return;
+      notice(text('noImage', {name: point.name}));
+      setTimeout(() => { if (queue.now === point) show(point, queue.earlier); }, RETRY_MS);
+      return;
+    }
+    if (queue.now !== point) return;
+    notice('');
+  }
+  view.open(point, image, beside.of(point));
+  $('caption').textContent = text('caption', point);
+  visible = true;
+  clock = new Clock();
+  document.body.dataset.point = point.id;
+  prefetch();
+  progress.ofImage(beside.progress(point));
+  await known;
+  if (queue.now !== point) return;
+  view.setOthers(beside.of(point));
+  progress.ofImage(beside.progress(point));
+}
+
+function drawState() {
+  progress.draw(answers.pending.length, sending);
+  const last = answers.history(saved);
+  $('undo').disabled = !last.length;
+  history.draw(last, revisit);
+}

@@ -1,0 +1,113 @@
+"""Help, plan and agreement."""
+
+import pytest
+
+from pointsup_jax.annotation import store as store_lib
+
+pytest.importorskip('selenium.webdriver')
+from browsing import come_in, label, press, shown, text, wait
+from selenium.webdriver.common import by, keys
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_help_sheet_opens_and_closes_by_keys(page, server):
+  first = shown(page)
+  press(page, '?')
+  sheet = page.find_element(by.By.ID, 'help-sheet')
+  wait(sheet.is_displayed)
+  press(page, '1')  # no answer at this moment
+  press(page, keys.Keys.ENTER)
+  wait(lambda: not sheet.is_displayed())
+  assert shown(page) == first
+  assert label(page, '2') == first
+  wait(lambda: server.answers() == [(first, 1)])
+
+
+def test_disputes_are_settled_on_the_page(browser, server):
+  with store_lib.Store(server.folder / 'annotations.sqlite') as store:
+    disputed = store.requests()[-1].id
+    store.answer(disputed, 0, 'ben')
+    store.answer(disputed, 2, 'eva')
+  come_in(browser, server.start())
+  first = shown(browser)
+  browser.find_element(by.By.ID, 'agree').click()
+  settle = browser.find_element(by.By.ID, 'settle')
+  wait(settle.is_displayed)
+  assert 'ben, eva' in text(browser, 'pairs')
+  settle.click()
+  wait(lambda: shown(browser) == disputed)
+  assert 'ben says road, eva says sky' in text(browser, 'hint')
+  press(browser, '1')
+  wait(lambda: shown(browser) == first)  # back to the open point
+  wait(lambda: server.answers()[-1] == (disputed, 0))
+  assert server.said()[-1].mode == 'adjudicate'
+  label(browser, '2')
+  wait(lambda: server.answers()[-1] == (first, 1))
+
+
+def cells(browser):
+  return browser.execute_script("""
+    return [...document.querySelectorAll('#budgets tr')].map((row) =>
+      [row.getAttribute('aria-current'),
+        ...[...row.cells].map((cell) => cell.innerText)]);
+  """)
+
+
+@pytest.mark.parametrize('size', [(1280, 800), (1024, 768)])
+def test_the_plan_opens_by_keys_marks_where_one_is_and_fits(
+  browser, server, size
+):
+  browser.set_window_size(*size)
+  come_in(browser, server.start())
+  for _ in range(6):
+    label(browser, '1')
+  wait(lambda: text(browser, 'count') == '6 of 30')
+  sheet = browser.find_element(by.By.ID, 'plan-sheet')
+  button = browser.find_element(by.By.ID, 'plan')
+  browser.execute_script('arguments[0].focus({focusVisible: true})', button)
+  press(browser, keys.Keys.ENTER)
+  wait(sheet.is_displayed)
+  assert '6 of 30 answers are given, 24 are left' in text(browser, 'plan-work')
+  assert '2.0 s an answer, assumed' in text(browser, 'plan-pace')
+  table = cells(browser)
+  assert [row[0] for row in table] == [None, 'step', None, None, None]
+  assert table[0][1:] == ['10%', '3', '1', '1', '10%', 'done']
+  now = ['now  25%', '8', '1', '2', '27%', 'less than a minute']
+  assert table[1][1:] == now
+  assert table[4][1:] == ['100%', '30', '3', '9', '100%', '1 min']
+  # The sheet fits without scrolling and has the focus for screen readers.
+  fits = """
+    const [sheet] = arguments;
+    const box = sheet.getBoundingClientRect();
+    return sheet.scrollWidth <= sheet.clientWidth
+      && sheet.scrollHeight <= sheet.clientHeight && box.top >= 0
+      && box.bottom <= innerHeight && sheet.contains(document.activeElement);
+  """
+  assert browser.execute_script(fits, sheet)
+  assert sheet.accessible_name == 'Plan'
+
+  point = shown(browser)
+  press(browser, '2')  # no answer at this moment
+  press(browser, keys.Keys.ESCAPE)
+  wait(lambda: not sheet.is_displayed())
+  assert shown(browser) == point
+  assert browser.switch_to.active_element == button
+  assert label(browser, '3') == point
+  wait(lambda: server.answers()[-1] == (point, 2))
+
+  # After a click, Space hides the marks and does not reopen the sheet.
+  button.click()
+  wait(sheet.is_displayed)
+  press(browser, keys.Keys.ESCAPE)
+  wait(lambda: not sheet.is_displayed())
+  assert browser.switch_to.active_element != button
+
+
+def test_the_plan_tells_time_at_ones_own_pace(page):
+  for _ in range(20):
+    label(page, '1')
+  wait(lambda: text(page, 'count') == '20 of 30')
+  page.find_element(by.By.ID, 'plan').click()
+  wait(lambda: 'median of your 20 answers' in text(page, 'plan-pace'))
+  assert [row[0] for row in cells(page)] == [None, None, None, 'step', None]
