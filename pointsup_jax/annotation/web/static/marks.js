@@ -58,6 +58,7 @@ export function others(context, at, points, askedX, ratio) {
   }
   context.font = `600 ${12 * ratio}px system-ui, sans-serif`;
   context.textBaseline = 'middle';
+  const boxes = [];
   for (const [one, x, y] of seen) {
     const answered = one.answer === 'label' || one.answer === 'unsure';
     const path = new Path2D();
@@ -67,20 +68,23 @@ export function others(context, at, points, askedX, ratio) {
       context.fill(path);
     }
     stroke(context, path, ratio * (answered ? 1 : 0.7));
-    const name = answered ? nameOf(one) : '';
-    if (name && seen.length <= NAMED) {
-      const away = x < askedX ? -9 * ratio - context.measureText(name).width : 9 * ratio;
-      label(context, name, x + away, y, ratio);
-    }
+    const name = answered && seen.length <= NAMED ? nameOf(one) : '';
+    if (name) label(context, name, x, y, x < askedX, ratio, boxes);
   }
 }
 
-function label(context, name, x, y, ratio) {
-  const width = context.measureText(name).width;
+// Writes a name beside a point, unless it would lie over one of `boxes`.
+function label(context, name, x, y, toLeft, ratio, boxes) {
+  const width = context.measureText(name).width + 6 * ratio;
+  const left = toLeft ? x - width - 6 * ratio : x + 6 * ratio;
+  const box = [left, y - 9 * ratio, left + width, y + 9 * ratio];
+  const over = ([x0, y0, x1, y1]) => box[0] < x1 && x0 < box[2] && box[1] < y1 && y0 < box[3];
+  if (boxes.some(over)) return;
+  boxes.push(box);
   context.fillStyle = 'rgb(0 0 0 / .6)';
-  context.fillRect(x - 3 * ratio, y - 9 * ratio, width + 6 * ratio, 18 * ratio);
+  context.fillRect(box[0], box[1], width, 18 * ratio);
   context.fillStyle = '#fff';
-  context.fillText(name, x, y);
+  context.fillText(name, left + 3 * ratio, y);
 }
 
 function colorOf({label: index}) {

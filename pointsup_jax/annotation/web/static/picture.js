@@ -129,6 +129,6 @@ export function paint(context, source, tone, x, y, scale, width, height) {
     pixels.putImageData(part, 0, 0);
   }
   context.imageSmoothingEnabled = scale < SMOOTH;
-  context.imageSmoothingQuality = 'high';
+  context.imageSmoothingQuality = 'medium'; // enlarged; 'high' takes long
   context.drawImage(scratch, 0, 0, w, h, (left - x) * scale, (top - y) * scale, wide * scale, high * scale);
 }

@@ -8,7 +8,7 @@ import {RANGES, save, settings, STANDARD} from './settings.js';
 import {$} from './strings.js';
 
 const SHAPE = 0.75; // height by width of what is shown at least
-const OVER = 0.1; // how far beyond the image the view may go, of its size
+const EDGE = 80; // how far beyond the image the view may go: buttons lie there
 const MOST = 64; // screen pixels a pixel
 const TAP_MS = 350;
 const TAP_PIXELS = 24;
@@ -57,13 +57,22 @@ function scaleFor(across) {
   return Math.min(width / x, height / (SHAPE * y)) / across;
 }
 
+// The point in the middle, or nearer to a border of the image; never near one of
+// the view.
 export function home(now = true) {
   if (!point) return;
   const [x, y] = footprint();
-  middle = [(point.col + 0.5) * x, (point.row + 0.5) * y];
   scale = scaleFor(settings.across);
   // Large screens show more rather than blocks, unless somebody zooms in.
   if (settings.across === STANDARD.across) scale = Math.min(scale, picture.smoothest());
+  scale = within(scale, fitting(), MOST);
+  const at = [(point.col + 0.5) * x, (point.row + 0.5) * y];
+  middle = at.map((place, i) => {
+    const half = sizes()[i] / 2;
+    const room = Math.max(half - EDGE, 0) / scale;
+    const filled = within(place, half / scale, photo()[i] - half / scale);
+    return within(filled, place - room, place + room);
+  });
   clamp();
   if (now) redraw();
 }
@@ -75,14 +84,16 @@ export function whole() {
   redraw();
 }
 
+const sizes = () => [width, height];
+const photo = () => [image.naturalWidth, image.naturalHeight];
+const within = (value, low, high) => Math.max(Math.min(value, high), low);
+
 function clamp() {
-  scale = Math.min(Math.max(scale, fitting()), Math.max(MOST, fitting()));
-  const sizes = [image.naturalWidth, image.naturalHeight];
+  scale = within(scale, fitting(), MOST);
   middle = middle.map((at, i) => {
-    const shown = (i ? height : width) / scale;
-    if (shown >= sizes[i]) return sizes[i] / 2;
-    const edge = shown * (0.5 - OVER);
-    return Math.min(Math.max(at, edge), sizes[i] - edge);
+    if (sizes()[i] / scale >= photo()[i]) return photo()[i] / 2;
+    const edge = Math.max(sizes()[i] / 2 - EDGE, 0) / scale;
+    return within(at, edge, photo()[i] - edge);
   });
 }
 

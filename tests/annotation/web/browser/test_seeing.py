@@ -109,6 +109,23 @@ def test_a_point_opens_at_the_zoom_that_was_chosen_last(page, server):
   np.testing.assert_allclose(size(page), near)
 
 
+def test_every_point_opens_well_within_the_view_and_the_image_fills_it(page):
+  for _ in range(4):
+    press(page, '+')
+  view = page.find_element(by.By.ID, 'view')
+  for _ in range(9):
+    label(page, '1')
+    left, top, right, bottom = part(page)
+    scale = view.size['width'] / (right - left)
+    row, col = place(page)
+    x, y = (2 * col + 1 - left) * scale, (2 * row + 1 - top) * scale
+    assert 79 < x < view.size['width'] - 79
+    assert 79 < y < view.size['height'] - 79
+    # Beyond the image lies what that takes, and no more.
+    assert left >= 0 or x == pytest.approx(80, abs=1)
+    assert top >= 0 or y == pytest.approx(80, abs=1)
+
+
 def test_wheel_drag_double_click_and_map_move_the_view(page):
   view = page.find_element(by.By.ID, 'view')
   origin = ScrollOrigin.from_element(view, 100, -50)
@@ -201,6 +218,8 @@ def test_the_other_points_and_their_answers_are_drawn(page, server):
 
 
 def test_marks_are_hidden_while_space_is_held(page):
+  wait(lambda: len(others(page)[0]) == 9)
+  settle(page)
   pixels = "return document.getElementById('view').toDataURL()"
   marked = page.execute_script(pixels)
   held = "document.dispatchEvent(new KeyboardEvent('%s', {key: ' '}));"

@@ -132,7 +132,6 @@ def test_points_are_labelled_without_scrolling(
   ActionChains(browser).move_to_element(gamma).click().perform()
   ActionChains(browser).send_keys(keys.Keys.ARROW_RIGHT).perform()
   wait(lambda: text(browser, 'gamma-said') not in ('', '1.0'))
-  browser.find_element(by.By.ID, 'light').click()
 
   browser.find_element(by.By.ID, 'undo').click()
   point, said = expected.pop()
