@@ -3,10 +3,19 @@ import {call} from './server.js';
 
 const KEPT = 20; // images
 const points = new Map(); // image -> id -> {id, row, col, answer, label}
+const coming = new Map(); // image -> what `load` returns, until it is there
 
-// Asks for an image's points, unless they are known.
-export async function load(image) {
-  if (points.has(image)) return;
+// Asks for an image's points, unless they are known; resolves to whether they
+// were missing and have come.
+export function load(image) {
+  if (!coming.has(image)) {
+    if (points.has(image)) return Promise.resolve(false);
+    coming.set(image, ask(image).finally(() => coming.delete(image)));
+  }
+  return coming.get(image);
+}
+
+async function ask(image) {
   points.set(image, new Map());
   for (const old of points.keys()) {
     if (points.size <= KEPT) break;
@@ -16,12 +25,13 @@ export async function load(image) {
   const known = points.get(image);
   if (reply.code !== 200 || !known) {
     points.delete(image); // without them one can answer as well
-    return;
+    return false;
   }
   for (const one of reply.points) {
     // What was said meanwhile is newer.
     if (!known.has(one.id)) known.set(one.id, one);
   }
+  return true;
 }
 
 // Notes one's own answer; null: taken back.

@@ -23,7 +23,7 @@ export function build(choose) {
     const label = document.createElement('span');
     label.className = 'label';
     // Long names are broken where they have parts.
-    for (const part of name.split(/(?<=[_\-/])/)) label.append(part, document.createElement('wbr'));
+    for (const part of name.match(/[^_\-/]*[_\-/]?/g)) label.append(part, document.createElement('wbr'));
     button.title = name;
     button.append(document.createElement('kbd'), swatch, label);
     button.addEventListener('click', () => { button.blur(); choose(i); });

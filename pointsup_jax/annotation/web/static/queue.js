@@ -275,8 +275,7 @@ async function show(point, earlier = null) {
   document.body.dataset.point = point.id;
   prefetch();
   progress.ofImage(beside.progress(point));
-  await known;
-  if (queue.now !== point) return;
+  if (!(await known) || queue.now !== point) return;
   view.setOthers(beside.of(point));
   progress.ofImage(beside.progress(point));
 }
