@@ -115,7 +115,7 @@ def test_every_point_opens_well_within_the_view_and_the_image_fills_it(page):
   view = page.find_element(by.By.ID, 'view')
   for _ in range(9):
     label(page, '1')
-    left, top, right, bottom = part(page)
+    left, top, right, _ = part(page)
     scale = view.size['width'] / (right - left)
     row, col = place(page)
     x, y = (2 * col + 1 - left) * scale, (2 * row + 1 - top) * scale
