@@ -13,7 +13,10 @@ def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
   """
   path = folder / name
   try:
-    is_inside = path.resolve().is_relative_to(folder.resolve())
+    found = path.resolve()
+    is_inside = found.is_relative_to(folder.resolve())
+    # From Python 3.13 on, a loop of links is left in the path.
+    is_inside &= not any(x.is_symlink() for x in (found, *found.parents))
   except (ValueError, OSError, RuntimeError):  # a NUL, a loop of links
     is_inside = False
   if not is_inside:

@@ -210,7 +210,7 @@ def test_the_other_points_and_their_answers_are_drawn(page, server):
   found, progress = others(page)
   assert [(x['id'], x['label']) for x in found if x['answer']] == [(point, 2)]
   assert progress == {'given': 1, 'points': 10}
-  assert page.execute_script(PIXELS) != before
+  wait(lambda: page.execute_script(PIXELS) != before)
   page.refresh()
   wait(lambda: shown(page))
   wait(lambda: [x['id'] for x in others(page)[0] if x['answer']] == [point])
@@ -224,6 +224,6 @@ def test_marks_are_hidden_while_space_is_held(page):
   marked = page.execute_script(pixels)
   held = "document.dispatchEvent(new KeyboardEvent('%s', {key: ' '}));"
   page.execute_script(held % 'keydown')
-  assert page.execute_script(pixels) != marked
+  wait(lambda: page.execute_script(pixels) != marked)
   page.execute_script(held % 'keyup')
-  assert page.execute_script(pixels) == marked
+  wait(lambda: page.execute_script(pixels) == marked)
