@@ -42,88 +42,78 @@ def preprocess(images: types.Array) -> jax.Array:
   return bgr - jnp.array(BGR_MEAN, jnp.float32)
 
 
-class Bottleneck(nn.Module):
-  """1x1 (strided), 3x3 (dilated) and 1x1 convolutions, plus a shortcut."""
+class _Block(nn.Module):
+  """What both kinds of blocks are made of."""
 
-  width: int  # channels of the 3x3
+  width: int  # channels of 3x3 convolutions
   stride: int
   dilation: int
   project: bool  # whether the shortcut has a 1x1 convolution
   bn: str
   dtype: DTypeLike
 
-  @nn.compact
-  def __call__(self, x: jax.Array, train: bool, one: jax.Array) -> jax.Array:
-    """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), 4 * width]."""
+  @nn.nowrap
+  def normalised(self, x: jax.Array, train: bool, name: str) -> jax.Array:
+    return norm.BatchNorm(self.bn, self.dtype, name=name)(x, train)
 
-    def normalise(y: jax.Array, name: str) -> jax.Array:
-      return norm.BatchNorm(self.bn, self.dtype, name=name)(y, train)
+  @nn.nowrap
+  def conv1x1(
+    self, x: jax.Array, features: int, stride: int, name: str
+  ) -> jax.Array:
+    return Conv1x1(features, stride, self.dtype, name=name)(x)
 
-    def conv1x1(features: int, stride: int, name: str) -> Conv1x1:
-      return Conv1x1(features, stride, self.dtype, name=name)
-
-    features = EXPANSION['bottleneck'] * self.width
-    y = conv1x1(self.width, self.stride, 'conv1')(x)
-    y = nn.relu(normalise(y, 'bn1'))
-    y = nn.Conv(
+  @nn.nowrap
+  def conv3x3(self, x: jax.Array, stride: int, name: str) -> jax.Array:
+    return nn.Conv(
       self.width,
       (3, 3),
+      strides=stride,
       padding=self.dilation,
       kernel_dilation=self.dilation,
       use_bias=False,
       kernel_init=he_normal,
       dtype=self.dtype,
-      name='conv2',
-    )(y)
-    y = nn.relu(normalise(y, 'bn2'))
-    y = normalise(conv1x1(features, 1, 'conv3')(y), 'bn3')
+      name=name,
+    )(x)
+
+  @nn.nowrap
+  def joined(
+    self, x: jax.Array, y: jax.Array, train: bool, one: jax.Array
+  ) -> jax.Array:
+    """The block's result: y, its convolutions', plus the shortcut of x."""
     if self.project:
-      x = conv1x1(features, self.stride, 'downsample_conv')(x)
-      x = normalise(x, 'downsample_bn')
+      x = self.conv1x1(x, y.shape[-1], self.stride, 'downsample_conv')
+      x = self.normalised(x, train, 'downsample_bn')
     return nn.relu(x + y) / one.astype(self.dtype)
 
 
-class Basic(nn.Module):
+class Bottleneck(_Block):
+  """1x1 (strided), 3x3 (dilated) and 1x1 convolutions, plus a shortcut."""
+
+  @nn.compact
+  def __call__(self, x: jax.Array, train: bool, one: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), 4 * width]."""
+    features = EXPANSION['bottleneck'] * self.width
+    y = self.conv1x1(x, self.width, self.stride, 'conv1')
+    y = nn.relu(self.normalised(y, train, 'bn1'))
+    y = nn.relu(self.normalised(self.conv3x3(y, 1, 'conv2'), train, 'bn2'))
+    y = self.normalised(self.conv1x1(y, features, 1, 'conv3'), train, 'bn3')
+    return self.joined(x, y, train, one)
+
+
+class Basic(_Block):
   """Two 3x3 convolutions (the first strided), plus a shortcut: ResNet-18, -34.
 
-  Attributes are those of `Bottleneck`; `width` is that of the output too.
+  `width` is that of the output too.
   """
-
-  width: int
-  stride: int
-  dilation: int
-  project: bool
-  bn: str
-  dtype: DTypeLike
 
   @nn.compact
   def __call__(self, x: jax.Array, train: bool, one: jax.Array) -> jax.Array:
     """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), width]."""
-
-    def normalise(y: jax.Array, name: str) -> jax.Array:
-      return norm.BatchNorm(self.bn, self.dtype, name=name)(y, train)
-
-    def conv3x3(y: jax.Array, stride: int, name: str) -> jax.Array:
-      return nn.Conv(
-        self.width,
-        (3, 3),
-        strides=stride,
-        padding=self.dilation,
-        kernel_dilation=self.dilation,
-        use_bias=False,
-        kernel_init=he_normal,
-        dtype=self.dtype,
-        name=name,
-      )(y)
-
-    y = nn.relu(normalise(conv3x3(x, self.stride, 'conv1'), 'bn1'))
-    y = normalise(conv3x3(y, 1, 'conv2'), 'bn2')
-    if self.project:
-      conv = Conv1x1(
-        self.width, self.stride, self.dtype, name='downsample_conv'
-      )
-      x = normalise(conv(x), 'downsample_bn')
-    return nn.relu(x + y) / one.astype(self.dtype)
+    y = self.conv3x3(x, self.stride, 'conv1')
+    y = nn.relu(self.normalised(y, train, 'bn1'))
+    y = self.normalised(self.conv3x3(y, 1, 'conv2'), train, 'bn2')
+    return self.joined(x, y, train, one)
 
 
 class ResNet(nn.Module):

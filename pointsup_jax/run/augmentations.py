@@ -68,9 +68,6 @@ def _of_domain(
 
 
 def _check_domain(field: str, domain: ml_collections.ConfigDict) -> None:
-  for name in ('mirror', 'jitter'):
-    if not 0 <= domain[name] <= 1:
-      raise errors.UsageError(f'{field}.{name}={domain[name]} must be 0 to 1')
   scale, crop = domain.scale, domain.crop
   if not _is_range(scale):
     raise errors.UsageError(

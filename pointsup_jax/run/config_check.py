@@ -65,7 +65,8 @@ _BOUNDS = {
   ),
   (0, 1): (
     'uda.easy_share', 'annotate.error_rate', 'annotate.overlap',
-    'optim.momentum',
+    'optim.momentum', 'data.source.mirror', 'data.source.jitter',
+    'data.target.mirror', 'data.target.jitter',
   ),
   (0, 0.9): ('adapt.holdout',),
   (0, 65535): ('annotate.port',),

@@ -41,8 +41,8 @@ def ask(run: run_lib.Run) -> None:
     step = score_images(run, source, store)
     if store is None:
       return
-    drawn_points.positions(run, store, source.names)
     if run.config.acquire.place == 'patches':
+      drawn_points.positions(run, store, source.names)
       requesting.ask_for_rest(run, source, store, step)
     carrying.take_in_earlier(run, store)
     counts = store.counts()
@@ -124,11 +124,10 @@ def known(
     lacking = np.full(len(names), 0 if acquire.budget else wanted)
     found = Round(scored, asked, lacking)
   else:
-    before, asked = (
-      drawn_points.pixels_before(store, names, at)
-      for at in (number, number + 1)
-    )
-    spent, have = ((x[..., 0] >= 0).sum(axis=1) for x in (before, asked))
+    before = drawn_points.asked_before(run, store, names, number)
+    spent = before.sum(axis=1)
+    asked = drawn_points.pixels_before(store, names, number + 1)
+    have = (asked[..., 0] >= 0).sum(axis=1)
     lacking = requesting.places_wanted(run, spent) - (have - spent)
     # If k has grown, scored images lack some.
     found = Round(scored & (lacking <= 0), asked, np.maximum(lacking, 0))
