@@ -2,7 +2,8 @@
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +35,113 @@ class Conv1x1(nn.Module):
     # Flattened: the gradient of a product with three batch axes is slower.
     rows = x.reshape(-1, x.shape[-1]) @ kernel[0, 0].astype(self.dtype)
     return rows.reshape(*x.shape[:-1], self.features)
+
+
+def halved(
+  x: jax.Array, kernel: jax.Array, *window: Any, **rest: Any
+) -> jax.Array:
+  """A convolution of stride 2, which `nn.Conv` can compute with.
+
+  XLA's CPU backend takes three times as long for its gradients as for those of
+  the same convolution of stride 1 (`_of_parities`).
+
+  Args:
+    x: [B, H, W, C].
+    kernel: [h, w, C, D].
+    *window: strides (2, 2) and the padding of both axes.
+    **rest: of `jax.lax.conv_general_dilated`; no dilation.
+  """
+
+  def on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    x, kernel = _of_parities(x, kernel, window[1])
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), 'VALID', **rest)
+
+  return _by_platform(on_cpu, x, kernel, window, rest)
+
+
+def halved_in_products(
+  x: jax.Array, kernel: jax.Array, *window: Any, **rest: Any
+) -> jax.Array:
+  """The same, on CPUs as a matrix product for each place of the kernel.
+
+  Faster than `halved` with many channels, slower to compile.
+  """
+
+  def on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    x, kernel = _of_parities(x, kernel, window[1])
+    rows, columns, channels, features = kernel.shape
+    batch, height, width = (
+      x.shape[0],
+      x.shape[1] - rows + 1,
+      x.shape[2] - columns + 1,
+    )
+    total = sum(
+      x[:, i : i + height, j : j + width].reshape(-1, channels) @ kernel[i, j]
+      for i, j in itertools.product(range(rows), range(columns))
+    )
+    return jnp.asarray(total).reshape(batch, height, width, features)
+
+  return _by_platform(on_cpu, x, kernel, window, rest)
+
+
+def _by_platform(
+  on_cpu: Callable[[jax.Array, jax.Array], jax.Array],
+  x: jax.Array,
+  kernel: jax.Array,
+  window: Sequence[Any],
+  rest: Mapping[str, Any],
+) -> jax.Array:
+  """The form for the platform that the program is compiled for."""
+  return jax.lax.platform_dependent(
+    x,
+    kernel,
+    cpu=on_cpu,
+    default=lambda x, kernel: jax.lax.conv_general_dilated(
+      x, kernel, *window, **rest
+    ),
+  )
+
+
+def _of_parities(
+  x: jax.Array, kernel: jax.Array, padding: Sequence[tuple[int, int]]
+) -> tuple[jax.Array, jax.Array]:
+  """The convolution of stride 1, unpadded, that equals one of stride 2.
+
+  Even and odd rows and columns become four times as many channels of an image
+  of half the size, and so do the kernel's.
+
+  Returns:
+    x: [B, H, W, C], padded -> [B, H / 2, W / 2, 4 C].
+    kernel: [h, w, C, D], zeros appended to odd sides -> [h / 2, w / 2, 4 C, D].
+  """
+  edges = [(0, 0)]
+  for side, size, (before, after) in zip(
+    x.shape[1:3], kernel.shape[:2], padding, strict=True
+  ):
+    places = (side + before + after - size) // 2 + 1
+    seen = 2 * (places - 1) + size + size % 2
+    edges.append((before, seen - side - before))
+  # A last odd row that no place sees is cut off: `lax.pad` takes away, too.
+  x = jax.lax.pad(
+    x, jnp.zeros((), x.dtype), [(*e, 0) for e in (*edges, (0, 0))]
+  )
+  odd = [(0, size % 2) for size in kernel.shape[:2]]
+  kernel = jnp.pad(kernel, (*odd, (0, 0), (0, 0)))
+  return _stacked(x, 1), _stacked(kernel, 0)
+
+
+def _stacked(array: jax.Array, axis: int) -> jax.Array:
+  """Stacks parities of two axes: [.., H, W, C, ..] -> [.., H/2, W/2, 4C, ..]."""
+  before, (height, width, channels), after = (
+    array.shape[:axis],
+    array.shape[axis : axis + 3],
+    array.shape[axis + 3 :],
+  )
+  array = array.reshape(
+    *before, height // 2, 2, width // 2, 2, channels, *after
+  )
+  array = jnp.moveaxis(array, axis + 1, axis + 2)
+  return array.reshape(*before, height // 2, width // 2, 4 * channels, *after)
 
 
 class Depthwise(nn.Module):

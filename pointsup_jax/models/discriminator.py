@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from pointsup_jax.models import precision, torch_init
+from pointsup_jax.models import convolutions, precision, torch_init
 
 NEGATIVE_SLOPE = 0.2
 
@@ -40,6 +40,7 @@ class Discriminator(nn.Module):
           strides=2,
           padding=1,
           kernel_init=torch_init.kernel,
+          conv_general_dilated=None if i else convolutions.halved_in_products,
           name=f'conv{2 * i}',
         )(x)
     return x

@@ -6,7 +6,7 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from pointsup_jax import types
-from pointsup_jax.models import backbone, norm
+from pointsup_jax.models import backbone, convolutions, norm
 from pointsup_jax.models.convolutions import Conv1x1, he_normal
 
 BGR_MEAN = (104.00698793, 116.66876762, 122.67891434)  # ImageNet's, 0..255
@@ -165,6 +165,7 @@ class ResNet(nn.Module):
       padding=3,
       use_bias=False,
       kernel_init=he_normal,
+      conv_general_dilated=convolutions.halved,
       dtype=self.dtype,
       name='conv1',
     )(images)

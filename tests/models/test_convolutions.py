@@ -66,3 +66,43 @@ def test_sums_of_bfloat16_are_of_float32():
   assert found.dtype == jnp.bfloat16
   exact = convolutions.shifted(*(x.astype(jnp.float32) for x in low), 1, 1)
   np.testing.assert_array_equal(found, exact.astype(jnp.bfloat16))
+
+
+@pytest.mark.parametrize(
+  'form', [convolutions.halved, convolutions.halved_in_products]
+)
+@pytest.mark.parametrize(
+  ('sides', 'size', 'padding'),
+  [((6, 9), 4, 1), ((7, 8), 7, 3), ((9, 5), 3, 1), ((5, 6), 2, 0)],
+)
+def test_halved_images_and_their_gradients_are_the_librarys(
+  form, sides, size, padding
+):
+  x, kernel = numbers(2, *sides, 3), numbers(size, size, 3, 4)
+  window = (2, 2), [(padding, padding)] * 2
+  layout = {'dimension_numbers': ('NHWC', 'HWIO', 'NHWC')}
+
+  @functools.partial(jax.jit, static_argnums=0)
+  def both(form):
+    y, backward = jax.vjp(lambda *a: form(*a, *window, **layout), x, kernel)
+    return y, backward(jnp.cos(jnp.arange(y.size)).reshape(y.shape))
+
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5),
+    both(form),
+    both(jax.lax.conv_general_dilated),
+  )
+
+
+@pytest.mark.parametrize(('platform', 'strided'), [('cpu', 0), ('tpu', 1)])
+def test_only_cpus_get_halved_images_in_parts(platform, strided):
+  x, kernel = numbers(1, 6, 6, 3), numbers(4, 4, 3, 4)
+  layer = functools.partial(
+    convolutions.halved,
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
+  program = jax.jit(lambda x, kernel: layer(x, kernel, (2, 2), [(1, 1)] * 2))
+  text = (
+    program.trace(x, kernel).lower(lowering_platforms=(platform,)).as_text()
+  )
+  assert text.count('stride = [2, 2]') == strided
