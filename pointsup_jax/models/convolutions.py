@@ -131,12 +131,9 @@ def _of_parities(
 
 
 def _stacked(array: jax.Array, axis: int) -> jax.Array:
-  """Stacks parities of two axes: [.., H, W, C, ..] -> [.., H/2, W/2, 4C, ..]."""
-  before, (height, width, channels), after = (
-    array.shape[:axis],
-    array.shape[axis : axis + 3],
-    array.shape[axis + 3 :],
-  )
+  """Parities of two axes as channels: [H, W, C] -> [H / 2, W / 2, 4 C]."""
+  before, after = array.shape[:axis], array.shape[axis + 3 :]
+  height, width, channels = array.shape[axis : axis + 3]
   array = array.reshape(
     *before, height // 2, 2, width // 2, 2, channels, *after
   )

@@ -27,10 +27,19 @@ from pointsup_jax.run import workdir as workdir_lib
 
 # Of config.json; incremented when fields are added, removed or redefined.
 VERSION = 1
-# The first stage whose result depends on a field, by longest matching prefix.
-# None: no result depends on it.
+# What stage 1 does after its source-only phase.
+METHOD = 'method'
+# The first stage whose result depends on a field, or `METHOD`, by longest
+# matching prefix. None: no result depends on it.
 _DECIDES: dict[str, str | None] = {
   '': 'uda',
+  'uda': METHOD,
+  'uda.source_only_steps': 'uda',
+  'losses': METHOD,
+  'losses.aux': 'uda',
+  'model.discriminator_width': METHOD,
+  'optim.discriminator_lr': METHOD,
+  'optim.translator_lr': METHOD,
   'acquire': 'acquire',
   'acquire.batch_size': None,
   'annotate': 'annotate',
@@ -248,7 +257,7 @@ def refuse_others(workdir: workdir_lib.Workdir) -> None:
 
 
 def decides(field: str) -> str | None:
-  """The first stage whose result depends on a field; None if none does."""
+  """The first stage whose result depends on a field, or `METHOD`, or None."""
   parts = field.split('.')
   prefixes = ('.'.join(parts[:n]) for n in range(len(parts), -1, -1))
   return next(_DECIDES[prefix] for prefix in prefixes if prefix in _DECIDES)
@@ -256,6 +265,8 @@ def decides(field: str) -> str | None:
 
 def _too_late(workdir: workdir_lib.Workdir, field: str) -> bool:
   stage = decides(field)
+  if stage == METHOD:
+    return workdir.method_started
   return stage is not None and workdir.started(stage)
 
 

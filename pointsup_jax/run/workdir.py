@@ -112,6 +112,14 @@ class Workdir:
     folder = self.root / name
     return folder.exists() and any(folder.iterdir())
 
+  @property
+  def method_started(self) -> bool:
+    """Whether stage 1 has written anything beside its source-only phase."""
+    folder = self.root / 'uda'
+    return folder.exists() and any(
+      path != self.source_only.root for path in folder.iterdir()
+    )
+
   def begun(self, name: str) -> bool:
     """Whether a stage has written anything in this round."""
     folder = self.stage(name)

@@ -40,8 +40,18 @@ class Setting(NamedTuple):
 
 def of_stage_1(field: str) -> bool:
   """Whether stage 1 or its scores depend on a field."""
-  return config_file.decides(field) == 'uda' or field.startswith(
-    ('data.evaluation.', 'evaluate.model')
+  return config_file.decides(field) in (
+    'uda',
+    config_file.METHOD,
+  ) or field.startswith(('data.evaluation.', 'evaluate.model'))
+
+
+def source_only(fields: Fields) -> Fields:
+  """Those of stage 1's fields that its source-only phase depends on."""
+  return tuple(
+    (name, value)
+    for name, value in fields
+    if config_file.decides(name) != config_file.METHOD
   )
 
 
@@ -106,17 +116,28 @@ class Runner:
     Stops after stage 1 unless `points`. Returns workdir -> reason for the runs
     that failed.
     """
+    first: dict[Fields, Fields] = {}  # by what the source-only phase depends on
+    for setting in settings:
+      first.setdefault(source_only(setting.stage_1), setting.stage_1)
     with concurrent.futures.ThreadPoolExecutor(self._jobs) as pool:
       try:
-        failed = self._stage(
-          pool,
-          {
-            base(self._out, fields, s): (fields, s)
-            for s in seeds
-            for fields in dict.fromkeys(x.stage_1 for x in settings)
-          },
-          self._stage_1,
-        )
+        failed = {}
+        # The first of those that share a source-only phase trains it.
+        for leads in (True, False):
+          failed |= self._stage(
+            pool,
+            {
+              base(self._out, fields, s): (
+                fields,
+                s,
+                first[source_only(fields)],
+              )
+              for s in seeds
+              for fields in dict.fromkeys(x.stage_1 for x in settings)
+              if leads == (fields in first.values())
+            },
+            self._stage_1,
+          )
         if points:
           failed |= self._stage(
             pool,
@@ -144,8 +165,10 @@ class Runner:
       progress.say(f'{done}/{len(jobs)} {folder}: {why or "done"}')
     return found
 
-  def _stage_1(self, fields: Fields, seed: int) -> str | None:
+  def _stage_1(self, fields: Fields, seed: int, first: Fields) -> str | None:
     folder = base(self._out, fields, seed)
+    if not folder.exists() and fields != first:
+      _copy_source_only(base(self._out, first, seed), folder)
     return self._launch(folder, 'uda', fields, seed) or self._launch(
       folder, 'evaluate', fields, seed
     )
@@ -155,10 +178,7 @@ class Runner:
     if not folder.exists():
       if not (shared / 'uda' / 'DONE').exists():
         return 'its stage 1 failed'
-      part = folder.with_name(f'{folder.name}.part')
-      shutil.rmtree(part, ignore_errors=True)
-      shutil.copytree(shared, part)
-      part.rename(folder)
+      _copy(shared, folder)
     return self._launch(folder, 'all', setting.fields, seed)
 
   def _launch(
@@ -218,6 +238,31 @@ class Runner:
       self._stopped = True
       for process in self._running:
         process.terminate()
+
+
+def _copy(
+  shared: pathlib.Path, folder: pathlib.Path, only: Sequence[str] = ('.',)
+) -> None:
+  """Copies the parts `only` of a workdir; the copy is complete or absent."""
+  part = folder.with_name(f'{folder.name}.part')
+  shutil.rmtree(part, ignore_errors=True)
+  for name in only:
+    (part / name).parent.mkdir(parents=True, exist_ok=True)
+    if (shared / name).is_dir():
+      shutil.copytree(shared / name, part / name)
+    else:
+      shutil.copy(shared / name, part / name)
+  part.rename(folder)
+
+
+def _copy_source_only(shared: pathlib.Path, folder: pathlib.Path) -> None:
+  """Copies the source-only phase, and its scores, of a finished stage 1."""
+  workdir = workdir_lib.Workdir(shared)
+  scores = workdir.all_evaluations('source_only')
+  if workdir.done('uda').exists() and workdir.source_only.root.exists():
+    parts = [workdir.source_only.root, workdir.config, workdir.data, *scores]
+    names = [str(x.relative_to(shared)) for x in parts if x.exists()]
+    _copy(shared, folder, names)
 
 
 def _cores() -> set[int]:

@@ -66,6 +66,18 @@ def test_runs_share_stage_1_where_their_fields_let_them(tmp_path):
   assert setting(('data.evaluation.dataset', 'streets_game')).stage_1
 
 
+def test_runs_share_the_source_only_phase_where_their_fields_let_them():
+  fields = {
+    'uda.strategy': 'swd',
+    'losses.target_main': '10.0',
+    'optim.discriminator_lr': '1.0',
+  }
+  others = {'losses.aux': '1.0', 'model.prediction': 'mean', 'optim.lr': '1.0'}
+  both = setting(*fields.items(), *others.items()).stage_1
+  assert dict(both) == fields | others
+  assert dict(runs.source_only(both)) == others
+
+
 def test_a_default_that_is_spelled_out_changes_nothing():
   assert setting(('uda.strategy', 'advent'), ('acquire.k', '2')).stage_1 == ()
   lr = setting(('optim.lr', '1e-3'), ('uda.steps', '7')).stage_1
@@ -163,6 +175,15 @@ def test_adaptation_methods_are_compared_without_points(tmp_path):
   assert folders == {
     f'stage_1-uda.strategy_{name}' for name in ('minent', 'source_only')
   }
+  # The second run took over the first one's source-only phase.
+  metrics = 'uda/source_only/metrics.jsonl'
+  texts = {(tmp_path / 'seed_0' / x / metrics).read_text() for x in folders}
+  assert len(texts) == 1  # they contain times
+  logs = [x.read_text() for x in (tmp_path / 'seed_0').glob('*.log')]
+  assert sorted('source only: first step' in text for text in logs) == [
+    False,
+    True,
+  ]
 
 
 def test_a_run_that_fails_is_named_with_why(tmp_path):

@@ -104,6 +104,22 @@ def test_other_fields_may_still_change_after_stage_1(claimed, field, value):
   assert not refusal(claimed, **{field: value})
 
 
+def test_the_method_may_change_until_its_source_only_phase_is_over(claimed):
+  (claimed.root / 'uda' / 'source_only').mkdir(parents=True)
+  new = {
+    'uda__strategy': 'minent',
+    'losses__target_main': 0.5,
+    'optim__translator_lr': 0.5,
+    'model__discriminator_width': 8,
+  }
+  assert not refusal(claimed, **new)
+  for field, value in {'losses__aux': 0.5, 'uda__source_only_steps': 7}.items():
+    assert field.replace('__', '.') in refusal(claimed, **{field: value})
+  (claimed.root / 'uda' / 'metrics.jsonl').touch()
+  for field in new:
+    assert field.replace('__', '.') in refusal(claimed)
+
+
 def test_how_people_are_asked_may_change_while_they_answer(claimed):
   start(claimed, 'annotate')
   claim(claimed, changed(annotate__port=80, annotate__overlap=0.5))
