@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import forked
+
 REPOSITORY = pathlib.Path(__file__).parents[2]
 STREETS = '--config=configs/streets_active.py'
 TINY = (
@@ -86,6 +88,8 @@ def launch(
   *args: object, program: str = 'main', **options: Any
 ) -> subprocess.CompletedProcess:
   """Runs a program to its end; `options` go to subprocess.run."""
+  if not options and forked.fits():
+    return forked.run(program, [str(x) for x in args])
   return subprocess.run(
     command(*args, program=program),
     cwd=REPOSITORY,
