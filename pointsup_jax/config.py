@@ -211,8 +211,11 @@ def get_config() -> ml_collections.ConfigDict:
   # round 1, then that of the round before.
   adapt.initial = 'start'
   # Pseudo labels in patches without a question: 'points' (at the n drawn
-  # positions), 'dense' (everywhere) or 'none'.
+  # positions), 'dense' (everywhere) or 'none'; or 'segments', the answers' own
+  # classes around them (docs/RUNNING.md).
   adapt.pseudo_labels = 'points'
+  # About how many segments of an image 'segments' spreads answers over.
+  adapt.segments = 400
   # Weights of the cross-entropy on people's answers and on pseudo labels.
   adapt.answer_weight = 1.0
   adapt.guess_weight = 1.0

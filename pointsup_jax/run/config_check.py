@@ -9,7 +9,13 @@ from typing import Any
 import ml_collections
 
 from pointsup_jax import errors, uda
-from pointsup_jax.acquisition import questions, scores, selection, targets
+from pointsup_jax.acquisition import (
+  questions,
+  scores,
+  segments,
+  selection,
+  targets,
+)
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.data import domains, inspection, sources
 from pointsup_jax.models import deeplab, resnet
@@ -34,7 +40,7 @@ _CHOICES = {
   'acquire.place': questions.PLACES,
   'acquire.score': (*scores.SCORES, 'random'),
   'annotate.oracle': ('ground_truth', 'human', 'file'),
-  'adapt.pseudo_labels': targets.MODES,
+  'adapt.pseudo_labels': (*targets.MODES, 'segments'),
   'adapt.initial': ('start', 'uda', 'asking'),
   'train.on_nan': ('stop', 'rollback'),
   'model.backbone': deeplab.BACKBONES,
@@ -51,6 +57,7 @@ _BOUNDS = {
   (1, math.inf): (
     'train.batch_size', 'train.log_every', 'train.checkpoint_every',
     'train.keep', 'uda.steps', 'adapt.steps', 'acquire.rounds',
+    'adapt.segments',
     'acquire.batch_size', 'evaluate.batch_size', 'model.width',
     'model.discriminator_width', 'optim.decay_steps', 'data.threads',
   ),
@@ -184,7 +191,12 @@ def notes(config: ml_collections.ConfigDict) -> list[str]:
 def check_labels(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError if stage 3 would have no target labels."""
   acquire, adapt = config.acquire, config.adapt
-  guesses = adapt.pseudo_labels != 'none' and adapt.guess_weight
+  around_answers = adapt.pseudo_labels == 'segments'
+  if around_answers:
+    segments.require()
+  guesses = (
+    adapt.pseudo_labels != 'none' and adapt.guess_weight and not around_answers
+  )
   if not acquire_check.asks(acquire) and not guesses:
     raise errors.UsageError(
       f'acquire.strategy={acquire.strategy!r} with acquire.k={acquire.k} asks '

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import ml_collections
 import numpy as np
 
-from pointsup_jax.acquisition import targets
+from pointsup_jax.acquisition import segments, targets
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.hosts import processes, progress
@@ -72,18 +72,26 @@ def point_labelled(run: run_lib.Run, images: sources.Source) -> sources.Source:
   # Where each image's answers begin.
   begin = np.searchsorted(answers[:, 0], np.arange(len(images) + 1))
 
+  mode = run.config.adapt.pseudo_labels
+
   def label(index: int, example: Example) -> Example:
-    mine = answers[begin[index] : begin[index + 1]]
+    _, rows, cols, classes = answers[begin[index] : begin[index + 1]].T
+    mine = rows, cols, classes.astype(np.uint8)
+    guesses = image_files.read_labels(
+      run.workdir.pseudo_label(example.name), example.image.shape[:2]
+    )
     labels, answered = targets.target_labels(
-      image_files.read_labels(
-        run.workdir.pseudo_label(example.name), example.image.shape[:2]
-      ),
+      guesses,
       points=points[index],
       asked=np.flatnonzero(asked[index]),
-      answers=(mine[:, 1], mine[:, 2], mine[:, 3].astype(np.uint8)),
-      mode=run.config.adapt.pseudo_labels,
+      answers=mine,
+      mode='none' if mode == 'segments' else mode,
       grid=tuple(run.config.acquire.grid),
     )
+    if mode == 'segments':
+      parts = segments.of_image(example.image, run.config.adapt.segments)
+      around = segments.spread(guesses, parts, mine)
+      labels = np.where(answered, labels, around)
     return example._replace(labels=labels, answered=answered)
 
   return sources.Mapped(images, label)

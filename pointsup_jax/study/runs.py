@@ -121,7 +121,7 @@ class Runner:
       first.setdefault(source_only(setting.stage_1), setting.stage_1)
     with concurrent.futures.ThreadPoolExecutor(self._jobs) as pool:
       try:
-        failed = {}
+        failed: dict[pathlib.Path, str] = {}
         # The first of those that share a source-only phase trains it.
         for leads in (True, False):
           failed |= self._stage(
