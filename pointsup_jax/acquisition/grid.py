@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pointsup_jax import errors
 from pointsup_jax.types import Array
@@ -34,6 +35,16 @@ def patch_of(
   """Patches [...] of pixels [..., 2], (row, col) in images of `size` (H, W)."""
   row, col = points[..., 0], points[..., 1]
   return row // (size[0] // rows) * cols + col // (size[1] // cols)
+
+
+def pixels_of(
+  patches: np.ndarray, size: tuple[int, ...], rows: int, cols: int
+) -> np.ndarray:
+  """Mask of pixels, of `size` (H, W), from one of patches [R * G]."""
+  height, width = size[0] // rows, size[1] // cols
+  return (
+    patches.reshape(rows, cols).repeat(height, axis=0).repeat(width, axis=1)
+  )
 
 
 def check(size: tuple[int, int], rows: int, cols: int, k: int, n: int) -> None:

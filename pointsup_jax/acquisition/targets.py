@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from pointsup_jax.acquisition import grid as grid_lib
 from pointsup_jax.types import IGNORE
 
 MODES = ('points', 'dense', 'none')
@@ -46,8 +47,7 @@ def target_labels(
     rows, cols = np.moveaxis(points[other], -1, 0)
     labels[rows, cols] = pseudo[rows, cols]
   elif mode == 'dense':
-    height, width = pseudo.shape[0] // grid[0], pseudo.shape[1] // grid[1]
-    known = other.reshape(grid).repeat(height, axis=0).repeat(width, axis=1)
+    known = grid_lib.pixels_of(other, pseudo.shape, *grid)
     labels[known] = pseudo[known]
   answer_rows, answer_cols, answer_labels = answers
   labels[answer_rows, answer_cols] = answer_labels

@@ -64,7 +64,8 @@ _BOUNDS = {
   (0, math.inf): (
     'uda.source_only_steps', 'train.keep_every', 'losses.aux',
     'losses.target_main', 'losses.target_aux', 'acquire.budget',
-    'annotate.seconds', 'adapt.answer_weight', 'adapt.guess_weight',
+    'annotate.seconds', 'annotate.whole_images', 'annotate.image_seconds',
+    'adapt.answer_weight', 'adapt.guess_weight',
     'optim.lr', 'optim.head_lr_scale', 'optim.weight_decay',
     'optim.discriminator_lr', 'optim.poly_power', 'optim.warmup_steps',
     'losses.disagreement', 'optim.translator_lr',
@@ -197,7 +198,14 @@ def check_labels(config: ml_collections.ConfigDict) -> None:
   guesses = (
     adapt.pseudo_labels != 'none' and adapt.guess_weight and not around_answers
   )
-  if not acquire_check.asks(acquire) and not guesses:
+  whole = config.annotate.whole_images
+  if whole and config.annotate.oracle != 'ground_truth':
+    raise errors.UsageError(
+      f'annotate.whole_images={whole} is of the simulated annotator, but '
+      f'annotate.oracle={config.annotate.oracle!r}; set '
+      '--config.annotate.whole_images=0'
+    )
+  if not acquire_check.asks(acquire) and not guesses and not whole:
     raise errors.UsageError(
       f'acquire.strategy={acquire.strategy!r} with acquire.k={acquire.k} asks '
       'nobody, so stage 3 learns from pseudo labels alone, but '

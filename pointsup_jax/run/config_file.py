@@ -45,6 +45,8 @@ _DECIDES: dict[str, str | None] = {
   'annotate': 'annotate',
   # Answers may arrive in several files; the store keeps them.
   'annotate.answers': None,
+  'annotate.whole_images': 'adapt',
+  'annotate.image_seconds': None,
   'annotate.host': None,
   'annotate.port': None,
   'annotate.allow_remote': None,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import ml_collections
 import numpy as np
 
-from pointsup_jax.acquisition import segments, targets
+from pointsup_jax import errors
+from pointsup_jax.acquisition import grid, segments, targets
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.hosts import processes, progress
@@ -14,7 +15,7 @@ from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.stages import phase, source_classes
 from pointsup_jax.training import step
-from pointsup_jax.types import Example
+from pointsup_jax.types import IGNORE, Example
 
 
 def train(run: run_lib.Run) -> None:
@@ -55,7 +56,10 @@ def initial(
 
 def supervision(config: ml_collections.ConfigDict) -> step.Supervision:
   """The cross entropies' weights; 0 for labels the run does not have."""
-  nobody_asked = config.acquire.strategy == 'self_training'
+  nobody_asked = (
+    config.acquire.strategy == 'self_training'
+    and not config.annotate.whole_images
+  )
   no_guesses = config.adapt.pseudo_labels == 'none'
   return step.Supervision(
     aux=config.losses.aux,
@@ -67,14 +71,20 @@ def supervision(config: ml_collections.ConfigDict) -> step.Supervision:
 
 def point_labelled(run: run_lib.Run, images: sources.Source) -> sources.Source:
   """The target's images with the labels of stage 3 in place of their own."""
+  whole = whole_images(run, len(images))
+  truth = run.source('target', labelled=True) if whole else None
   asked, answers = read_answers(run, images.names)
   points = guessed_points(run, images.names)
   # Where each image's answers begin.
   begin = np.searchsorted(answers[:, 0], np.arange(len(images) + 1))
 
   mode = run.config.adapt.pseudo_labels
+  cells = tuple(run.config.acquire.grid)
 
   def label(index: int, example: Example) -> Example:
+    if truth is not None and index in whole:
+      every = truth[index].labels
+      return example._replace(labels=every, answered=every != IGNORE)
     _, rows, cols, classes = answers[begin[index] : begin[index + 1]].T
     mine = rows, cols, classes.astype(np.uint8)
     guesses = image_files.read_labels(
@@ -86,15 +96,36 @@ def point_labelled(run: run_lib.Run, images: sources.Source) -> sources.Source:
       asked=np.flatnonzero(asked[index]),
       answers=mine,
       mode='none' if mode == 'segments' else mode,
-      grid=tuple(run.config.acquire.grid),
+      grid=cells,
     )
     if mode == 'segments':
       parts = segments.of_image(example.image, run.config.adapt.segments)
       around = segments.spread(guesses, parts, mine)
+      # Nothing in patches whose answers are held back, or not given yet.
+      places = grid.patch_of(
+        np.stack([rows, cols], axis=-1), labels.shape, *cells
+      )
+      silent = asked[index].copy()
+      silent[places] = False
+      around[grid.pixels_of(silent, labels.shape, *cells)] = IGNORE
       labels = np.where(answered, labels, around)
     return example._replace(labels=labels, answered=answered)
 
   return sources.Mapped(images, label)
+
+
+def whole_images(run: run_lib.Run, images: int) -> set[int]:
+  """Those of the target's `images` in which every pixel is labelled.
+
+  Raises errors.UsageError if there are not as many.
+  """
+  count = run.config.annotate.whole_images
+  if count > images:
+    raise errors.UsageError(
+      f'annotate.whole_images={count} is more than the {images} target images'
+    )
+  random = np.random.default_rng(run.seed('whole images'))
+  return set(random.permutation(images)[:count].tolist())
 
 
 def guessed_points(run: run_lib.Run, names: Sequence[str]) -> np.ndarray:

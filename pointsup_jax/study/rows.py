@@ -11,10 +11,10 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains
 from pointsup_jax.hosts import json_files
 from pointsup_jax.report import comparison as scores_lib
-from pointsup_jax.run import scores_on_disk
+from pointsup_jax.run import config_file, scores_on_disk
 from pointsup_jax.run import trained_models as models_lib
 from pointsup_jax.run import workdir as workdir_lib
-from pointsup_jax.study import runs as runs
+from pointsup_jax.study import runs
 from pointsup_jax.study import table as study_lib
 
 UDA = 'UDA'  # column in `run.trained_models`; the baseline of gains
@@ -126,10 +126,16 @@ def series(setting: runs.Setting) -> str:
 
 
 def cost(folder: pathlib.Path) -> tuple[int, float]:
-  """The answered points of a run and their total seconds."""
-  with store_lib.Store(workdir_lib.Workdir(folder).annotations) as store:
+  """The answered points of a run; all seconds, those of whole images too."""
+  workdir = workdir_lib.Workdir(folder)
+  with store_lib.Store(workdir.annotations) as store:
     answers = store.current_answers().values()
-  return len(answers), sum(answer.seconds or 0.0 for answer in answers)
+  annotate = config_file.reopen(workdir).config.annotate
+  seconds = sum(answer.seconds or 0.0 for answer in answers)
+  return (
+    len(answers),
+    seconds + annotate.whole_images * annotate.image_seconds,
+  )
 
 
 def all_points(study: Study) -> int:

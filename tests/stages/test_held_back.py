@@ -90,7 +90,7 @@ def test_held_back_answers_are_in_no_label_of_stage_3(run, capsys):
   assert not learned(run) & held
   assert len(learned(run)) == 6 * 8
   assert '12 of 60 answers are held back' in capsys.readouterr().err
-  for mode in ('points', 'dense', 'none'):
+  for mode in ('points', 'dense', 'none', 'segments'):
     run.config.adapt.pseudo_labels = mode
     source = adapt.point_labelled(run, run.source('target', labelled=False))
     for i, name in enumerate(source.names):
@@ -104,6 +104,37 @@ def test_held_back_answers_are_in_no_label_of_stage_3(run, capsys):
         assert (example.labels[rows, cols] == IGNORE).all()
         assert not example.answered[rows, cols].any()
       assert example.answered.sum() == 8
+
+
+def test_answers_go_for_their_segments_but_not_for_what_is_held_back(run):
+  run.config.adapt.pseudo_labels = 'segments'
+  run.config.adapt.holdout = 0.0
+  source = adapt.point_labelled(run, run.source('target', labelled=False))
+  example = source[0]
+  around = (example.labels != IGNORE) & ~example.answered
+  assert around.sum() > 5 * example.answered.sum()
+  given = set(example.labels[example.answered].tolist())
+  assert set(example.labels[around].tolist()) <= given
+  assert adapt.supervision(run.config).guesses == 1.0
+
+
+def test_whole_images_are_labelled_by_the_simulated_annotator(run):
+  run.config.annotate.whole_images = 2
+  images = run.source('target', labelled=False)
+  source = adapt.point_labelled(run, images)
+  truth = run.source('target', labelled=True)
+  whole = adapt.whole_images(run, len(images))
+  assert len(whole) == 2
+  for i in range(len(source)):
+    if i in whole:
+      np.testing.assert_array_equal(source[i].labels, truth[i].labels)
+      assert (source[i].answered == (truth[i].labels != IGNORE)).all()
+    else:
+      assert source[i].answered.sum() == 8
+  run.config.annotate.whole_images = 7
+  assert 'more than the 6' in saying.usage(
+    lambda: adapt.point_labelled(run, images)
+  )
 
 
 def test_a_share_of_0_learns_from_every_answer(run, capsys):
