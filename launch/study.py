@@ -1,16 +1,16 @@
-r"""Compares settings of an experiment: a table, and a curve over points spent.
+r"""Compares settings of an experiment: a table, and curves over points, hours.
 
   python -m launch.study --config=configs/streets_active.py --out=runs/study \
       --vary=acquire.score=entropy,random --vary=acquire.k=2,10,40 --seeds=3 \
       --also=acquire.strategy=self_training --also=acquire.strategy=full
 
 Runs every combination of the --vary values, and each --also, with every seed,
-each in its own process. Runs that differ only after stage 1 share it; with
---uda_only they end there. Finished runs are kept: the same command continues,
-and a longer one adds to it. OUT gets table.md, .csv and .tex (a row per
-setting, as in the paper's Table 3), differences.csv (row against row, paired by
-seed), classes.csv and .tex (a column per class, as in Tables 1 and 2; means
-over seeds), curve.png and study.json.
+each in its own process. Runs that differ only after stage 1, or only after its
+source-only phase, share it; with --uda_only they end with stage 1. Finished runs
+are kept: the same command continues, and a longer one adds to it. OUT gets
+table.md, .csv and .tex (a row per setting, as in the paper's Table 3),
+differences.csv (row against row, paired by seed), classes.csv and .tex (a column
+per class, as in Tables 1 and 2; means over seeds), curve.png and study.json.
 """
 
 import pathlib

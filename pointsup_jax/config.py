@@ -186,8 +186,8 @@ def get_config() -> ml_collections.ConfigDict:
   annotate.confusable = ()
   # Its seconds per point.
   annotate.seconds = 2.0
-  # Target images, drawn from the seed, in which it labels every pixel, to
-  # compare with points; and its seconds for each. 90 minutes are Cityscapes's.
+  # Target images, drawn from the seed, in which it labels every pixel without
+  # errors, to compare with points; and its seconds for each, as Cityscapes's.
   annotate.whole_images = 0
   annotate.image_seconds = 5400.0
   # The answers for 'file': a CSV, a Label Studio JSON or a CVAT XML. May be ''

@@ -87,3 +87,14 @@ def check_budget(acquire: ml_collections.ConfigDict, images: int) -> None:
       f'acquire.budget={acquire.budget} is more than the {most} points of '
       f'{images} target images'
     )
+
+
+def check_whole_images(
+  annotate: ml_collections.ConfigDict, images: int
+) -> None:
+  """Raises errors.UsageError if there are not as many target images."""
+  if annotate.whole_images > images:
+    raise errors.UsageError(
+      f'annotate.whole_images={annotate.whole_images} is more than the '
+      f'{images} target images'
+    )

@@ -147,6 +147,7 @@ def check(config: ml_collections.ConfigDict) -> None:
   check_public_url(config.annotate.public_url)
   acquire_check.check(config)
   check_labels(config)
+  check_whole_images(config)
 
 
 def check_evaluation(config: ml_collections.ConfigDict) -> None:
@@ -192,20 +193,15 @@ def notes(config: ml_collections.ConfigDict) -> list[str]:
 def check_labels(config: ml_collections.ConfigDict) -> None:
   """Raises errors.UsageError if stage 3 would have no target labels."""
   acquire, adapt = config.acquire, config.adapt
-  around_answers = adapt.pseudo_labels == 'segments'
-  if around_answers:
-    segments.require()
-  guesses = (
-    adapt.pseudo_labels != 'none' and adapt.guess_weight and not around_answers
-  )
-  whole = config.annotate.whole_images
-  if whole and config.annotate.oracle != 'ground_truth':
+  asks = acquire_check.asks(acquire) or config.annotate.whole_images > 0
+  guesses = adapt.pseudo_labels != 'none' and adapt.guess_weight
+  if adapt.pseudo_labels == 'segments' and not (asks and guesses):
     raise errors.UsageError(
-      f'annotate.whole_images={whole} is of the simulated annotator, but '
-      f'annotate.oracle={config.annotate.oracle!r}; set '
-      '--config.annotate.whole_images=0'
+      "adapt.pseudo_labels='segments' spreads answers with the weight "
+      f'adapt.guess_weight={adapt.guess_weight}, but nothing would be spread; '
+      "ask for points and set a weight, or set adapt.pseudo_labels='none'"
     )
-  if not acquire_check.asks(acquire) and not guesses and not whole:
+  if not asks and not guesses:
     raise errors.UsageError(
       f'acquire.strategy={acquire.strategy!r} with acquire.k={acquire.k} asks '
       'nobody, so stage 3 learns from pseudo labels alone, but '
@@ -218,6 +214,31 @@ def check_labels(config: ml_collections.ConfigDict) -> None:
       'learn from the target; set one of adapt.answer_weight, '
       'adapt.pseudo_labels and adapt.guess_weight'
     )
+
+
+def check_whole_images(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError for what whole images do not go with."""
+  whole = config.annotate.whole_images
+  if not whole:
+    return
+  if config.annotate.oracle != 'ground_truth':
+    raise errors.UsageError(
+      f'annotate.whole_images={whole} is of the simulated annotator, but '
+      f'annotate.oracle={config.annotate.oracle!r}; set '
+      '--config.annotate.whole_images=0'
+    )
+  if config.adapt.holdout:
+    raise errors.UsageError(
+      f'annotate.whole_images={whole} labels every pixel of its images, so '
+      f'adapt.holdout={config.adapt.holdout} cannot hold any of them back; set '
+      'one of them to 0'
+    )
+
+
+def check_packages(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UserError if training lacks a package of an extra."""
+  if config.adapt.pseudo_labels == 'segments':
+    segments.require()
 
 
 def check_devices(config: ml_collections.ConfigDict) -> None:
@@ -293,6 +314,7 @@ def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
     )
   recorded_data.require_fresh_builds(run)
   acquire_check.check_budget(run.config.acquire, len(target))
+  acquire_check.check_whole_images(run.config.annotate, len(target))
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = intrada.easy_count(len(target), run.config.uda.easy_share)
     if not 0 < easy < len(target):

@@ -84,7 +84,7 @@ def show(
 
 def find_images(run: run_lib.Run, stages: Sequence[str]) -> Images:
   """Opens the domains that `stages` read; all of them before stage 1."""
-  if not run.workdir.started('uda'):
+  if not run.workdir.method_started:
     return config_check.check_data(run)
   return {
     name: run.source(name, labelled=False, full_labels=name == 'evaluation')
@@ -200,6 +200,10 @@ def _annotate(run: run_lib.Run, images: Images) -> Iterator[str]:
   if points:
     answers = round(points * (1 + overlap))
     yield _effort(answers, planning.ASSUMED, people=people)
+  annotate = run.config.annotate
+  if annotate.whole_images:
+    time = wording.duration(annotate.whole_images * annotate.image_seconds)
+    yield f'{annotate.whole_images:,} images labelled whole: {time}'
 
 
 def _effort(answers: int, pace: planning.Pace, *, people: bool) -> str:

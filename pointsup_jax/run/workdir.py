@@ -114,11 +114,10 @@ class Workdir:
 
   @property
   def method_started(self) -> bool:
-    """Whether stage 1 has written anything beside its source-only phase."""
+    """Whether stage 1 has written anything but for its source-only phase."""
     folder = self.root / 'uda'
-    return folder.exists() and any(
-      path != self.source_only.root for path in folder.iterdir()
-    )
+    before = (self.source_only.root, self.source_classes)
+    return folder.exists() and any(x not in before for x in folder.iterdir())
 
   def begun(self, name: str) -> bool:
     """Whether a stage has written anything in this round."""

@@ -5,12 +5,17 @@ from collections.abc import Sequence
 import ml_collections
 import numpy as np
 
-from pointsup_jax import errors
 from pointsup_jax.acquisition import grid, segments, targets
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import image_files, sources
 from pointsup_jax.hosts import processes, progress
-from pointsup_jax.run import answers_used, drawn_points, held_back, methods
+from pointsup_jax.run import (
+  acquire_check,
+  answers_used,
+  drawn_points,
+  held_back,
+  methods,
+)
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.stages import phase, source_classes
@@ -119,13 +124,10 @@ def whole_images(run: run_lib.Run, images: int) -> set[int]:
 
   Raises errors.UsageError if there are not as many.
   """
-  count = run.config.annotate.whole_images
-  if count > images:
-    raise errors.UsageError(
-      f'annotate.whole_images={count} is more than the {images} target images'
-    )
+  acquire_check.check_whole_images(run.config.annotate, images)
   random = np.random.default_rng(run.seed('whole images'))
-  return set(random.permutation(images)[:count].tolist())
+  chosen = random.permutation(images)[: run.config.annotate.whole_images]
+  return set(chosen.tolist())
 
 
 def guessed_points(run: run_lib.Run, names: Sequence[str]) -> np.ndarray:
@@ -164,10 +166,12 @@ def read_answers(
       run.workdir.annotations, run.classes.num_classes
     ) as store:
       asked = drawn_points.asked_before(run, store, names, round + 1)
-      held = {
-        (point.image, point.row, point.col)
-        for point in held_back.requests(run, store)
-      }
+      index = {name: i for i, name in enumerate(names)}
+      held = set()
+      for point in held_back.requests(run, store):
+        held.add((point.image, point.row, point.col))
+        if point.image in index:  # asked elsewhere, it has no round
+          asked[index[point.image], point.patch] += 1
       used = answers_used.of(run.workdir.adapt)
       last = used.last if used else store.answers_since(round)[0]
       found = []

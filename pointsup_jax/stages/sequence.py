@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Iterator
 
 import ml_collections
@@ -60,6 +59,7 @@ def run_stages(
     discard_answers: let `overwrite` delete people's answers too.
   """
   config_check.check(config)
+  config_check.check_packages(config)
   run = run_lib.open_run(config, workdir, stage)
   config_check.check_classes(config, run.classes.names)
   if dry_run:
@@ -68,7 +68,7 @@ def run_stages(
   used = devices.connect()
   config_check.check_devices(config)
   if overwrite or not processes.by_first(
-    functools.partial(workdir.started, 'uda'), 'whether the run has started'
+    lambda: workdir.method_started, 'whether the run has started'
   ):
     config_check.check_data(run)
 

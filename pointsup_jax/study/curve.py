@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import axes
@@ -15,46 +15,45 @@ _DASHES = ((0, (5, 2)), (0, (1, 1.5)))
 
 
 def draw(table: Sequence[table_lib.Line], seeds: Sequence[int]) -> bytes:
-  """Draws a PNG of mIoU over points and over hours.
+  """Draws a PNG of mIoU over points and, where times are known, over hours.
 
   Rows without a series become dashed horizontal lines. Bars are standard
-  errors: confidence intervals would hide the curves. Hours are left out where
-  no time is known.
+  errors: confidence intervals would hide the curves. Images labelled whole are
+  no points: they only have hours.
   """
-  costs = {'points labelled, in all target images': _points}
-  if any(line.row.seconds for line in table):
-    costs['hours of labelling'] = _hours
+  series: dict[str, list[table_lib.Line]] = {}
+  for line in table:
+    if line.row.series is not None:
+      series.setdefault(line.row.series, []).append(line)
+  timed = any(line.row.seconds for line in table)
   with style.look():
-    fig = style.new(0.6 + 3.2 * len(costs))
-    panels = fig.subplots(len(costs), squeeze=False, sharey=True)[:, 0]
-    for ax, (label, cost) in zip(panels, costs.items(), strict=True):
-      _panel(ax, table, cost)
-      ax.set_xlabel(label)
+    fig = style.new(7.0 if timed else 4.2)
+    panels = fig.subplots(1 + timed, squeeze=False, sharey=True)[:, 0]
+    for ax in panels:
+      _levels(ax, [line for line in table if line.row.series is None])
       ax.set_ylabel('mIoU in %')
       ax.grid()
+    points = {
+      name: {x.row.points: x for x in mine if not x.row.whole}
+      for name, mine in series.items()
+    }
+    _curves(panels[0], points, ',.0f')
     panels[0].set_title(f'mean over {len(seeds)} seeds, bars: standard error')
-    fig.legend(
-      *panels[0].get_legend_handles_labels(), loc='outside right center'
-    )
+    panels[0].set_xlabel('points labelled, in all target images')
+    if timed:
+      hours = {
+        name: {x.row.seconds / 3600: x for x in mine}
+        for name, mine in series.items()
+      }
+      _curves(panels[1], hours, ',.4g')
+      panels[1].set_xlabel('hours of labelling')
+    shown = panels[-1].get_legend_handles_labels()
+    fig.legend(*shown, loc='outside right center')
     return style.png(fig)
 
 
-def _points(row: table_lib.Row) -> float:
-  return row.points
-
-
-def _hours(row: table_lib.Row) -> float:
-  return row.seconds / 3600
-
-
-def _panel(
-  ax: axes.Axes,
-  table: Sequence[table_lib.Line],
-  cost: Callable[[table_lib.Row], float],
-) -> None:
-  """Draws the levels, and each series over what its rows cost."""
-  levels = [line for line in table if line.row.series is None]
-  for line, dashes in zip(levels, itertools.cycle(_DASHES), strict=False):
+def _levels(ax: axes.Axes, table: Sequence[table_lib.Line]) -> None:
+  for line, dashes in zip(table, itertools.cycle(_DASHES), strict=False):
     ax.axhline(
       line.miou.mean,
       color='0.45',
@@ -62,15 +61,18 @@ def _panel(
       linewidth=1.2,
       label=line.row.title,
     )
-  series: dict[str, list[table_lib.Line]] = {}
-  for line in sorted(table, key=lambda line: cost(line.row)):
-    if line.row.series is not None:
-      series.setdefault(line.row.series, []).append(line)
+
+
+def _curves(
+  ax: axes.Axes, series: dict[str, dict[float, table_lib.Line]], digits: str
+) -> None:
+  """Draws each series over its costs, on a logarithmic axis with 0."""
   for i, (name, mine) in enumerate(series.items()):
+    costs = sorted(mine)
     ax.errorbar(
-      [cost(line.row) for line in mine],
-      [line.miou.mean for line in mine],
-      [_standard_error(line.row.miou) for line in mine],
+      costs,
+      [mine[cost].miou.mean for cost in costs],
+      [_standard_error(mine[cost].row.miou) for cost in costs],
       color=style.COLORS[i % len(style.COLORS)],
       marker=_MARKERS[i % len(_MARKERS)],
       linestyle='-' if len(mine) > 1 else '',
@@ -79,15 +81,10 @@ def _panel(
       linewidth=1.5,
       label=name,
     )
-  _cost_axis(ax, {cost(line.row) for line in table if line.row.series})
-
-
-def _cost_axis(ax: axes.Axes, costs: set[float]) -> None:
-  """A logarithmic axis with 0, ticked at what the rows cost."""
-  smallest = min((x for x in costs if x > 0), default=1.0)
+  ticks = sorted({cost for mine in series.values() for cost in mine})
+  smallest = min((x for x in ticks if x > 0), default=1.0)
   ax.set_xscale('symlog', linthresh=smallest)
-  ticks = sorted(costs)
-  ax.set_xticks(ticks, [f'{x:,.4g}' for x in ticks], rotation=30)
+  ax.set_xticks(ticks, [f'{x:{digits}}' for x in ticks], rotation=30)
   ax.minorticks_off()
 
 

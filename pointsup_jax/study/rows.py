@@ -11,10 +11,10 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains
 from pointsup_jax.hosts import json_files
 from pointsup_jax.report import comparison as scores_lib
-from pointsup_jax.run import config_file, scores_on_disk
+from pointsup_jax.run import scores_on_disk
 from pointsup_jax.run import trained_models as models_lib
 from pointsup_jax.run import workdir as workdir_lib
-from pointsup_jax.study import runs
+from pointsup_jax.study import runs, settings
 from pointsup_jax.study import table as study_lib
 
 UDA = 'UDA'  # column in `run.trained_models`; the baseline of gains
@@ -88,13 +88,16 @@ def with_points(study: Study) -> list[Scored]:
   for setting in study.settings:
     folders = [runs.workdir(study.out, setting, seed) for seed in study.seeds]
     costs = [cost(folder) for folder in folders]
+    annotate = settings.changed(study.config, setting.fields).annotate
+    images = annotate.whole_images * annotate.image_seconds
     row = study_lib.Row(
       runs.title(setting.fields),
       series(setting),
       sum(points for points, _ in costs) / len(costs),
-      sum(seconds for _, seconds in costs) / len(costs),
+      sum(seconds for _, seconds in costs) / len(costs) + images,
       (),
       over=level(UDA, titles[setting.stage_1]),
+      whole=annotate.whole_images,
     )
     found.append(scored(study, row, folders, 'adapt'))
   return found
@@ -126,16 +129,10 @@ def series(setting: runs.Setting) -> str:
 
 
 def cost(folder: pathlib.Path) -> tuple[int, float]:
-  """The answered points of a run; all seconds, those of whole images too."""
-  workdir = workdir_lib.Workdir(folder)
-  with store_lib.Store(workdir.annotations) as store:
+  """The answered points of a run and their total seconds."""
+  with store_lib.Store(workdir_lib.Workdir(folder).annotations) as store:
     answers = store.current_answers().values()
-  annotate = config_file.reopen(workdir).config.annotate
-  seconds = sum(answer.seconds or 0.0 for answer in answers)
-  return (
-    len(answers),
-    seconds + annotate.whole_images * annotate.image_seconds,
-  )
+  return len(answers), sum(answer.seconds or 0.0 for answer in answers)
 
 
 def all_points(study: Study) -> int:

@@ -31,11 +31,14 @@ class Setting(NamedTuple):
     grid: True for a combination from --vary, False for one from --also.
     stage_1: the changed fields that stage 1 or its scores depend on, sorted by
       name; settings that agree in them share stage 1.
+    source_only: those of them that its source-only phase depends on; settings
+      that agree in them share it. Without such a phase, all of them.
   """
 
   fields: Fields
   grid: bool
   stage_1: Fields
+  source_only: Fields
 
 
 def of_stage_1(field: str) -> bool:
@@ -46,13 +49,9 @@ def of_stage_1(field: str) -> bool:
   ) or field.startswith(('data.evaluation.', 'evaluate.model'))
 
 
-def source_only(fields: Fields) -> Fields:
-  """Those of stage 1's fields that its source-only phase depends on."""
-  return tuple(
-    (name, value)
-    for name, value in fields
-    if config_file.decides(name) != config_file.METHOD
-  )
+def of_method(field: str) -> bool:
+  """Whether stage 1 depends on a field, but its source-only phase does not."""
+  return config_file.decides(field) == config_file.METHOD
 
 
 def slug(fields: Fields) -> str:
@@ -107,6 +106,8 @@ class Runner:
     self._running: set[subprocess.Popen] = set()
     self._lock = threading.Lock()
     self._stopped = False
+    # Set once a stage 1 whose source-only phase others take over has ended.
+    self._led: dict[pathlib.Path, threading.Event] = {}
 
   def run(
     self, settings: Sequence[Setting], seeds: Sequence[int], *, points: bool
@@ -116,28 +117,32 @@ class Runner:
     Stops after stage 1 unless `points`. Returns workdir -> reason for the runs
     that failed.
     """
-    first: dict[Fields, Fields] = {}  # by what the source-only phase depends on
+    # By what the source-only phase depends on: the first of those that share
+    # it trains it.
+    first: dict[Fields, Fields] = {}
     for setting in settings:
-      first.setdefault(source_only(setting.stage_1), setting.stage_1)
+      first.setdefault(setting.source_only, setting.stage_1)
+    lead_of = {x.stage_1: first[x.source_only] for x in settings}
+    alone = {fields for fields, lead in lead_of.items() if fields == lead}
+    self._led = {
+      base(self._out, fields, seed): threading.Event()
+      for fields in alone
+      for seed in seeds
+    }
     with concurrent.futures.ThreadPoolExecutor(self._jobs) as pool:
       try:
-        failed: dict[pathlib.Path, str] = {}
-        # The first of those that share a source-only phase trains it.
-        for leads in (True, False):
-          failed |= self._stage(
-            pool,
-            {
-              base(self._out, fields, s): (
-                fields,
-                s,
-                first[source_only(fields)],
-              )
-              for s in seeds
-              for fields in dict.fromkeys(x.stage_1 for x in settings)
-              if leads == (fields in first.values())
-            },
-            self._stage_1,
-          )
+        # Those that others wait for come first, so that nobody waits for ever.
+        failed = self._stage(
+          pool,
+          {
+            base(self._out, fields, seed): (fields, seed, lead_of[fields])
+            for leads in (True, False)
+            for seed in seeds
+            for fields in lead_of
+            if leads == (fields in alone)
+          },
+          self._stage_1,
+        )
         if points:
           failed |= self._stage(
             pool,
@@ -165,13 +170,19 @@ class Runner:
       progress.say(f'{done}/{len(jobs)} {folder}: {why or "done"}')
     return found
 
-  def _stage_1(self, fields: Fields, seed: int, first: Fields) -> str | None:
-    folder = base(self._out, fields, seed)
-    if not folder.exists() and fields != first:
-      _copy_source_only(base(self._out, first, seed), folder)
-    return self._launch(folder, 'uda', fields, seed) or self._launch(
-      folder, 'evaluate', fields, seed
-    )
+  def _stage_1(self, fields: Fields, seed: int, lead: Fields) -> str | None:
+    folder, shared = (base(self._out, x, seed) for x in (fields, lead))
+    if folder != shared:
+      self._led[shared].wait()
+      if not folder.exists():
+        _copy_source_only(shared, folder)
+    try:
+      return self._launch(folder, 'uda', fields, seed) or self._launch(
+        folder, 'evaluate', fields, seed
+      )
+    finally:
+      if folder == shared:
+        self._led[shared].set()
 
   def _rest(self, setting: Setting, seed: int) -> str | None:
     shared, folder = folders(self._out, setting, seed)
@@ -258,11 +269,19 @@ def _copy(
 def _copy_source_only(shared: pathlib.Path, folder: pathlib.Path) -> None:
   """Copies the source-only phase, and its scores, of a finished stage 1."""
   workdir = workdir_lib.Workdir(shared)
-  scores = workdir.all_evaluations('source_only')
-  if workdir.done('uda').exists() and workdir.source_only.root.exists():
-    parts = [workdir.source_only.root, workdir.config, workdir.data, *scores]
-    names = [str(x.relative_to(shared)) for x in parts if x.exists()]
-    _copy(shared, folder, names)
+  if not workdir.done('uda').exists() or not workdir.source_only.root.exists():
+    return
+  parts = [
+    workdir.config,
+    workdir.data,
+    workdir.source_only.root,
+    workdir.source_classes,
+    workdir.held_back('source_only'),
+    *(shared / 'evaluate').glob('source_only-*'),
+  ]
+  _copy(
+    shared, folder, [str(x.relative_to(shared)) for x in parts if x.exists()]
+  )
 
 
 def _cores() -> set[int]:

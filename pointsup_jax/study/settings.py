@@ -52,7 +52,10 @@ def setting_of(
     for name in sorted({name for name, _ in fields})
     if after[name] != before[name] and runs.of_stage_1(name)
   )
-  return runs.Setting(fields, grid, stage_1)
+  source_only = stage_1
+  if after['uda.source_only_steps']:
+    source_only = tuple(x for x in stage_1 if not runs.of_method(x[0]))
+  return runs.Setting(fields, grid, stage_1, source_only)
 
 
 def parse(text: str, flag: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ class Row(NamedTuple):
   seconds: float  # of annotation per run, mean over the seeds
   miou: tuple[float, ...]  # [S], percent
   over: str | None = None  # title of the baseline row
+  whole: int = 0  # images labelled whole, beside the points
 
 
 class Interval(NamedTuple):
@@ -66,7 +67,11 @@ def lines(rows: Sequence[Row], full: int) -> list[Line]:
     full: points of a run that asks about everything.
   """
   by_title = {row.title: np.array(row.miou) for row in rows}
-  asked = {(row.over, row.points): row.title for row in rows if row.series}
+  asked = {
+    (row.over, row.points): row.title
+    for row in rows
+    if row.series and not row.whole
+  }
   found = []
   for row in rows:
     miou = by_title[row.title]

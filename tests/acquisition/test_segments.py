@@ -42,7 +42,6 @@ def test_the_model_tells_what_an_answer_is_about_not_what_it_is():
 
 
 def test_segments_are_connected_and_do_not_cross_strong_edges():
-  pytest.importorskip('skimage')
   image = np.zeros((40, 60, 3), np.uint8)
   image[:, 33:] = 255
   found = segments.of_image(image, 24)

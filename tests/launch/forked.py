@@ -13,12 +13,14 @@ import json
 import os
 import pathlib
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
+_SECONDS_AT_MOST = 1200
 _IMPORTED = (
   'launch',
   'pointsup_jax.annotation.exchange.exporting',
@@ -72,7 +74,9 @@ def _ask(
   assert server.stdout is not None
   request = json.dumps([program, arguments, *map(str, files)])
   print(request, file=server.stdin, flush=True)
-  return int(server.stdout.readline())
+  code = server.stdout.readline()
+  assert code, 'the process that forks has ended'
+  return int(code)
 
 
 def serve() -> None:
@@ -92,6 +96,7 @@ def serve() -> None:
 def _become(
   program: str, arguments: Sequence[str], files: Sequence[str]
 ) -> None:
+  signal.alarm(_SECONDS_AT_MOST)
   os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
   sys.stdin = open(0)  # noqa: SIM115, open until the end
   for number, path in enumerate(files, start=1):

@@ -73,9 +73,11 @@ def test_runs_share_the_source_only_phase_where_their_fields_let_them():
     'optim.discriminator_lr': '1.0',
   }
   others = {'losses.aux': '1.0', 'model.prediction': 'mean', 'optim.lr': '1.0'}
-  both = setting(*fields.items(), *others.items()).stage_1
-  assert dict(both) == fields | others
-  assert dict(runs.source_only(both)) == others
+  both = setting(*fields.items(), *others.items())
+  assert dict(both.stage_1) == fields | others
+  assert dict(both.source_only) == others
+  without = setting(*fields.items(), ('uda.source_only_steps', '0'))
+  assert without.source_only == without.stage_1
 
 
 def test_a_default_that_is_spelled_out_changes_nothing():

@@ -290,3 +290,47 @@ def test_stage_3_without_any_label_of_the_target_is_refused(
   assert words in refusal(config)
   config.adapt.pseudo_labels, config.adapt.guess_weight = 'points', 1.0
   assert refusal(config) == ''
+
+
+@pytest.mark.parametrize(
+  ('fields', 'words'),
+  [
+    ({}, None),
+    ({'adapt.answer_weight': 0.0}, None),  # what is spread still counts
+    ({'acquire.k': 0, 'annotate.whole_images': 3}, None),
+    ({'adapt.guess_weight': 0.0}, 'adapt.guess_weight=0.0'),
+    ({'acquire.k': 0}, 'nothing would be spread'),
+    ({'adapt.segments': 0}, 'adapt.segments'),
+  ],
+)
+def test_only_answers_can_be_spread(config, fields, words):
+  config.adapt.pseudo_labels = 'segments'
+  config.update_from_flattened_dict(fields)
+  assert words in refusal(config) if words else refusal(config) == ''
+
+
+@pytest.mark.parametrize(
+  ('fields', 'words'),
+  [
+    ({}, None),
+    ({'acquire.strategy': 'self_training'}, None),
+    ({'annotate.oracle': 'human'}, 'simulated annotator'),
+    ({'adapt.holdout': 0.2}, 'hold any of them back'),
+    ({'annotate.whole_images': -1}, 'annotate.whole_images'),
+    ({'annotate.image_seconds': -1.0}, 'annotate.image_seconds'),
+  ],
+)
+def test_whole_images_are_of_the_simulated_annotator(config, fields, words):
+  config.annotate.whole_images = 3
+  config.update_from_flattened_dict(fields)
+  assert words in refusal(config) if words else refusal(config) == ''
+
+
+def test_a_missing_package_is_said_where_it_is_needed(config, monkeypatch):
+  """But not where a trained model is only used."""
+  monkeypatch.setitem(sys.modules, 'skimage', None)
+  config_check.check_packages(config)
+  config.adapt.pseudo_labels = 'segments'
+  assert refusal(config) == ''
+  with pytest.raises(errors.UserError, match=r'requirements/segments\.txt'):
+    config_check.check_packages(config)

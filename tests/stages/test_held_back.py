@@ -106,7 +106,7 @@ def test_held_back_answers_are_in_no_label_of_stage_3(run, capsys):
       assert example.answered.sum() == 8
 
 
-def test_answers_go_for_their_segments_but_not_for_what_is_held_back(run):
+def test_answers_go_for_their_segments(run):
   run.config.adapt.pseudo_labels = 'segments'
   run.config.adapt.holdout = 0.0
   source = adapt.point_labelled(run, run.source('target', labelled=False))
@@ -120,6 +120,9 @@ def test_answers_go_for_their_segments_but_not_for_what_is_held_back(run):
 
 def test_whole_images_are_labelled_by_the_simulated_annotator(run):
   run.config.annotate.whole_images = 2
+  run.config.acquire.strategy = 'self_training'
+  run.config.adapt.holdout = 0.0
+  assert adapt.supervision(run.config).answers == 1.0
   images = run.source('target', labelled=False)
   source = adapt.point_labelled(run, images)
   truth = run.source('target', labelled=True)
@@ -130,11 +133,31 @@ def test_whole_images_are_labelled_by_the_simulated_annotator(run):
       np.testing.assert_array_equal(source[i].labels, truth[i].labels)
       assert (source[i].answered == (truth[i].labels != IGNORE)).all()
     else:
-      assert source[i].answered.sum() == 8
+      assert source[i].answered.sum() == 10
   run.config.annotate.whole_images = 7
   assert 'more than the 6' in saying.usage(
     lambda: adapt.point_labelled(run, images)
   )
+
+
+def test_no_segment_reaches_into_held_back_patches_that_no_round_asked(run):
+  """Points answered in another run have round 0."""
+  with (
+    store_lib.Store(run.workdir.annotations) as store,
+    store.database.transaction() as connection,
+  ):
+    connection.execute('UPDATE requests SET round = 0 WHERE patch >= 40')
+  run.config.adapt.pseudo_labels = 'segments'
+  held = held_places(run)
+  assert any(row >= 24 for _, row, _ in held)
+  source = adapt.point_labelled(run, run.source('target', labelled=False))
+  for i, name in enumerate(source.names):
+    for image, row, col in held:
+      if image == name:
+        rows, cols = (
+          slice(x // 12 * 12, x // 12 * 12 + 12) for x in (row, col)
+        )
+        assert (source[i].labels[rows, cols] == IGNORE).all()
 
 
 def test_a_share_of_0_learns_from_every_answer(run, capsys):
