@@ -31,7 +31,10 @@ _VARY = flags.DEFINE_multi_string(
 _ALSO = flags.DEFINE_multi_string(
   'also', [], 'FIELD=VALUE [FIELD=VALUE ...]: one more run beside them.'
 )
-_SEEDS = flags.DEFINE_integer('seeds', 3, 'How many seeds, from 0.', 1)
+_SEEDS = flags.DEFINE_integer('seeds', 3, 'How many seeds.', 1)
+_FIRST_SEED = flags.DEFINE_integer(
+  'first_seed', 0, 'The first one; machines can share the seeds among them.', 0
+)
 _OUT = flags.DEFINE_string(
   'out', None, 'Folder of the runs; runs/study_<config name> if not given.'
 )
@@ -53,7 +56,7 @@ def main() -> None:
     config_check.check(changed)
     settings_lib.require_evaluation(changed)
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
-  seeds = range(_SEEDS.value)
+  seeds = range(_FIRST_SEED.value, _FIRST_SEED.value + _SEEDS.value)
   runner = runs.Runner(out, _JOBS.value)
   failed = runner.run(settings, seeds, points=not _UDA_ONLY.value)
   whole = [
