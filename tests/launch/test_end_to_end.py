@@ -84,6 +84,7 @@ def test_the_report_tells_of_the_whole_run(finished):
     assert len(found['image_miou']) == found['images'] == 4
 
 
+@pytest.mark.slow
 def test_every_checkpoint_that_was_kept_is_scored_on_request(finished):
   workdir, first = finished
   args = tiny(workdir, '--stage=evaluate', '--config.evaluate.all_kept')
@@ -115,6 +116,7 @@ def test_every_checkpoint_that_was_kept_is_scored_on_request(finished):
   assert 'evaluation of' not in again.stderr
 
 
+@pytest.mark.slow
 def test_a_model_that_is_trained_anew_is_scored_anew(workdir):
   old = scores(workdir, 'adapt-test')
   before = (workdir / 'evaluate/uda-test.json').stat().st_mtime_ns
@@ -156,12 +158,14 @@ def test_another_config_is_refused_with_the_fields_that_differ(finished):
   succeed(*args)
 
 
+@pytest.mark.slow
 def test_later_unstarted_stages_may_still_change(stage_1, tmp_path):
   args = tiny(stage_1(tmp_path / 'run'))
   succeed(*args, '--config.acquire.k=11')
   assert_refused(launch(*args), 2, 'acquire.k was 11, now 10', 'only grow')
 
 
+@pytest.mark.slow
 def test_overwrite_starts_anew_and_says_so(stage_1, tmp_path):
   args = tiny(stage_1(tmp_path / 'run'), '--stage=uda')
   short = ('--config.uda.source_only_steps=0', '--config.uda.steps=1')

@@ -91,6 +91,7 @@ def without_answers(store: bytes, scratch: pathlib.Path) -> bytes:
   return scratch.read_bytes()
 
 
+@pytest.mark.slow
 def test_people_label_a_local_copy(bucket, local, tmp_path):
   """As the error line suggests: copy, label, copy back, continue."""
   folder = 'gs://bucket/labelled'

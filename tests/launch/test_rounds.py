@@ -3,6 +3,8 @@ import pytest
 from launching import assert_refused, launch, succeed, tiny
 from outcome import pixels, query, scores, truth
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = (
   '--config.acquire.rounds=2',
   '--config.acquire.budget=305',

@@ -163,6 +163,7 @@ def test_a_study_from_its_start_to_its_end(tmp_path):
   assert metrics.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.slow
 def test_adaptation_methods_are_compared_without_points(tmp_path):
   vary = '--vary=uda.strategy=source_only,minent'
   flags = ('--uda_only', '--seeds=1', '--first_seed=4')

@@ -8,6 +8,8 @@ from launching import STREETS, launch, succeed, tiny
 
 from pointsup_jax.prediction import loaded_model, standalone
 
+pytestmark = pytest.mark.slow
+
 OFF = '--config.data.evaluation.dataset='
 HOLDOUT = '--config.adapt.holdout=0.2'
 

@@ -25,6 +25,8 @@ for name in ('pointsup_jax', 'flax', 'PIL', 'cv2'):
   sys.modules[name] = None  # importing it fails
 import numpy as np
 from jax import export
+
+pytestmark = pytest.mark.slow
 with open('model.stablehlo', 'rb') as file:
   model = export.deserialize(file.read())
 images = np.load('images.npz')

@@ -222,6 +222,7 @@ def test_a_source_without_labels_cannot_be_clustered(run):
   assert 'nothing to cluster' in said
 
 
+@pytest.mark.slow
 def test_training_moves_the_predictor_as_a_head_and_all_else():
   rng = np.random.default_rng(0)
   settings = strategy.Settings(

@@ -14,6 +14,8 @@ from pointsup_jax.training import step
 from pointsup_jax.types import Outputs
 from pointsup_jax.uda import strategy
 
+pytestmark = pytest.mark.slow
+
 PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'ADDING_A_STRATEGY.md'
 
 

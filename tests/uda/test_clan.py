@@ -229,6 +229,7 @@ def test_clipped_probabilities_have_no_gradient():
   np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
 
 
+@pytest.mark.slow
 def test_the_step_is_not_compiled_in(train_step):
   """One program serves the warm-up and what follows; its loss is damped."""
   fresh, pair = players.fresh_state(METHOD), players.random_pair(0)
@@ -263,6 +264,7 @@ def test_training_moves_all_its_parts(train_step):
   assert moved(fresh.opponents['main'].params, state.opponents['main'].params)
 
 
+@pytest.mark.slow
 def test_acquisition_sees_the_sum_of_the_heads():
   learner = players.learner_of(METHOD)
   variables = learner.init_segmenter(jax.random.key(0))

@@ -292,6 +292,7 @@ def fresh():
   return learner().init(key, learner().init_segmenter(key), METHOD.players)
 
 
+@pytest.mark.slow
 def test_it_trains_and_the_source_s_depth_alone_matters():
   state = start = fresh()
   pair, losses = pair_with_depth(), []

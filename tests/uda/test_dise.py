@@ -81,6 +81,7 @@ def test_who_moves_when():
   assert history[1]['opponent_image_target'] == 0
 
 
+@pytest.mark.slow
 def test_translated_images_are_inputs_like_any_others():
   """What the segmenter says of them must not move what made them."""
   makers = ('decoder', 'texture_target')

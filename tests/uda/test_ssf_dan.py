@@ -152,6 +152,7 @@ def test_labels_are_those_at_the_features_positions():
   np.testing.assert_array_equal(found, labels[:, ::8, ::8])
 
 
+@pytest.mark.slow
 def test_it_trains():
   take = jax.jit(
     functools.partial(

@@ -194,6 +194,7 @@ def test_the_key_draws_the_directions():
   assert value(0) == value(0) != value(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('number', 'moving'),
   [(0, {'backbone', 'heads'}), (1, {'heads'}), (2, {'backbone'})],
@@ -248,6 +249,7 @@ def test_the_heads_part_and_the_backbone_follows():
     assert np.sign(np.mean(seen[-5:]) - np.mean(seen[:5])) == sign
 
 
+@pytest.mark.slow
 def test_training_in_stage_3_adds_the_answers():
   train_step, state = compiled(METHOD, answers=1.0), players.fresh_state(METHOD)
   for i in range(3):

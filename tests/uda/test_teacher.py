@@ -76,6 +76,7 @@ def compiled(build, answers):
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('build', 'answers'), [(teacher.teacher, 0.0), (teacher.masked_teacher, 1.0)]
 )

@@ -131,6 +131,7 @@ def test_malformed_requests_are_counted_in_one_line(serve):
   assert len(printed) < 3
 
 
+@pytest.mark.slow
 def test_idle_connections_shut_nobody_out_and_end(serve):
   served = serve(files=64)
   with contextlib.ExitStack() as stack:
