@@ -17,6 +17,8 @@ from pointsup_jax.data import transforms
 from pointsup_jax.models import pretrained
 from pointsup_jax.prediction import image_program, segmenting, standalone
 
+pytestmark = pytest.mark.slow
+
 SIZES = ((64, 128), (1, 1), (270, 180))
 # -I: without this folder and PYTHONPATH; the package may still be installed.
 SCRIPT = """
@@ -25,8 +27,6 @@ for name in ('pointsup_jax', 'flax', 'PIL', 'cv2'):
   sys.modules[name] = None  # importing it fails
 import numpy as np
 from jax import export
-
-pytestmark = pytest.mark.slow
 with open('model.stablehlo', 'rb') as file:
   model = export.deserialize(file.read())
 images = np.load('images.npz')
