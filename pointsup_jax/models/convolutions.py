@@ -42,8 +42,9 @@ def halved(
 ) -> jax.Array:
   """A convolution of stride 2, which `nn.Conv` can compute with.
 
-  XLA's CPU backend takes three times as long for its gradients as for those of
-  the same convolution of stride 1 (`_of_parities`).
+  With the few channels of small networks, XLA's CPU backend takes several times
+  as long for its gradients as for those of the same convolution of stride 1
+  (`_of_parities`).
 
   Args:
     x: [B, H, W, C].

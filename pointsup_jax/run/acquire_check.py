@@ -89,10 +89,27 @@ def check_budget(acquire: ml_collections.ConfigDict, images: int) -> None:
     )
 
 
-def check_whole_images(
-  annotate: ml_collections.ConfigDict, images: int
-) -> None:
-  """Raises errors.UsageError if there are not as many target images."""
+def check_whole_images(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError for what whole images do not go with."""
+  whole = config.annotate.whole_images
+  if not whole:
+    return
+  if config.annotate.oracle != 'ground_truth':
+    raise errors.UsageError(
+      f'annotate.whole_images={whole} is of the simulated annotator, but '
+      f'annotate.oracle={config.annotate.oracle!r}; set '
+      '--config.annotate.whole_images=0'
+    )
+  if config.adapt.holdout:
+    raise errors.UsageError(
+      f'annotate.whole_images={whole} labels every pixel of its images, so '
+      f'adapt.holdout={config.adapt.holdout} cannot hold any of them back; set '
+      'one of them to 0'
+    )
+
+
+def check_enough(annotate: ml_collections.ConfigDict, images: int) -> None:
+  """Raises errors.UsageError if more images are labelled whole than exist."""
   if annotate.whole_images > images:
     raise errors.UsageError(
       f'annotate.whole_images={annotate.whole_images} is more than the '

@@ -147,7 +147,7 @@ def check(config: ml_collections.ConfigDict) -> None:
   check_public_url(config.annotate.public_url)
   acquire_check.check(config)
   check_labels(config)
-  check_whole_images(config)
+  acquire_check.check_whole_images(config)
 
 
 def check_evaluation(config: ml_collections.ConfigDict) -> None:
@@ -213,25 +213,6 @@ def check_labels(config: ml_collections.ConfigDict) -> None:
       'adapt.answer_weight=0.0 and no pseudo labels leave stage 3 nothing to '
       'learn from the target; set one of adapt.answer_weight, '
       'adapt.pseudo_labels and adapt.guess_weight'
-    )
-
-
-def check_whole_images(config: ml_collections.ConfigDict) -> None:
-  """Raises errors.UsageError for what whole images do not go with."""
-  whole = config.annotate.whole_images
-  if not whole:
-    return
-  if config.annotate.oracle != 'ground_truth':
-    raise errors.UsageError(
-      f'annotate.whole_images={whole} is of the simulated annotator, but '
-      f'annotate.oracle={config.annotate.oracle!r}; set '
-      '--config.annotate.whole_images=0'
-    )
-  if config.adapt.holdout:
-    raise errors.UsageError(
-      f'annotate.whole_images={whole} labels every pixel of its images, so '
-      f'adapt.holdout={config.adapt.holdout} cannot hold any of them back; set '
-      'one of them to 0'
     )
 
 
@@ -314,7 +295,7 @@ def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
     )
   recorded_data.require_fresh_builds(run)
   acquire_check.check_budget(run.config.acquire, len(target))
-  acquire_check.check_whole_images(run.config.annotate, len(target))
+  acquire_check.check_enough(run.config.annotate, len(target))
   if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = intrada.easy_count(len(target), run.config.uda.easy_share)
     if not 0 < easy < len(target):

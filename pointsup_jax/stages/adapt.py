@@ -124,7 +124,7 @@ def whole_images(run: run_lib.Run, images: int) -> set[int]:
 
   Raises errors.UsageError if there are not as many.
   """
-  acquire_check.check_whole_images(run.config.annotate, images)
+  acquire_check.check_enough(run.config.annotate, images)
   random = np.random.default_rng(run.seed('whole images'))
   chosen = random.permutation(images)[: run.config.annotate.whole_images]
   return set(chosen.tolist())

@@ -43,10 +43,11 @@ class Setting(NamedTuple):
 
 def of_stage_1(field: str) -> bool:
   """Whether stage 1 or its scores depend on a field."""
-  return config_file.decides(field) in (
-    'uda',
-    config_file.METHOD,
-  ) or field.startswith(('data.evaluation.', 'evaluate.model'))
+  return (
+    config_file.decides(field) == 'uda'
+    or of_method(field)
+    or field.startswith(('data.evaluation.', 'evaluate.model'))
+  )
 
 
 def of_method(field: str) -> bool:

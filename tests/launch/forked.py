@@ -1,9 +1,8 @@
 """Runs commands in forks of one process that has imported what they need.
 
 A new process takes two seconds to import jax and the rest, far longer than most
-tests' commands take themselves; a fork starts at once. It begins with no array
-made and no thread running, and reads its flags and its config as a new process
-does.
+tests' commands take themselves; a fork starts at once. No array has been made
+before, and it reads its flags and its config as a new process does.
 """
 
 import atexit
