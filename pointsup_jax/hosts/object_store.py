@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from etils import epath
 
 from pointsup_jax import errors
-from pointsup_jax.hosts import lock, wording
+from pointsup_jax.hosts import lock, processes, wording
 
 _SCHEME = 'gs://'
 # Not copied: written to the store directly, or specific to this machine.
@@ -90,7 +90,8 @@ class Mirror:
     self._mark = mark
     self._lock = contextlib.ExitStack()
     folder = _own_folder(self._lock)
-    weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+    delete = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+    processes.leaving.callback(delete)
     self.local = folder / self.remote.name
     self.local.mkdir()
     self._pulled: dict[str, object] = {}  # file -> version

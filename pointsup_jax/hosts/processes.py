@@ -23,6 +23,8 @@ from pointsup_jax import errors
 from pointsup_jax.hosts import watching, wording
 
 joined = False  # whether this process is one of several; set by `joining`
+# What a process does last; it must not rely on the interpreter's own exit.
+leaving = contextlib.ExitStack()
 # Seconds a process that ends waits for the others to end as well.
 _PATIENCE = 10.0
 # Smallest message size; sizes are powers of two to limit recompilation.
@@ -161,12 +163,16 @@ def leave(code: int) -> NoReturn:
       watching.wait_until_alone(_PATIENCE)
     with contextlib.suppress(TimeoutError, jax.errors.JaxRuntimeError):
       in_thread(jax.distributed.shutdown).result(_PATIENCE)
-      sys.exit(code)  # which also deletes the copy of a run in a store
   leave_at_once(code)
 
 
 def leave_at_once(code: int) -> NoReturn:
-  """Exits without jax's shutdown, which would wait for the others."""
+  """Exits without jax's shutdown, which would wait for the others.
+
+  Also without the interpreter's, which aborts the process if a native thread
+  of jax's wakes meanwhile.
+  """
+  leaving.close()
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(code)

@@ -1,5 +1,6 @@
 """A minimal process of several: member.py ADDRESS:PORT,N,I WHAT [FOLDER]."""
 
+import atexit
 import os
 import pathlib
 import resource
@@ -34,6 +35,9 @@ def main(operands: list[str]) -> None:
   print('here', flush=True)
   if what == 'wait':
     processes.wait('the answers')
+  elif what == 'leave':
+    atexit.register(print, 'the interpreter ended')
+    processes.leaving.callback(print, 'left')
   elif what == 'wander':  # and never arrive
     time.sleep(600)
   elif what == 'fail':

@@ -166,6 +166,12 @@ def test_a_stop_reaches_the_one_that_works_for_all(told, how):
     assert 'stopped; run the same command' in error_line(said)
 
 
+def test_native_threads_cannot_abort_a_process_that_is_done():
+  """The interpreter's own exit would meet them; each does its last things."""
+  for output, _ in finish(start('leave', 'leave')):
+    assert output.splitlines()[-1] == 'left'
+
+
 def test_all_hear_and_refuse_what_the_first_one_does():
   for output, said in finish(start('decide', 'decide'), 2):
     assert '0 [True, True, True] [0, 2000]' in output
