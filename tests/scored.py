@@ -17,5 +17,7 @@ def scores(matrix, **fields):
     'miou': float(np.mean([x for x in iou if x is not None])),
     'miou_subsets': {},
     'confusion': matrix.tolist(),
+    'image_miou': {},
+    'image_counts': {},
     **fields,
   }

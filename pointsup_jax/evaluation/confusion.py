@@ -31,16 +31,29 @@ def confusion_matrix(
   return counts[:cells].reshape(num_classes, num_classes)
 
 
+def counts(matrix: Array) -> np.ndarray:
+  """The pixels of each class that are right, labelled and predicted.
+
+  `matrix` is [C, C] counts, rows = truth. Returns [3, C] int64.
+  """
+  matrix = np.asarray(matrix, np.int64)
+  return np.stack([np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)])
+
+
 def iou(matrix: Array) -> np.ndarray:
   """TP / (TP + FP + FN) per class, from [C, C] counts with rows = truth.
 
   Returns [C] float64, NaN for a class that neither occurs nor is predicted.
   """
-  matrix = np.asarray(matrix).astype(np.float64)
-  intersection = np.diag(matrix)
-  union = matrix.sum(axis=0) + matrix.sum(axis=1) - intersection
+  return iou_of(counts(matrix))
+
+
+def iou_of(found: np.ndarray) -> np.ndarray:
+  """`iou` from the `counts` [3, C] of a matrix."""
+  right, labelled, predicted = found.astype(np.float64)
+  union = labelled + predicted - right
   return np.divide(
-    intersection, union, out=np.full(len(matrix), np.nan), where=union > 0
+    right, union, out=np.full(union.shape, np.nan), where=union > 0
   )
 
 
@@ -51,7 +64,10 @@ def mean_iou(matrix: Array, subset: Sequence[int] | None = None) -> float:
   average; their IoU still counts confusion with every other class.
   """
   of_class = iou(matrix)
-  if subset is not None:
-    of_class = of_class[list(subset)]
+  return mean_of(of_class if subset is None else of_class[list(subset)])
+
+
+def mean_of(of_class: np.ndarray) -> float:
+  """Mean of the IoU of classes [C] that is not NaN; NaN if all are."""
   defined = of_class[~np.isnan(of_class)]
   return float(defined.mean()) if defined.size else float('nan')

@@ -4,15 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_RESAMPLES = 2000
-
-
-class Estimate(NamedTuple):
-  """A value with its 95% interval, which is NaN if there is only one image."""
-
-  value: float
-  low: float
-  high: float
+from pointsup_jax.evaluation.resampling import Estimate, bounds, draws
 
 
 class PointScore(NamedTuple):
@@ -56,23 +48,14 @@ def score(
       [accuracy, class_mean, np.diff(accuracy, prepend=accuracy[0])]
     )
 
-  rng = np.random.default_rng(0)
-  draws = np.stack(
-    [
-      rates(np.bincount(rng.integers(count, size=count), minlength=count))
-      for _ in range(_RESAMPLES)
-    ]
-  )
-  low, high = np.quantile(draws, (0.025, 0.975), axis=0)
-  if count == 1:
-    low = high = np.full(low.shape, np.nan)
-  bounds = np.stack([rates(np.ones(count)), low, high], axis=-1)
+  drawn = np.stack([rates(weights) for weights in draws(count)])
+  estimates = np.stack([rates(np.ones(count)), *bounds(drawn, count)], axis=-1)
   return [
     PointScore(
       right=int(right[i].sum()),
-      accuracy=Estimate(*bounds[0, i].tolist()),
-      class_mean=Estimate(*bounds[1, i].tolist()),
-      gain=Estimate(*bounds[2, i].tolist()) if i else None,
+      accuracy=Estimate(*estimates[0, i].tolist()),
+      class_mean=Estimate(*estimates[1, i].tolist()),
+      gain=Estimate(*estimates[2, i].tolist()) if i else None,
     )
     for i in range(len(predictions))
   ]

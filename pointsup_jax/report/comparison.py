@@ -18,6 +18,7 @@ class Scores(NamedTuple):
   means: dict[str, float]  # 'mIoU', 'mIoU (16)', ...; NaN where undefined
   matrix: np.ndarray  # [C, C] int64 pixels, rows = truth
   image_miou: dict[str, float]  # only images where it is defined
+  image_counts: dict[str, np.ndarray]  # [3, C] of each: `confusion.counts`
 
 
 class Confusion(NamedTuple):
@@ -55,13 +56,17 @@ def from_json(column: str, known: Mapping[str, Any]) -> Scores:
       for name, value in known['image_miou'].items()
       if value is not None
     },
+    image_counts={
+      name: np.array(counts, np.int64)
+      for name, counts in known['image_counts'].items()
+    },
   )
 
 
 def average(column: str, seeds: Sequence[Scores]) -> Scores:
   """Averages one setting's scores over seeds; sums pixels and images.
 
-  Without `image_miou`; `network` and `step` are the first seed's.
+  Without those of images; `network` and `step` are the first seed's.
   """
   return Scores(
     column=column,
@@ -75,6 +80,7 @@ def average(column: str, seeds: Sequence[Scores]) -> Scores:
     },
     matrix=np.sum([scores.matrix for scores in seeds], axis=0),
     image_miou={},
+    image_counts={},
   )
 
 

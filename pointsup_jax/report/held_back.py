@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pointsup_jax.evaluation import points as points_lib
+from pointsup_jax.evaluation import resampling
 from pointsup_jax.report import table_formats
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import held_back, trained_models
@@ -19,7 +20,7 @@ class PointScores(NamedTuple):
   models: Mapping[str, points_lib.PointScore]  # by title, in order of training
   # The model before any points, and the last one against it, if both are there.
   before: points_lib.PointScore | None
-  gain: points_lib.Estimate | None
+  gain: resampling.Estimate | None
   at_random: bool  # whether the points were drawn, not chosen by a score
 
 
@@ -104,17 +105,17 @@ def sentences(scores: PointScores) -> list[str]:
   return found
 
 
-def share(estimate: points_lib.Estimate) -> str:
+def share(estimate: resampling.Estimate) -> str:
   """A share in percent, with its interval."""
   return f'{100 * estimate.value:.1f}{_interval(estimate)}'
 
 
-def gain(estimate: points_lib.Estimate) -> str:
+def gain(estimate: resampling.Estimate) -> str:
   """A difference in signed percentage points, with its interval."""
   return f'{100 * estimate.value:+z.1f}{_interval(estimate, "+z")}'
 
 
-def _interval(estimate: points_lib.Estimate, sign: str = '') -> str:
+def _interval(estimate: resampling.Estimate, sign: str = '') -> str:
   if np.isnan(estimate.low):
     return ''
   low, high = 100 * estimate.low, 100 * estimate.high

@@ -37,12 +37,14 @@ def render(
   contents: contents_lib.Contents,
   pictures: Mapping[str, Drawing],
   notes: Sequence[str],
+  verdict: Sequence[str],
   written: datetime.datetime,
 ) -> str:
   """Renders the page; names from users' files are escaped.
 
   `pictures` are keyed by their place in the template, and any may be missing;
-  `notes` list what is missing; `written` is the current time in UTC.
+  `notes` list what is missing; `verdict` are the sentences of `verdict`;
+  `written` is the current time in UTC.
   """
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader('pointsup_jax.report'),
@@ -63,6 +65,7 @@ def render(
     contents=contents,
     pictures=pictures,
     notes=notes,
+    verdict=verdict,
     written=written,
     names=contents.classes.names,
     checkpoints=kept_checkpoints.rows(contents.checkpoints),

@@ -25,6 +25,7 @@ class _Scores(TypedDict):
   iou: list[_Share]
   confusion: list[list[json_files.Count]]  # rows = truth
   image_miou: dict[str, _Share]
+  image_counts: dict[str, list[list[json_files.Count]]]  # `confusion.counts`
 
 
 def of_classes(classes: classes_lib.ClassSet) -> json_files.Parse:
@@ -33,6 +34,10 @@ def of_classes(classes: classes_lib.ClassSet) -> json_files.Parse:
   def checked(found: dict[str, Any]) -> dict[str, Any]:
     msgspec.convert(found, _Scores)
     rows = (found['iou'], found['confusion'], *found['confusion'])
+    for counts in found['image_counts'].values():
+      if len(counts) != 3:
+        raise ValueError('it counts something else of each image')
+      rows += tuple(counts)
     if any(len(row) != classes.num_classes for row in rows):
       raise ValueError(f'it is not of {classes.num_classes} classes')
     if found['miou_subsets'].keys() != classes.subsets.keys():

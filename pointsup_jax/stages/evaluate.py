@@ -118,11 +118,11 @@ def scores_of(
   which = model.name if is_last else f'{model.name} at step {step}'
   save = run.config.evaluate.save_predictions and is_last
   saved_as = model.name if save else None
-  matrix, image_miou = confusion_of(run, variables, count, which, saved_as)
+  matrix, of_image = confusion_of(run, variables, count, which, saved_as)
   iou = confusion.iou(matrix)
   found = {
     **scores_on_disk.about(run, model, at, data),
-    'images': len(image_miou),
+    'images': len(of_image),
     'miou': _or_none(confusion.mean_iou(matrix)),
     'miou_subsets': {
       subset: _or_none(confusion.mean_iou(matrix, indices))
@@ -130,7 +130,11 @@ def scores_of(
     },
     'iou': [_or_none(x) for x in iou],
     'confusion': matrix.tolist(),
-    'image_miou': {image: _or_none(x) for image, x in image_miou.items()},
+    'image_miou': {
+      image: _or_none(confusion.mean_of(confusion.iou_of(counts)))
+      for image, counts in of_image.items()
+    },
+    'image_counts': {image: x.tolist() for image, x in of_image.items()},
     'predictions_saved': save,
   }
   if processes.is_first():
@@ -157,8 +161,10 @@ def confusion_of(
   count: Callable,
   title: str,
   saved_as: str | None,
-) -> tuple[np.ndarray, dict[str, float]]:
-  """Confusion matrix [C, C] over all evaluation images, and each image's mIoU.
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+  """Confusion matrix [C, C] over all evaluation images, and counts of each.
+
+  Those are `confusion.counts` [3, C].
 
   The network sees images at config.data.evaluation.size; its logits are resized
   to the labels' size on disk. `count` is `counter(run)`; `saved_as` is the name
@@ -170,7 +176,7 @@ def confusion_of(
   # A batch has labels of one size.
   batch_size = config.evaluate.batch_size if domains.of_one_size(native) else 1
   total = np.zeros((run.classes.num_classes,) * 2, np.int64)
-  image_miou: dict[str, float] = {}
+  of_image: dict[str, np.ndarray] = {}
   for names, batch, valid in batches.every_image(
     run, source, batch_size, f'evaluation of {title}'
   ):
@@ -179,10 +185,10 @@ def confusion_of(
       names[:valid], np.asarray(matrices, np.int64), strict=False
     ):
       total += matrix
-      image_miou[image] = confusion.mean_iou(matrix)
+      of_image[image] = confusion.counts(matrix)
     if saved_as and processes.is_first():
       save(run, saved_as, names[:valid], np.asarray(predictions))
-  return total, image_miou
+  return total, of_image
 
 
 def count_batch(

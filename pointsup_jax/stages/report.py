@@ -5,7 +5,7 @@ import datetime
 from pointsup_jax import command, errors
 from pointsup_jax.hosts import atomic_files, processes, progress
 from pointsup_jax.report import contents as contents_lib
-from pointsup_jax.report import gather, paper_tables, predictions
+from pointsup_jax.report import gather, paper_tables, predictions, verdict
 from pointsup_jax.run import context as run_lib
 
 
@@ -48,9 +48,11 @@ def write(run: run_lib.Run, predict: predictions.Predict) -> None:
   with errors.needs('report', 'the report'):
     from pointsup_jax.report import drawings, page
   pictures, missing = drawings.draw(run, contents, predict)
+  told = verdict.sentences(contents)
   text = page.render(
     contents,
     pictures,
+    verdict=told,
     notes=[*contents.missing, *missing],
     written=datetime.datetime.now(datetime.UTC),
   )
@@ -62,6 +64,8 @@ def write(run: run_lib.Run, predict: predictions.Predict) -> None:
     (folder / file).write_text(table, encoding='utf-8')
   index = folder / 'index.html'
   atomic_files.write(index, text.encode())
+  if told:
+    progress.show(f'\n{told[0]}')
   progress.say(f'report: {run.workdir.kept(index)}')
 
 

@@ -53,6 +53,8 @@ FILES = {
       {'step': '2'}, {'confusion': [[1]]}, {'confusion': [[1, 2], [3]]},
       {'confusion': [[1, 2], [3, -4]]}, {'iou': [0.5]}, {'miou': 'x'},
       {'confusion': [[1, 2], [3, 10**30]]}, {'image_miou': ['a']},
+      {'image_counts': {'a': [[1, 2], [3, 4]]}},
+      {'image_counts': {'a': [[1], [2], [3]]}},
       {'miou_subsets': {'16': 0.5}}, {'iou': None},
     ],
   ),

@@ -19,6 +19,7 @@ from configs import camvid_dusk
 from pointsup_jax import errors
 from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
+from pointsup_jax.evaluation import confusion
 from pointsup_jax.hosts import json_files
 from pointsup_jax.report import gather, predictions
 from pointsup_jax.run import (
@@ -79,9 +80,14 @@ def score(opened, model, scale=1):
   """Writes the scores of a model; the truth has no pixel of the last class."""
   matrix = [[9, 1, 0, 0], [2, 7 * scale, 0, 1], [0, 3, 5, 0], [0, 0, 0, 0]]
   of_images = {name: 0.1 * i for i, name in enumerate(NAMES)}
+  counts = confusion.counts(matrix).tolist()
   json_files.write(
     opened.workdir.evaluation(model, 'dusk_test'),
-    scored.scores(matrix, image_miou=of_images),
+    scored.scores(
+      matrix,
+      image_miou=of_images,
+      image_counts=dict.fromkeys(NAMES, counts),
+    ),
   )
 
 
@@ -160,6 +166,7 @@ def test_a_browser_shows_it_from_disk_and_names_stay_text(tmp_path, data):
   assert shown['outside'] == shown['loaded'] == []
   assert shown['active'] == 0
   assert shown['wide'] <= 1280
+  assert 'The answers raised mIoU by' in shown['body']
   assert [row[0] for row in shown['rows'][1:-1]] == list(CLASSES)
   known = json_files.read(opened.workdir.evaluation('adapt', 'dusk_test'))
   assert shown['rows'][-1][0] == 'mIoU'
