@@ -36,6 +36,7 @@ IMAGE = '"><img src=x onerror=alert(2)>'
 NAMES = [f'{IMAGE}{i}' for i in range(4)]
 SIZE = (32, 64)
 DOMAINS = ('source', 'target', 'evaluation')
+PHONE = {'width': 390, 'height': 844, 'deviceScaleFactor': 1, 'mobile': False}
 
 
 @pytest.fixture
@@ -144,19 +145,27 @@ def test_a_browser_shows_it_from_disk_and_names_stay_text(tmp_path, data):
         rows: all('#scores table tr').map((x) =>
           [...x.children].map((cell) => cell.textContent.trim())),
         wide: document.documentElement.scrollWidth,
+        appendix: document.querySelector('#details').offsetTop,
         body: document.body.textContent,
       };
     """)
+    browser.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', PHONE)
+    phone = browser.execute_script(
+      'return document.documentElement.scrollWidth'
+    )
   finally:
     browser.quit()
   assert console == []
+  assert phone == PHONE['width']
+  assert shown['appendix'] < 4000
   assert shown['title'] == 'a & <b>'
   assert shown['headings'] == [
     'Scores',
     'What the clicks bought',
     'Annotation and its cost',
-    'Training',
-    'The run',
+    'Appendix: scores and points in detail',
+    'Appendix: training',
+    'Appendix: the run',
   ]
   assert len(shown['images']) == 7
   for alt, complete, width in shown['images']:
