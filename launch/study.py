@@ -10,8 +10,8 @@ source-only phase, share it; with --uda_only they end with stage 1. Finished
 runs are kept: the same command continues, and a longer one adds to it. OUT gets
 table.md, .csv and .tex (a row per setting, as in the paper's Table 3),
 differences.csv (row against row, paired by seed), classes.csv and .tex (a
-column per class, as in Tables 1 and 2; means over seeds), curve.png and
-study.json.
+column per class, as in Tables 1 and 2; means over seeds), curve.png,
+study.json, and index.html, a page with all of it.
 """
 
 import pathlib

@@ -46,41 +46,54 @@ def render(
   `notes` list what is missing; `verdict` are the sentences of `verdict`;
   `written` is the current time in UTC.
   """
-  environment = jinja2.Environment(
-    loader=jinja2.PackageLoader('pointsup_jax.report'),
+  last = contents.scores[-1] if contents.scores else None
+  return (
+    environment()
+    .get_template('report.html')
+    .render(
+      contents=contents,
+      pictures=pictures,
+      notes=notes,
+      verdict=verdict,
+      written=written,
+      names=contents.classes.names,
+      checkpoints=kept_checkpoints.rows(contents.checkpoints),
+      differences=scores_lib.differences(contents.scores),
+      worst=scores_lib.worst_confusions(last.matrix) if last else [],
+      absent=bool(last and np.isnan(last.iou).any()),
+      false_alarms=scores_lib.false_alarms(last.matrix) if last else [],
+      about_points=(
+        held_back.sentences(contents.on_points) if contents.on_points else []
+      ),
+      gain=held_back.gain,
+      share=held_back.share,
+      disagreement=clicks_lib.disagreement,
+      corrections=clicks_lib.corrections,
+    )
+  )
+
+
+def environment(*packages: str) -> jinja2.Environment:
+  """Templates of the report and of `packages`; what they insert is escaped."""
+  loaders = [
+    jinja2.PackageLoader(package)
+    for package in ('pointsup_jax.report', *packages)
+  ]
+  found = jinja2.Environment(
+    loader=jinja2.ChoiceLoader(loaders),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
   )
-  environment.filters |= {
+  found.filters |= {
     'percent': percent,
     'points': points,
     'duration': wording.duration,
     'whole': lambda number: f'{number:,}',
     'hex': lambda color: '#{:02x}{:02x}{:02x}'.format(*color),
   }
-  last = contents.scores[-1] if contents.scores else None
-  return environment.get_template('report.html').render(
-    contents=contents,
-    pictures=pictures,
-    notes=notes,
-    verdict=verdict,
-    written=written,
-    names=contents.classes.names,
-    checkpoints=kept_checkpoints.rows(contents.checkpoints),
-    differences=scores_lib.differences(contents.scores),
-    worst=scores_lib.worst_confusions(last.matrix) if last else [],
-    absent=bool(last and np.isnan(last.iou).any()),
-    false_alarms=scores_lib.false_alarms(last.matrix) if last else [],
-    about_points=(
-      held_back.sentences(contents.on_points) if contents.on_points else []
-    ),
-    gain=held_back.gain,
-    share=held_back.share,
-    disagreement=clicks_lib.disagreement,
-    corrections=clicks_lib.corrections,
-  )
+  return found
 
 
 def percent(share: float | None, decimals: int = 1) -> str:

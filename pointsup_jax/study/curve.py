@@ -1,7 +1,6 @@
 """Plots mIoU over labelled points and over hours, one curve per series."""
 
 import itertools
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,9 +16,9 @@ _DASHES = ((0, (5, 2)), (0, (1, 1.5)))
 def draw(table: Sequence[table_lib.Line], seeds: Sequence[int]) -> bytes:
   """Draws a PNG of mIoU over points and, where times are known, over hours.
 
-  Rows without a series become dashed horizontal lines. Bars are standard
-  errors: confidence intervals would hide the curves. Images labelled whole are
-  no points: they only have hours.
+  Rows without a series become dashed horizontal lines. Bars are the table's
+  intervals; a single seed has none. Images labelled whole are no points: they
+  only have hours.
   """
   series: dict[str, list[table_lib.Line]] = {}
   for line in table:
@@ -38,7 +37,11 @@ def draw(table: Sequence[table_lib.Line], seeds: Sequence[int]) -> bytes:
       for name, mine in series.items()
     }
     _curves(panels[0], points, ',.0f')
-    panels[0].set_title(f'mean over {len(seeds)} seeds, bars: standard error')
+    panels[0].set_title(
+      f'mean over {len(seeds)} seeds, bars: 95% intervals'
+      if len(seeds) > 1
+      else 'one seed'
+    )
     panels[0].set_xlabel('points labelled, in all target images')
     if timed:
       hours = {
@@ -72,7 +75,7 @@ def _curves(
     ax.errorbar(
       costs,
       [mine[cost].miou.mean for cost in costs],
-      [_standard_error(mine[cost].row.miou) for cost in costs],
+      [np.nan_to_num(mine[cost].miou.half) for cost in costs],
       color=style.COLORS[i % len(style.COLORS)],
       marker=_MARKERS[i % len(_MARKERS)],
       linestyle='-' if len(mine) > 1 else '',
@@ -86,9 +89,3 @@ def _curves(
   ax.set_xscale('symlog', linthresh=smallest)
   ax.set_xticks(ticks, [f'{x:{digits}}' for x in ticks], rotation=30)
   ax.minorticks_off()
-
-
-def _standard_error(values: Sequence[float]) -> float:
-  if len(values) < 2:
-    return 0.0
-  return float(np.std(values, ddof=1)) / math.sqrt(len(values))

@@ -1,10 +1,11 @@
-"""Writes a study's tables and curve, and prints its table."""
+"""Writes a study's page, tables and curve, and prints its table."""
 
+import datetime
 from collections.abc import Sequence
 
 from pointsup_jax import errors
 from pointsup_jax.data import domains
-from pointsup_jax.hosts import json_files, progress
+from pointsup_jax.hosts import atomic_files, json_files, progress
 from pointsup_jax.report import comparison, paper_tables
 from pointsup_jax.study import rows as rows_lib
 from pointsup_jax.study import table as table_lib
@@ -44,9 +45,20 @@ def write(
     out / 'study.json',
     {'seeds': list(seeds), 'rows': [row._asdict() for row in rows]},
   )
+  with errors.needs('report', "the study's page"):
+    from pointsup_jax.report import page as report_page
+    from pointsup_jax.study import curve, page
+  drawing = None
   if any(row.series for row in rows):
-    with errors.needs('report', 'the curve'):
-      from pointsup_jax.study import curve
-    (out / 'curve.png').write_bytes(curve.draw(table, seeds))
+    png = curve.draw(table, seeds)
+    drawing = report_page.Drawing(
+      'curve.png', png, 'mIoU over points and hours'
+    )
+    (out / drawing.file).write_bytes(png)
+  now = datetime.datetime.now(datetime.UTC)
+  html = page.render(
+    out.resolve().name, table, classes, names, seeds, drawing, now
+  )
+  atomic_files.write(out / 'index.html', html.encode())
   progress.show(text)
-  progress.say(f'study: {", ".join(files)} and more in {out}')
+  progress.say(f'study: {out / "index.html"}; its tables beside it')

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import ml_collections
+import numpy as np
 
-from pointsup_jax import command
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains
 from pointsup_jax.hosts import json_files
@@ -58,33 +58,43 @@ def scored(
 def levels(study: Study) -> list[Scored]:
   """The models trained without points, for each stage 1.
 
-  A model before UDA with the same scores in every stage 1 is listed once.
+  A model before UDA is listed once for each source-only phase, and once in all
+  if its scores are the same in every stage 1.
   """
-  of_column: dict[str, list[Scored]] = {}
-  titles = stage_1_titles(study.settings, study.config)
-  for fields, which in titles.items():
+  of_column: dict[str, dict[str, Scored]] = {}
+  for fields, named in named_by(study.settings).items():
     folders = [runs.base(study.out, fields, seed) for seed in study.seeds]
     for name, column, phase in models_lib.all_of(
       workdir_lib.Workdir(folders[0])
     ):
       if models_lib.is_trained(phase):
-        row = study_lib.Row(level(column, which), None, 0, 0, ())
-        of_column.setdefault(column, []).append(
-          scored(study, row, folders, name)
-        )
-  found = []
+        before = column != UDA
+        shown = [x for x in named if not (before and runs.of_method(x[0]))]
+        title, mine = level(column, shown), of_column.setdefault(column, {})
+        if title not in mine:
+          row = study_lib.Row(title, None, 0, 0, ())
+          mine[title] = scored(study, row, folders, name)
+  found: list[Scored] = []
   for column, mine in of_column.items():
-    matrices = {tuple(x.matrix.tobytes() for x in one.seeds) for one in mine}
-    if column != UDA and len(matrices) == 1:
-      mine = [mine[0]._replace(row=mine[0].row._replace(title=column))]
-    found += mine
+    first, *others = mine.values()
+    if column != UDA and all(_same(one, first) for one in others):
+      found.append(first._replace(row=first.row._replace(title=column)))
+    else:
+      found += mine.values()
   return found
+
+
+def _same(one: Scored, other: Scored) -> bool:
+  return all(
+    np.array_equal(x.matrix, y.matrix)
+    for x, y in zip(one.seeds, other.seeds, strict=True)
+  )
 
 
 def with_points(study: Study) -> list[Scored]:
   """The models trained with points, one per setting."""
   found = []
-  titles = stage_1_titles(study.settings, study.config)
+  named = named_by(study.settings)
   for setting in study.settings:
     folders = [runs.workdir(study.out, setting, seed) for seed in study.seeds]
     costs = [cost(folder) for folder in folders]
@@ -96,29 +106,30 @@ def with_points(study: Study) -> list[Scored]:
       sum(points for points, _ in costs) / len(costs),
       sum(seconds for _, seconds in costs) / len(costs) + images,
       (),
-      over=level(UDA, titles[setting.stage_1]),
+      over=level(UDA, named[setting.stage_1]),
       whole=annotate.whole_images,
     )
     found.append(scored(study, row, folders, 'adapt'))
   return found
 
 
-def stage_1_titles(
-  settings: Sequence[runs.Setting], config: ml_collections.ConfigDict
-) -> dict[runs.Fields, str]:
-  """Titles each stage 1 by the fields that differ; '' if there is only one."""
-  known = command.flatten(config)
-  names = dict.fromkeys(name for x in settings for name, _ in x.stage_1)
-  found = {}
-  for fields in dict.fromkeys(setting.stage_1 for setting in settings):
-    values = {name: str(known[name]) for name in names} | dict(fields)
-    found[fields] = runs.title(tuple(values.items()))
-  return found if len(found) > 1 else dict.fromkeys(found, '')
+def named_by(
+  settings: Sequence[runs.Setting],
+) -> dict[runs.Fields, runs.Fields]:
+  """The fields that title each stage 1: those given that it depends on.
+
+  None if there is only one stage 1.
+  """
+  found: dict[runs.Fields, runs.Fields] = {}
+  for setting in settings:
+    given = tuple(x for x in setting.fields if runs.of_stage_1(x[0]))
+    found.setdefault(setting.stage_1, given)
+  return found if len(found) > 1 else dict.fromkeys(found, ())
 
 
-def level(column: str, stage_1: str) -> str:
+def level(column: str, named: Sequence[tuple[str, str]]) -> str:
   """The title of a model trained without points."""
-  return f'{column}, {stage_1}' if stage_1 else column
+  return ', '.join(filter(None, [column, runs.title(tuple(named))]))
 
 
 def series(setting: runs.Setting) -> str:

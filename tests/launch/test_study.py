@@ -87,19 +87,19 @@ def test_a_default_that_is_spelled_out_changes_nothing():
   assert lr == (('optim.lr', '0.001'), ('uda.steps', '7'))
 
 
-def test_a_stage_1_is_called_by_all_fields_in_which_they_differ():
+def test_a_stage_1_is_called_by_the_fields_given_for_it():
   def titles(*found):
-    return list(rows_lib.stage_1_titles(found, CONFIG).values())
+    return [rows_lib.level('UDA', x) for x in rows_lib.named_by(found).values()]
 
   plain = setting(('acquire.k', '2'))
   minent = setting(('uda.strategy', 'minent'), ('adapt.strategy', 'minent'))
   both = setting(('uda.strategy', 'minent'), ('uda.steps', '7'))
   assert titles(plain, minent, both) == [
-    'uda.strategy=advent, uda.steps=500',
-    'uda.strategy=minent, uda.steps=500',
-    'uda.strategy=minent, uda.steps=7',
+    'UDA',
+    'UDA, uda.strategy=minent',
+    'UDA, uda.strategy=minent, uda.steps=7',
   ]
-  assert titles(minent) == ['']
+  assert titles(minent) == ['UDA']
 
 
 def test_fields_of_the_same_name_are_told_apart():
