@@ -28,6 +28,11 @@ class Drawing(NamedTuple):
     return int.from_bytes(self.png[16:20], 'big')
 
   @property
+  def height(self) -> int:
+    """In pixels, from the PNG header."""
+    return int.from_bytes(self.png[20:24], 'big')
+
+  @property
   def uri(self) -> str:
     """The picture as a data URI."""
     return 'data:image/png;base64,' + base64.b64encode(self.png).decode()

@@ -1,12 +1,21 @@
 """Writes report/: a page, figures and tables of a run."""
 
+import contextlib
 import datetime
+import math
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pointsup_jax import command, errors
 from pointsup_jax.hosts import atomic_files, processes, progress
 from pointsup_jax.report import contents as contents_lib
 from pointsup_jax.report import gather, paper_tables, predictions, verdict
 from pointsup_jax.run import context as run_lib
+from pointsup_jax.training import tensorboard
+
+if TYPE_CHECKING:
+  from pointsup_jax.report import page
 
 
 def make(run: run_lib.Run) -> None:
@@ -62,11 +71,37 @@ def write(run: run_lib.Run, predict: predictions.Predict) -> None:
     (folder / picture.file).write_bytes(picture.png)
   for file, table in tables(contents).items():
     (folder / file).write_text(table, encoding='utf-8')
+  for_tensorboard(folder / 'tensorboard', contents, pictures)
   index = folder / 'index.html'
   atomic_files.write(index, text.encode())
   if told:
     progress.show(f'\n{told[0]}')
   progress.say(f'report: {run.workdir.kept(index)}')
+
+
+def for_tensorboard(
+  folder: pathlib.Path,
+  contents: contents_lib.Contents,
+  pictures: Mapping[str, 'page.Drawing'],
+) -> None:
+  """Writes the scores, the figures and the config as events."""
+  events = tensorboard.Events(folder)
+  with contextlib.closing(events):
+    for model in contents.scores:
+      last = model.step, model.means['mIoU']
+      for step, miou in contents.checkpoints.get(model.column, [last]):
+        if miou is not None and not math.isnan(miou):
+          events.write(step, {f'mIoU/{model.column}': 100 * miou})
+    rows = [
+      f'| `{x.name}` | `{x.value}` |' for x in contents.provenance.settings
+    ]
+    events.show(
+      [
+        tensorboard.Picture(name, drawing.png, (drawing.height, drawing.width))
+        for name, drawing in pictures.items()
+      ],
+      {'config': '\n'.join(['| field | value |', '| --- | --- |', *rows])},
+    )
 
 
 def tables(contents: contents_lib.Contents) -> dict[str, str]:

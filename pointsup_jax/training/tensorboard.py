@@ -1,18 +1,19 @@
-"""TensorBoard events of the metrics, if TensorBoard is installed.
+"""TensorBoard events of metrics and results, if TensorBoard is installed.
 
-They are rewritten from metrics.jsonl whenever a phase starts or resumes, so
-steps stay unique and in order, and TensorBoard may be installed later.
+Those of a phase are rewritten from metrics.jsonl whenever it starts or resumes,
+so steps stay unique and in order, and TensorBoard may be installed later.
 """
 
 import functools
 import pathlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pointsup_jax.hosts import processes, progress
 
 _FLUSH_SECONDS = 10
+_STRING = 7  # DT_STRING of TensorFlow's types.proto
 
 
 class Library(NamedTuple):
@@ -23,10 +24,20 @@ class Library(NamedTuple):
   summary: Any  # summary_pb2
 
 
-class Events:
-  """The event file of one training phase; does nothing without TensorBoard."""
+class Picture(NamedTuple):
+  """A PNG and its name."""
 
-  def __init__(self, folder: pathlib.Path, records: Iterable[dict]) -> None:
+  tag: str
+  png: bytes
+  size: tuple[int, int]  # height, width
+
+
+class Events:
+  """The event file of a folder; does nothing without TensorBoard."""
+
+  def __init__(
+    self, folder: pathlib.Path, records: Iterable[dict] = ()
+  ) -> None:
     """Replaces the folder's events with `records` of metrics.jsonl."""
     self._writer: Any = None
     if not processes.is_first() or (library := _library()) is None:
@@ -50,7 +61,33 @@ class Events:
       for name, value in values.items()
       if name != 'step'
     ]
-    summary = self._summary.Summary(value=found)
+    self._add_summary(found, step)
+
+  def show(self, pictures: Iterable[Picture], texts: Mapping[str, str]) -> None:
+    """Adds pictures and texts in Markdown."""
+    if self._writer is None:
+      return
+    summary = self._summary.Summary
+    found = [
+      summary.Value(
+        tag=tag,
+        image=summary.Image(
+          height=size[0], width=size[1], colorspace=3, encoded_image_string=png
+        ),
+      )
+      for tag, png, size in pictures
+    ]
+    for tag, text in texts.items():
+      value = summary.Value(tag=f'{tag}/text_summary')
+      value.metadata.plugin_data.plugin_name = 'text'
+      value.tensor.dtype = _STRING
+      value.tensor.string_val.append(text.encode())
+      value.tensor.tensor_shape.dim.add().size = 1
+      found.append(value)
+    self._add_summary(found, 0)
+
+  def _add_summary(self, values: Sequence[Any], step: int) -> None:
+    summary = self._summary.Summary(value=values)
     self._add(self._event.Event(step=step, summary=summary))
 
   def _add(self, event: Any) -> None:

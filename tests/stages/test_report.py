@@ -198,10 +198,34 @@ def test_the_files_beside_it_are_there_and_it_fits_a_mail(tmp_path, data):
       image.verify()
   assert {path.name for path in folder.iterdir()} - pictures.keys() == {
     'index.html', 'iou.csv', 'iou.tex', 'confusion.csv', 'clicks.csv',
+    'tensorboard',
   }  # fmt: skip
   assert (folder / 'index.html').stat().st_size < 5e6
   report.make(opened)  # equal but for the time
   assert pictures == {name: (folder / name).read_bytes() for name in pictures}
+
+
+def test_tensorboard_reads_the_scores_the_figures_and_the_config(
+  tmp_path, data
+):
+  accumulator = pytest.importorskip(
+    'tensorboard.backend.event_processing.event_accumulator'
+  )
+  opened = open_run(tmp_path, data)
+  whole(opened)
+  report.make(opened)
+  found = accumulator.EventAccumulator(
+    str(opened.workdir.report / 'tensorboard')
+  ).Reload()
+  known = json_files.read(opened.workdir.evaluation('adapt', 'dusk_test'))
+  (point,) = found.Scalars('mIoU/points')
+  assert point.step == 2
+  assert point.value == pytest.approx(100 * known['miou'])
+  (figure,) = found.Images('confusion')
+  png = (opened.workdir.report / 'confusion.png').read_bytes()
+  assert figure.encoded_image_string == png
+  (config,) = found.Tensors('config/text_summary')
+  assert b'| `acquire.k` | `2` |' in config.tensor_proto.string_val[0]
 
 
 def test_of_stage_1_alone(tmp_path, data):

@@ -80,3 +80,21 @@ def test_without_it_there_is_one_note_and_the_log_is_complete(
     assert len(metrics_log.read(path)) == 1
   (note,) = capsys.readouterr().err.splitlines()
   assert 'pip install tensorboard' in note
+
+
+def test_pictures_and_texts_are_shown(tmp_path):
+  pytest.importorskip('tensorboard')
+  shown = tensorboard.Events(tmp_path)
+  shown.write(7, {'mIoU/UDA': 26.5})
+  shown.show(
+    [tensorboard.Picture('iou', b'a png', (3, 4))], {'config': '| a | 1 |'}
+  )
+  shown.close()
+  values = {x.tag: x for event in events(tmp_path) for x in event.summary.value}
+  assert values['mIoU/UDA'].simple_value == 26.5
+  picture = values['iou'].image
+  assert (picture.height, picture.width) == (3, 4)
+  assert picture.encoded_image_string == b'a png'
+  text = values['config/text_summary']
+  assert text.metadata.plugin_data.plugin_name == 'text'
+  assert text.tensor.string_val == [b'| a | 1 |']
