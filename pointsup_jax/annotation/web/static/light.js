@@ -29,7 +29,7 @@ export function brighter() {
   set({gamma});
 }
 
-export function toggle() {
+function toggle() {
   $('light-sheet').hidden = !$('light-sheet').hidden;
   $('light').setAttribute('aria-expanded', String(!$('light-sheet').hidden));
 }
@@ -41,6 +41,16 @@ export function listen(told) {
   for (const name of ['gamma', 'contrast']) {
     $(name).addEventListener('input', () => set({[name]: 2 ** $(name).value}));
   }
+  $('light').addEventListener('click', (event) => {
+    if (event.detail) $('light').blur();
+    toggle();
+  });
+  $('light-sheet').addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    event.stopPropagation();
+    toggle();
+    $('light').focus();
+  });
   $('standard').addEventListener('click', () => {
     const {auto, gamma, contrast} = STANDARD;
     set({auto, gamma, contrast});

@@ -1,4 +1,5 @@
 // Starts the page, and has keys and buttons do what they say.
+import * as theme from './theme.js';
 import * as answers from './answers.js';
 import * as classes from './classes.js';
 import * as clock from './clock.js';
@@ -7,6 +8,7 @@ import * as hint from './hint.js';
 import * as history from './history.js';
 import * as keys from './keys.js';
 import * as light from './light.js';
+import * as menu from './menu.js';
 import * as queue from './queue.js';
 import {call} from './server.js';
 import {IGNORE, session} from './session.js';
@@ -135,27 +137,22 @@ function listen() {
   history.listen();
   classes.listen(choose);
   help.listen(keysChanged);
+  theme.listen();
+  menu.listen({plan: sheets.openPlan, agreement: sheets.openAgreement});
   light.listen(() => { view.redraw(); history.redraw(); });
   $('name-form').addEventListener('submit', nameGiven);
   $('name-sheet').addEventListener('close', () => {
     if (!session.annotator) $('name-sheet').showModal();
   });
   $('name').addEventListener('input', () => $('name').setCustomValidity(''));
-  $('agree').addEventListener('click', sheets.openAgreement);
   $('settle').addEventListener('click', async () => {
     const points = await sheets.disputes();
     if (points.length) queue.settle(points);
   });
   for (const button of document.querySelectorAll('button[data-command]')) {
-    button.addEventListener('click', () => {
-      button.blur();
+    button.addEventListener('click', (event) => {
+      if (event.detail) button.blur(); // by mouse or finger: keys answer again
       COMMANDS[button.dataset.command]();
-    });
-  }
-  for (const [id, open] of [['plan', sheets.openPlan], ['light', light.toggle]]) {
-    $(id).addEventListener('click', (event) => {
-      if (event.detail) $(id).blur(); // by mouse or finger: keys answer again
-      open();
     });
   }
 }

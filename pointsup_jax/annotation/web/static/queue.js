@@ -153,7 +153,6 @@ export function revisit(entry) {
   putAside();
   points = points.filter(({id}) => id !== point.id);
   show(point, {answer: kind, label, withdrawn: false});
-  say($('hint').textContent);
 }
 
 // The open point on the screen comes next again.
@@ -203,7 +202,9 @@ export function settle(disputes) {
 export function toggleGuess() {
   queue.guessShown = !queue.guessShown;
   $('guess').setAttribute('aria-pressed', String(queue.guessShown));
-  if (queue.now) hint.draw(queue);
+  if (!queue.now) return;
+  hint.draw(queue);
+  say($('hint').textContent);
 }
 
 // ---------------------------------------------------------------- the screen
@@ -255,6 +256,7 @@ async function show(point, earlier = null) {
   const image = picture.picture(point.image);
   const known = beside.load(point.image);
   hint.draw(queue);
+  if ($('hint').textContent) say($('hint').textContent);
   if (!picture.ready(image)) {
     try {
       await image.decode();

@@ -54,12 +54,12 @@ export async function openAgreement() {
   $('disputed').textContent = reply.pairs.length
     ? text('disputed', {count: reply.disputed}) : text('nobodyShares');
   $('settle').hidden = !reply.disputed;
-  $('agree-sheet').showModal();
+  $('agreement-sheet').showModal();
 }
 
 // Resolves to the disputed points.
 export async function disputes() {
   const reply = await call('/api/disputes', {want: 50});
-  $('agree-sheet').close();
+  $('agreement-sheet').close();
   return reply.code === 200 ? reply.points : [];
 }

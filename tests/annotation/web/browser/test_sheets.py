@@ -5,7 +5,7 @@ import pytest
 from pointsup_jax.annotation import store as store_lib
 
 pytest.importorskip('selenium.webdriver')
-from browsing import come_in, label, press, shown, text, wait
+from browsing import come_in, label, open_sheet, press, shown, text, wait
 from selenium.webdriver.common import by, keys
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def test_disputes_are_settled_on_the_page(browser, server):
     store.answer(disputed, 2, 'eva')
   come_in(browser, server.start())
   first = shown(browser)
-  browser.find_element(by.By.ID, 'agree').click()
+  open_sheet(browser, 'agreement')
   settle = browser.find_element(by.By.ID, 'settle')
   wait(settle.is_displayed)
   assert 'ben, eva' in text(browser, 'pairs')
@@ -64,9 +64,10 @@ def test_the_plan_opens_by_keys_marks_where_one_is_and_fits(
     label(browser, '1')
   wait(lambda: text(browser, 'count') == '6 of 30')
   sheet = browser.find_element(by.By.ID, 'plan-sheet')
-  button = browser.find_element(by.By.ID, 'plan')
+  button = browser.find_element(by.By.ID, 'menu')
   browser.execute_script('arguments[0].focus({focusVisible: true})', button)
   press(browser, keys.Keys.ENTER)
+  press(browser, keys.Keys.ENTER)  # the first of the menu
   wait(sheet.is_displayed)
   assert '6 of 30 answers are given, 24 are left' in text(browser, 'plan-work')
   assert '2.0 s an answer, assumed' in text(browser, 'plan-pace')
@@ -97,8 +98,7 @@ def test_the_plan_opens_by_keys_marks_where_one_is_and_fits(
   wait(lambda: server.answers()[-1] == (point, 2))
 
   # After a click, Space hides the marks and does not reopen the sheet.
-  button.click()
-  wait(sheet.is_displayed)
+  open_sheet(browser, 'plan')
   press(browser, keys.Keys.ESCAPE)
   wait(lambda: not sheet.is_displayed())
   assert browser.switch_to.active_element != button
@@ -108,6 +108,6 @@ def test_the_plan_tells_time_at_ones_own_pace(page):
   for _ in range(20):
     label(page, '1')
   wait(lambda: text(page, 'count') == '20 of 30')
-  page.find_element(by.By.ID, 'plan').click()
+  open_sheet(page, 'plan')
   wait(lambda: 'median of your 20 answers' in text(page, 'plan-pace'))
   assert [row[0] for row in cells(page)] == [None, None, None, 'step', None]
