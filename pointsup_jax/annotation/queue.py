@@ -168,8 +168,10 @@ class Queue:
       return now
     return min(max(answer.time, since), now)
 
-  def history(self, annotator: str, count: int) -> list[records.PersonAnswer]:
-    """Returns an annotator's last answers, the latest first."""
+  def history(
+    self, annotator: str, count: int | None = None
+  ) -> list[records.PersonAnswer]:
+    """Returns an annotator's last standing answers or all, the latest first."""
     mine = self._by.get(annotator, {})
     return [mine[key] for key in itertools.islice(reversed(mine), count)]
 

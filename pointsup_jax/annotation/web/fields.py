@@ -1,7 +1,7 @@
 """Parses and checks what browsers send."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import records
@@ -11,6 +11,17 @@ _MODES = ('blind', 'confirm', 'adjudicate')
 _MOST_SECONDS = 7 * 24 * 3600.0
 _YEAR_9999 = 253_370_764_800.0  # seconds since 1970
 MOST_POINTS = 50  # handed out at a time
+_WHICH = ('all', 'unsure', 'void', 'skip')
+
+
+class Wanted(NamedTuple):
+  """A part of somebody's answers."""
+
+  which: str  # one of `_WHICH`
+  label: int | None  # only these; None: any
+  image: str  # part of the image's name
+  before: int | None  # only answers with a lower seq
+  want: int  # at most
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -69,6 +80,27 @@ def image(body: dict[str, Any]) -> int:
   value = body.get('image')
   if type(value) is not int or not 0 <= value < 10**9:
     raise ValueError('image must be the number of an image')
+  return value
+
+
+def wanted(body: dict[str, Any]) -> Wanted:
+  """Parses a filter of answers; ValueError if a field is invalid."""
+  image = body.get('image')
+  if not isinstance(image, str) or len(image) > 1000:
+    raise ValueError('image must be a text of at most 1000 characters')
+  return Wanted(
+    which=_one_of(body, 'which', _WHICH),
+    label=_whole(body, 'label', 255),
+    image=image,
+    before=_whole(body, 'before', 2**53),
+    want=want(body),
+  )
+
+
+def _whole(body: dict[str, Any], field: str, most: int) -> int | None:
+  value = body.get(field)
+  if value is not None and (type(value) is not int or not 0 <= value <= most):
+    raise ValueError(f'{field} must be null or an integer of 0 to {most}')
   return value
 
 

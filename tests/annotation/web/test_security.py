@@ -76,7 +76,7 @@ def test_our_own_origin_is_let_in(page):
 
 
 def test_nothing_is_changed_by_get(page):
-  for route in ('points', 'answer', 'name', 'beside', 'disputes'):
+  for route in ('points', 'answer', 'name', 'beside', 'answers', 'disputes'):
     assert page.client.get(f'/api/{route}').status_code == 405
 
 
@@ -185,7 +185,7 @@ NUMBERS = [b'{"want": ' + x + b'}' for x in (b'NaN', b'9' * 60_000)]
 @pytest.mark.parametrize(
   'content', [*MALFORMED, *NUMBERS], ids=lambda x: repr(x[:12])
 )
-@pytest.mark.parametrize('route', ['points', 'answer', 'name', 'disputes'])
+@pytest.mark.parametrize('route', ['points', 'answer', 'name', 'answers'])
 def test_malformed_json_is_refused(page, route, content):
   assert send(page, route, content) == 400
 

@@ -84,7 +84,8 @@ def test_an_image_that_is_none_has_no_points(page, image):
 
 
 def test_classes_have_the_keys_that_their_file_gives(site):
-  site = dataclasses.replace(site, keys={'car': 'x'})
+  classes = dataclasses.replace(site.classes, keys={'car': 'x'})
+  site = dataclasses.replace(site, classes=classes)
   session = pages.Page(site).client.get('/api/session').json()
   assert [x['key'] for x in session['classes']] == ['1', 'x', '2']
 

@@ -8,6 +8,7 @@ import * as hint from './hint.js';
 import * as history from './history.js';
 import * as keys from './keys.js';
 import * as light from './light.js';
+import * as list from './list.js';
 import * as menu from './menu.js';
 import * as queue from './queue.js';
 import {call} from './server.js';
@@ -83,6 +84,7 @@ const COMMANDS = {
   withdraw: queue.withdraw,
   leave: queue.leave,
   search: () => $('search').focus(),
+  answers: () => list.open(queue.revisit),
   guess: queue.toggleGuess,
   agree: queue.agreeWithModel,
   nearer: () => view.zoom(NEARER),
@@ -137,6 +139,7 @@ function listen() {
   history.listen();
   classes.listen(choose);
   help.listen(keysChanged);
+  list.listen();
   theme.listen();
   menu.listen({plan: sheets.openPlan, agreement: sheets.openAgreement});
   light.listen(() => { view.redraw(); history.redraw(); });

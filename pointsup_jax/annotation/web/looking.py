@@ -1,0 +1,103 @@
+"""Looks at what was answered: one's own answers, agreement, plan, disputes."""
+
+from typing import Any
+
+from pointsup_jax.annotation import queue as queue_lib
+from pointsup_jax.annotation import records
+from pointsup_jax.annotation.web import fields, points, store_thread
+from pointsup_jax.types import IGNORE
+
+
+class Looking:
+  """The routes that record nothing."""
+
+  def __init__(
+    self, thread: store_thread.StoreThread, shown: points.Shown
+  ) -> None:
+    self._thread, self._shown = thread, shown
+
+  async def answers(
+    self, annotator: str, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Returns the annotator's standing answers, the latest first.
+
+    Of those that fit the filter, up to `want` before the seq `before`, and how
+    many there are in all.
+    """
+    wanted = fields.wanted(body)
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      fitting = [
+        said
+        for said in queue.history(annotator)
+        if _fits(said, queue.request(said.request), wanted)
+      ]
+      rest = [
+        said
+        for said in fitting
+        if wanted.before is None or said.seq < wanted.before
+      ]
+      return {
+        'found': len(fitting),
+        'points': [
+          self._shown.answered(queue.request(said.request), said)
+          | {'seq': said.seq}
+          for said in rest[: wanted.want]
+        ],
+      }
+
+    return await self._thread.do(work)
+
+  async def agreement(self, annotator: str | None) -> dict[str, Any]:
+    """Returns the agreement of annotators."""
+    found = await self._thread.do(lambda queue: queue.agreement())
+    pairs = [
+      pair._asdict() | {'annotators': list(pair.annotators)}
+      for pair in found.pairs
+    ]
+    return {'pairs': pairs, 'disputed': len(found.disputed)}
+
+  async def plan(self, annotator: str | None) -> dict[str, Any]:
+    """Returns the work left, in total and for smaller budgets."""
+    plan = await self._thread.do(lambda queue: queue.plan(annotator))
+    rows = [
+      row.budget._asdict() | {'left': row.left, 'hours': row.hours}
+      for row in plan.rows
+    ]
+    return plan._asdict() | {
+      'pace': plan.pace._asdict(),
+      'rows': rows,
+      'now': plan.now,
+    }
+
+  async def disputes(
+    self, annotator: str, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Returns the points with different labels, and everybody's labels."""
+    want = fields.want(body)
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      found = queue.agreement().disputed[:want]
+      return {'points': [self._said(queue, point) for point in found]}
+
+    return await self._thread.do(work)
+
+  def _said(self, queue: queue_lib.Queue, point: str) -> dict[str, Any]:
+    """A point with everybody's labels."""
+    said = {x.annotator: x.label for x in queue.said(point)}
+    return self._shown.point(queue.request(point)) | {'said': said}
+
+
+def _fits(
+  said: records.PersonAnswer, request: records.Request, wanted: fields.Wanted
+) -> bool:
+  if wanted.label is not None and said.label != wanted.label:
+    return False
+  if wanted.image.casefold() not in request.image.casefold():
+    return False
+  return {
+    'all': True,
+    'unsure': said.answer == 'unsure',
+    'void': said.label == IGNORE,
+    'skip': said.answer == 'skip',
+  }[wanted.which]
