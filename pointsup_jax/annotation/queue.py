@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from pointsup_jax.annotation import agreement, planning, records
+from pointsup_jax.annotation import agreement, comments, planning, records
 from pointsup_jax.annotation import store as store_lib
 
 LEASE_SECONDS = 600.0
@@ -61,6 +61,7 @@ class Queue:
     `clock` returns seconds since 1970.
     """
     self._store, self._clock, self._overlap = store, clock, overlap
+    self._remarks = comments.Comments(store.database)
     self._version: tuple[int, int] | None = None
     self._refresh()
 
@@ -89,6 +90,7 @@ class Queue:
     self._by: dict[str, dict[str, records.PersonAnswer]] = {}
     for given in store.answers_by_person():
       self._keep(given)
+    self._comments = self._remarks.by_request()
     self._leases: dict[str, dict[str, float]] = {}
     for lease in store.leases.all():
       mine = self._said.get(lease.request, {}).get(lease.annotator)
@@ -167,6 +169,21 @@ class Queue:
     if since is None or answer.time is None:
       return now
     return min(max(answer.time, since), now)
+
+  def comment(
+    self, annotator: str, request: str, text: str, key: str, time: float | None
+  ) -> bool:
+    """Records a comment durably; see `comments.Comments.add`."""
+    self._refresh()
+    given = records.Comment(request, annotator, text)
+    new = self._remarks.add(given, key, time)
+    if new:
+      self._comments = self._remarks.by_request()
+    return new
+
+  def comments(self, request: str) -> dict[str, str]:
+    """Returns everybody's standing comments on a point."""
+    return self._comments.get(request, {})
 
   def history(
     self, annotator: str, count: int | None = None

@@ -70,6 +70,15 @@ class How(NamedTuple):
   key: str | None = None  # an answer whose key was recorded is ignored
 
 
+class Comment(NamedTuple):
+  """What an annotator remarked about a point."""
+
+  request: str  # its id
+  annotator: str
+  text: str  # '': an earlier one is taken back
+  time: str | None = None  # ISO 8601, UTC; None: now
+
+
 class Lease(NamedTuple):
   """A point reserved for an annotator."""
 

@@ -14,7 +14,7 @@ from pointsup_jax.types import IGNORE
 
 MAX_CLASSES = 254
 # Characters that command the annotation page, and so are keys of no class.
-PAGE_KEYS = frozenset('usizbm/?+=-. ')
+PAGE_KEYS = frozenset('usizbm/?+=-., ')
 
 Color = tuple[int, int, int]
 

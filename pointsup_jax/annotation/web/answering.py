@@ -47,6 +47,19 @@ class Answering:
 
     return await self._thread.do(work)
 
+  async def comment(
+    self, annotator: str, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Records a comment, which changes no answer, and hands out points."""
+    want, given = fields.want(body), fields.comment(body)
+    self._check_window(annotator, body)
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      queue.comment(annotator, *given)
+      return self._state(queue, annotator, want)
+
+    return await self._thread.do(work)
+
   async def beside(
     self, annotator: str, body: dict[str, Any]
   ) -> dict[str, Any]:
@@ -58,6 +71,7 @@ class Answering:
         'points': [
           {'id': one.id, 'row': one.row, 'col': one.col}
           | {'answer': said and said.answer, 'label': said and said.label}
+          | {'comment': queue.comments(one.id).get(annotator, '')}
           for one, said in queue.in_image(image, annotator)
         ]
       }

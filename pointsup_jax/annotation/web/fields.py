@@ -3,15 +3,15 @@
 import json
 from typing import Any, NamedTuple
 
+from pointsup_jax.annotation import comments, records
 from pointsup_jax.annotation import queue as queue_lib
-from pointsup_jax.annotation import records
 
 _ANSWERS = ('label', 'unsure', 'skip', 'undo')
 _MODES = ('blind', 'confirm', 'adjudicate')
 _MOST_SECONDS = 7 * 24 * 3600.0
 _YEAR_9999 = 253_370_764_800.0  # seconds since 1970
 MOST_POINTS = 50  # handed out at a time
-_WHICH = ('all', 'unsure', 'void', 'skip')
+_WHICH = ('all', 'unsure', 'void', 'skip', 'commented')
 
 
 class Wanted(NamedTuple):
@@ -55,8 +55,31 @@ def answer(body: dict[str, Any]) -> queue_lib.Answer:
       mode=_one_of(body, 'mode', _MODES),
       key=text(body, 'key', 64),
     ),
-    time=_number(body, 'at', _YEAR_9999) if 'at' in body else None,
+    time=_time(body),
   )
+
+
+class Comment(NamedTuple):
+  """A comment on a point."""
+
+  request: str  # its id
+  text: str  # '': an earlier one is taken back
+  key: str
+  time: float | None  # when it was given, since 1970; None: now
+
+
+def comment(body: dict[str, Any]) -> Comment:
+  """Parses a comment; raises ValueError if a field is missing or invalid."""
+  return Comment(
+    request=text(body, 'point', 1000),
+    text=comments.checked(body.get('text')),
+    key=text(body, 'key', 64),
+    time=_time(body),
+  )
+
+
+def _time(body: dict[str, Any]) -> float | None:
+  return _number(body, 'at', _YEAR_9999) if 'at' in body else None
 
 
 def text(body: dict[str, Any], field: str, longest: int) -> str:

@@ -28,9 +28,7 @@ class Looking:
 
     def work(queue: queue_lib.Queue) -> dict[str, Any]:
       fitting = [
-        said
-        for said in queue.history(annotator)
-        if _fits(said, queue.request(said.request), wanted)
+        said for said in queue.history(annotator) if _fits(said, queue, wanted)
       ]
       rest = [
         said
@@ -42,6 +40,7 @@ class Looking:
         'points': [
           self._shown.answered(queue.request(said.request), said)
           | {'seq': said.seq}
+          | {'comment': queue.comments(said.request).get(annotator, '')}
           for said in rest[: wanted.want]
         ],
       }
@@ -85,19 +84,25 @@ class Looking:
   def _said(self, queue: queue_lib.Queue, point: str) -> dict[str, Any]:
     """A point with everybody's labels."""
     said = {x.annotator: x.label for x in queue.said(point)}
-    return self._shown.point(queue.request(point)) | {'said': said}
+    comments = queue.comments(point)
+    return self._shown.point(queue.request(point)) | {
+      'said': said,
+      'comments': comments,
+    }
 
 
 def _fits(
-  said: records.PersonAnswer, request: records.Request, wanted: fields.Wanted
+  said: records.PersonAnswer, queue: queue_lib.Queue, wanted: fields.Wanted
 ) -> bool:
+  image = queue.request(said.request).image
   if wanted.label is not None and said.label != wanted.label:
     return False
-  if wanted.image.casefold() not in request.image.casefold():
+  if wanted.image.casefold() not in image.casefold():
     return False
   return {
     'all': True,
     'unsure': said.answer == 'unsure',
     'void': said.label == IGNORE,
     'skip': said.answer == 'skip',
+    'commented': said.annotator in queue.comments(said.request),
   }[wanted.which]

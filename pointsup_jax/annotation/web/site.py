@@ -80,6 +80,7 @@ class Site:
           answers.points,
           answers.answer,
           answers.beside,
+          answers.comment,
           looks.answers,
           looks.disputes,
         )

@@ -76,7 +76,15 @@ def test_our_own_origin_is_let_in(page):
 
 
 def test_nothing_is_changed_by_get(page):
-  for route in ('points', 'answer', 'name', 'beside', 'answers', 'disputes'):
+  for route in (
+    'points',
+    'answer',
+    'name',
+    'beside',
+    'answers',
+    'comment',
+    'disputes',
+  ):
     assert page.client.get(f'/api/{route}').status_code == 405
 
 
@@ -171,6 +179,22 @@ IMPOSSIBLE = {
 def test_hostile_and_impossible_fields_are_refused(page, point, field, value):
   body = page.body(point, **{field: value})
   assert send(page, 'answer', json.dumps(body)) == 422
+
+
+@pytest.mark.parametrize(
+  ('field', 'value'),
+  [
+    *(('text', x) for x in ('a\x00b', '\ud800', 'a\nb', 'x' * 501, *NO_TEXTS)),
+    *(('point', x) for x in HOSTILE),
+    ('key', ''),
+    ('window', None),
+    ('at', -1),
+  ],
+  ids=lambda x: repr(x)[:20],
+)
+def test_hostile_comments_are_refused(page, point, field, value):
+  body = {'point': point, 'text': 'dark', 'key': 'k', 'window': 'w1', 'want': 1}
+  assert send(page, 'comment', json.dumps(body | {field: value})) == 422
 
 
 @pytest.mark.parametrize('value', HOSTILE, ids=lambda x: repr(x)[:20])

@@ -68,9 +68,13 @@ def test_an_images_points_come_with_ones_own_answers_alone(site):
   ana.answer(third, answer='undo', label=None)
   found = ana.post('beside', image=0).json()['points']
   assert found[:3] == [
-    {'id': first, 'row': 0, 'col': 0, 'answer': 'label', 'label': 2},
-    {'id': second, 'row': 1, 'col': 2, 'answer': 'unsure', 'label': None},
-    {'id': third, 'row': 2, 'col': 4, 'answer': None, 'label': None},
+    {'id': one, 'row': row, 'col': col, 'answer': answer, 'label': label}
+    | {'comment': ''}
+    for one, row, col, answer, label in (
+      (first, 0, 0, 'label', 2),
+      (second, 1, 2, 'unsure', None),
+      (third, 2, 4, None, None),
+    )
   ]
   others = ben.post('beside', image=0).json()['points']
   assert [x['id'] for x in others] == [x['id'] for x in found]
@@ -239,3 +243,21 @@ def test_disputes_are_told_and_settled(tmp_path):
   assert pair['kappa'] == pytest.approx((5 / 6 - 25 / 36) / (1 - 25 / 36))
   with store_lib.Store(path) as store:
     assert store.answered('town/000').labels.tolist() == [1, 0, 0, 0, 0, 0]
+
+
+def test_a_comment_is_recorded_beside_the_answers(page, path):
+  one, two, _ = page.points()
+  page.answer(one)
+  body = {'point': one, 'key': 'k', 'window': 'w1', 'want': 3}
+  for text in ('glass', 'glass'):  # sent twice
+    reply = page.post('comment', text=text, **body)
+    assert reply.status_code == 200
+  assert [x['id'] for x in reply.json()['history']] == [one]
+  reply = page.post('comment', text='dark', **body | {'point': two, 'key': 'l'})
+  assert two in [x['id'] for x in reply.json()['points']]
+  found = page.post('beside', image=0).json()['points']
+  assert [x['comment'] for x in found] == ['glass', 'dark', '', '', '', '']
+  every = {'label': None, 'image': '', 'before': None, 'want': 9}
+  listed = page.post('answers', which='commented', **every).json()['points']
+  assert [(x['id'], x['comment']) for x in listed] == [(one, 'glass')]
+  assert len(answers(path)) == 1

@@ -1,4 +1,5 @@
 // What is to be known about the point asked, over the image.
+import * as beside from './beside.js';
 import * as classes from './classes.js';
 import {keyName, keysOf} from './keys.js';
 import {session} from './session.js';
@@ -18,6 +19,11 @@ export function draw({now, earlier, settling, guessShown}) {
     lines.push(text('settling', {said: said.join(', '), key: keyOf('leave')}));
   }
   if (earlier) lines.push(text(earlier.withdrawn ? 'takenBack' : 'said', {word}));
+  const own = beside.commentOf(now);
+  if (own) lines.push(text('yourComment', {comment: own}));
+  for (const [who, comment] of Object.entries(now.comments ?? {})) {
+    if (who !== session.annotator) lines.push(text('commentOf', {who, comment}));
+  }
   if (guessShown) {
     const guess = session.classes[now.guess]?.name ?? text('nothing');
     lines.push(text('guessed', {word: guess, key: keyOf('agree')}));

@@ -4,7 +4,7 @@ import {session} from './session.js';
 import {$, figure, text, wordOf} from './strings.js';
 
 const PART = 50; // answers asked for at a time
-const KINDS = ['all', 'unsure', 'void', 'skip'];
+const KINDS = ['all', 'unsure', 'void', 'skip', 'commented'];
 
 let look = () => {};
 let last = null; // the seq of the last answer shown
@@ -68,7 +68,10 @@ function itemOf(entry) {
   word.textContent = wordOf(entry.answer, entry.label);
   place.className = 'place';
   place.textContent = text('caption', entry);
-  button.append(swatch, word, place);
+  const remark = document.createElement('span');
+  remark.className = 'remark';
+  remark.textContent = entry.comment;
+  button.append(swatch, word, place, remark);
   button.addEventListener('click', () => {
     $('answers-sheet').close();
     look(entry);

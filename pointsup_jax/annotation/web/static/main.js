@@ -3,6 +3,7 @@ import * as theme from './theme.js';
 import * as answers from './answers.js';
 import * as classes from './classes.js';
 import * as clock from './clock.js';
+import * as comment from './comment.js';
 import * as help from './help.js';
 import * as hint from './hint.js';
 import * as history from './history.js';
@@ -84,6 +85,7 @@ const COMMANDS = {
   withdraw: queue.withdraw,
   leave: queue.leave,
   search: () => $('search').focus(),
+  comment: () => comment.open(queue.queue.now, queue.comment),
   answers: () => list.open(queue.revisit),
   guess: queue.toggleGuess,
   agree: queue.agreeWithModel,
@@ -140,6 +142,7 @@ function listen() {
   classes.listen(choose);
   help.listen(keysChanged);
   list.listen();
+  comment.listen();
   theme.listen();
   menu.listen({plan: sheets.openPlan, agreement: sheets.openAgreement});
   light.listen(() => { view.redraw(); history.redraw(); });

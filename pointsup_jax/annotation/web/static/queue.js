@@ -52,9 +52,9 @@ export async function send() {
   if (sending || stopped) return;
   sending = true;
   while (answers.pending.length && !stopped) {
-    const {shown, ...answer} = answers.pending[0];
+    const {shown, route = 'answer', ...given} = answers.pending[0];
     const want = Math.min(AHEAD + answers.pending.length, 50);
-    const reply = await call('/api/answer', {...answer, window: WINDOW, want});
+    const reply = await call(`/api/${route}`, {...given, window: WINDOW, want});
     if (reply.code === 409 && reply.error === 'window') {
       halt(text('otherWindow'));
       break;
@@ -92,7 +92,7 @@ function apply(reply) {
   complete = reply.complete;
   saved = reply.history;
   const {now} = queue;
-  const last = new Map(answers.pending.map((one) => [one.point, one.answer]));
+  const last = answers.unsaved();
   if (!queue.settling) {
     const open = (point) => {
       const answer = last.get(point.id);
@@ -192,6 +192,16 @@ export function leave() {
   take();
 }
 
+// Remarks something about a point, whose answers stay as they are.
+export function comment(point, words) {
+  answers.remark(point, words);
+  beside.remark(point, words);
+  if (queue.now) hint.draw(queue);
+  say(text(words ? 'commented' : 'uncommented'));
+  drawState();
+  send();
+}
+
 export function settle(disputes) {
   queue.settling = true;
   queue.now = null;
@@ -279,6 +289,7 @@ async function show(point, earlier = null) {
   progress.ofImage(beside.progress(point));
   if (!(await known) || queue.now !== point) return;
   view.setOthers(beside.of(point));
+  if (beside.commentOf(point)) hint.draw(queue);
   progress.ofImage(beside.progress(point));
 }
 
