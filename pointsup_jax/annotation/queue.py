@@ -12,7 +12,13 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from pointsup_jax.annotation import agreement, comments, planning, records
+from pointsup_jax.annotation import (
+  agreement,
+  comments,
+  planning,
+  records,
+  reviewing,
+)
 from pointsup_jax.annotation import store as store_lib
 
 LEASE_SECONDS = 600.0
@@ -212,12 +218,22 @@ class Queue:
       raise ValueError(f'there is no request {request!r}')
     return self._order[self._place[request]]
 
+  def to_review(
+    self, annotator: str, share: float, whose: str
+  ) -> list[records.Request]:
+    """Returns the points to look at; see `reviewing.choose`."""
+    self._refresh()
+    chosen = reviewing.choose(self._order, self._said, annotator, share, whose)
+    return list(chosen)
+
+  def given(self) -> list[records.PersonAnswer]:
+    """Returns everybody's standing answers to all points."""
+    self._refresh()
+    return [said for by in self._said.values() for said in by.values()]
+
   def agreement(self) -> agreement.Agreement:
     """Returns the agreement of annotators on the points they share."""
-    self._refresh()
-    return agreement.measure(
-      [said for by in self._said.values() for said in by.values()]
-    )
+    return agreement.measure(self.given())
 
   def plan(self, annotator: str | None = None) -> planning.Plan:
     """Returns the work left, in total and for smaller budgets.
@@ -228,7 +244,7 @@ class Queue:
     mine = self._by.get(annotator, {}) if annotator else {}
     pace = (
       planning.pace(mine.values(), annotator)
-      or planning.pace(said for by in self._by.values() for said in by.values())
+      or planning.pace(self.given())
       or planning.ASSUMED
     )
     return planning.plan(self._budgets, self._left(), self._given, pace)

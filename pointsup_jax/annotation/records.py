@@ -62,7 +62,8 @@ class PersonAnswer(NamedTuple):
 class How(NamedTuple):
   """How an answer on the page came about.
 
-  Only the mode 'adjudicate' has an effect: the answer overrides all others.
+  In the mode 'confirm' the model's guess, or in a review somebody's answer, was
+  in sight. Only 'adjudicate' has an effect: the answer overrides all others.
   """
 
   active_seconds: float | None = None  # without pauses

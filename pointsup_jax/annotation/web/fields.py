@@ -120,6 +120,19 @@ def wanted(body: dict[str, Any]) -> Wanted:
   )
 
 
+def share(body: dict[str, Any]) -> float:
+  """Returns the share to review, 0 to 1; ValueError if invalid."""
+  return _number(body, 'share', 1.0)
+
+
+def whose(body: dict[str, Any]) -> str:
+  """Returns an annotator's name, '' for anybody's; ValueError if invalid."""
+  value = body.get('whose')
+  if not isinstance(value, str) or len(value) > 1000:
+    raise ValueError('whose must be a text of at most 1000 characters')
+  return value
+
+
 def _whole(body: dict[str, Any], field: str, most: int) -> int | None:
   value = body.get(field)
   if value is not None and (type(value) is not int or not 0 <= value <= most):

@@ -1,9 +1,9 @@
-"""Looks at what was answered: one's own answers, agreement, plan, disputes."""
+"""Looks at what was answered: lists, agreement, plan, disputes, review."""
 
 from typing import Any
 
+from pointsup_jax.annotation import effort, records
 from pointsup_jax.annotation import queue as queue_lib
-from pointsup_jax.annotation import records
 from pointsup_jax.annotation.web import fields, points, store_thread
 from pointsup_jax.types import IGNORE
 
@@ -48,13 +48,19 @@ class Looking:
     return await self._thread.do(work)
 
   async def agreement(self, annotator: str | None) -> dict[str, Any]:
-    """Returns the agreement of annotators."""
-    found = await self._thread.do(lambda queue: queue.agreement())
+    """Returns each annotator's figures, and the agreement of every two."""
+    found, efforts = await self._thread.do(
+      lambda queue: (queue.agreement(), effort.of_each(queue.given()))
+    )
+    people = []
+    for one in efforts:
+      shared, same = found.of(one.annotator)
+      people.append(one._asdict() | {'shared': shared, 'same': same})
     pairs = [
       pair._asdict() | {'annotators': list(pair.annotators)}
       for pair in found.pairs
     ]
-    return {'pairs': pairs, 'disputed': len(found.disputed)}
+    return {'people': people, 'pairs': pairs, 'disputed': len(found.disputed)}
 
   async def plan(self, annotator: str | None) -> dict[str, Any]:
     """Returns the work left, in total and for smaller budgets."""
@@ -81,9 +87,27 @@ class Looking:
 
     return await self._thread.do(work)
 
+  async def review(
+    self, annotator: str, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Returns answers of others to look at, and how many there are."""
+    want, share = fields.want(body), fields.share(body)
+    whose = fields.whose(body)
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      found = queue.to_review(annotator, share, whose)
+      return {
+        'found': len(found),
+        'points': [self._said(queue, one.id) for one in found[:want]],
+      }
+
+    return await self._thread.do(work)
+
   def _said(self, queue: queue_lib.Queue, point: str) -> dict[str, Any]:
-    """A point with everybody's labels."""
-    said = {x.annotator: x.label for x in queue.said(point)}
+    """A point with everybody's labels (None: unsure) and comments."""
+    said = {
+      x.annotator: x.label for x in queue.said(point) if x.answer != 'skip'
+    }
     comments = queue.comments(point)
     return self._shown.point(queue.request(point)) | {
       'said': said,

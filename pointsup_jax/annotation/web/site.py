@@ -14,6 +14,7 @@ from pointsup_jax.annotation.web import access as access_lib
 from pointsup_jax.annotation.web import (
   answering,
   assets,
+  downloads,
   fields,
   guard,
   keys,
@@ -61,12 +62,16 @@ class Site:
     shown = points.Shown(self.pictures, self.sizes, self.grid)
     answers = answering.Answering(self.store_thread, shown, self.windows)
     looks = looking.Looking(self.store_thread, shown)
+    files = downloads.Downloads(
+      self.store_thread.path, self.sizes, self.classes
+    )
     routes = [
       routing.Route('/', self.page),
       routing.Route('/favicon.ico', self.icon),
       routing.Route('/static/{name}', self._get(self.static)),
       routing.Route('/api/session', self._get(self.session)),
       routing.Route('/image/{number}', self._get(self.image)),
+      routing.Route('/export/{name}', self._get(files.export)),
       routing.Route('/api/agreement', self._get(self._told(looks.agreement))),
       routing.Route('/api/plan', self._get(self._told(looks.plan))),
       routing.Route('/api/name', self._post(self.name), methods=['POST']),
@@ -83,6 +88,7 @@ class Site:
           answers.comment,
           looks.answers,
           looks.disputes,
+          looks.review,
         )
       ),
     ]

@@ -15,7 +15,8 @@ from pointsup_jax.run import config_check
 
 pytestmark = pytest.mark.usefixtures('unchanged')
 ASKED = ('session', 'agreement', 'plan')
-ROUTES = ['/', '/static/main.js', '/image/0', *(f'/api/{x}' for x in ASKED)]
+FILES = ['/static/main.js', '/image/0', '/export/answers.csv']
+ROUTES = ['/', *FILES, *(f'/api/{x}' for x in ASKED)]
 JSON = {'content-type': 'application/json'}
 FORM = 'application/x-www-form-urlencoded'
 
@@ -84,6 +85,7 @@ def test_nothing_is_changed_by_get(page):
     'answers',
     'comment',
     'disputes',
+    'review',
   ):
     assert page.client.get(f'/api/{route}').status_code == 405
 
@@ -145,6 +147,7 @@ NO_IMAGES = ['..%2f..%2fannotations.sqlite', '%2e%2e/secret', 'town/000']
 NO_NUMBERS = ['-1', '2', '99999999999999999999999999', '0.png']
 UNKNOWN = [
   *(f'/static/{name}' for name in OUTSIDE + NO_FILES),
+  *(f'/export/{name}' for name in (*NO_FILES, 'answers.xml', '..%2fsecret')),
   *(f'/image/{name}' for name in NO_IMAGES + NO_NUMBERS),
 ]
 
