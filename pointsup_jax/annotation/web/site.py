@@ -128,6 +128,7 @@ class Site:
     """Returns what a page needs when it opens."""
     shown = [
       {'name': name, 'color': list(color), 'key': key}
+      | {'guide': self.classes.guide.get(name, '')}
       for name, color, key in zip(
         self.classes.names,
         self.classes.palette,

@@ -88,10 +88,13 @@ def test_an_image_that_is_none_has_no_points(page, image):
 
 
 def test_classes_have_the_keys_that_their_file_gives(site):
-  classes = dataclasses.replace(site.classes, keys={'car': 'x'})
+  classes = dataclasses.replace(
+    site.classes, keys={'car': 'x'}, guide={'sky': 'clouds too'}
+  )
   site = dataclasses.replace(site, classes=classes)
   session = pages.Page(site).client.get('/api/session').json()
   assert [x['key'] for x in session['classes']] == ['1', 'x', '2']
+  assert [x['guide'] for x in session['classes']] == ['', '', 'clouds too']
 
 
 def test_where_no_patches_are_asked_the_image_is_outlined(path):

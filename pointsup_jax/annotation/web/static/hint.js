@@ -9,14 +9,14 @@ const WRONG_MS = 900;
 let wrong = 0; // timer
 
 // `earlier` is what was said before: answer, label and whether it is withdrawn.
-export function draw({now, earlier, settling, guessShown}) {
+export function draw({now, earlier, task, guessShown}) {
   const word = earlier ? wordOf(earlier.answer, earlier.label) : '';
   const lines = [];
-  if (settling && now.said) {
+  if (task && now.said) {
     const said = Object.entries(now.said).map(
-      ([who, label]) => text('says', {who, word: wordOf('label', label)}),
+      ([who, label]) => text('says', {who, word: wordOf(label === null ? 'unsure' : 'label', label)}),
     );
-    lines.push(text('settling', {said: said.join(', '), key: keyOf('leave')}));
+    lines.push(text(`task.${task}`, {said: said.join(', '), key: keyOf(task === 'review' ? 'agree' : 'leave')}));
   }
   if (earlier) lines.push(text(earlier.withdrawn ? 'takenBack' : 'said', {word}));
   const own = beside.commentOf(now);
@@ -29,9 +29,10 @@ export function draw({now, earlier, settling, guessShown}) {
     lines.push(text('guessed', {word: guess, key: keyOf('agree')}));
   }
   $('hint').textContent = lines.join(' ');
-  $('leave').hidden = !earlier;
+  $('leave').hidden = !earlier && !task;
   $('withdraw').hidden = !earlier || earlier.withdrawn;
   if (earlier) $('leave').textContent = earlier.withdrawn ? text('putBack', {word}) : text('keep');
+  else if (task) $('leave').textContent = text('endTask');
   $('note').hidden = !lines.length;
   const before = earlier?.answer === 'label' ? earlier.label : null;
   classes.mark(before, guessShown ? now.guess : null);

@@ -4,6 +4,7 @@ import * as answers from './answers.js';
 import * as classes from './classes.js';
 import * as clock from './clock.js';
 import * as comment from './comment.js';
+import * as guide from './guide.js';
 import * as help from './help.js';
 import * as hint from './hint.js';
 import * as history from './history.js';
@@ -12,6 +13,7 @@ import * as light from './light.js';
 import * as list from './list.js';
 import * as menu from './menu.js';
 import * as queue from './queue.js';
+import * as review from './review.js';
 import {call} from './server.js';
 import {IGNORE, session} from './session.js';
 import * as settings from './settings.js';
@@ -88,7 +90,7 @@ const COMMANDS = {
   comment: () => comment.open(queue.queue.now, queue.comment),
   answers: () => list.open(queue.revisit),
   guess: queue.toggleGuess,
-  agree: queue.agreeWithModel,
+  agree: queue.agree,
   nearer: () => view.zoom(NEARER),
   farther: () => view.zoom(1 / NEARER),
   left: () => view.step(-1, 0),
@@ -144,7 +146,9 @@ function listen() {
   list.listen();
   comment.listen();
   theme.listen();
-  menu.listen({plan: sheets.openPlan, agreement: sheets.openAgreement});
+  menu.listen({
+    plan: sheets.openPlan, agreement: sheets.openAgreement, review: review.open, guide: guide.open,
+  });
   light.listen(() => { view.redraw(); history.redraw(); });
   $('name-form').addEventListener('submit', nameGiven);
   $('name-sheet').addEventListener('close', () => {
@@ -153,8 +157,9 @@ function listen() {
   $('name').addEventListener('input', () => $('name').setCustomValidity(''));
   $('settle').addEventListener('click', async () => {
     const points = await sheets.disputes();
-    if (points.length) queue.settle(points);
+    if (points.length) queue.begin('settle', points);
   });
+  review.listen((points) => queue.begin('review', points));
   for (const button of document.querySelectorAll('button[data-command]')) {
     button.addEventListener('click', (event) => {
       if (event.detail) button.blur(); // by mouse or finger: keys answer again

@@ -19,7 +19,7 @@ const WINDOW = answers.id();
 export const queue = {
   now: null, // the point asked
   earlier: null, // what was said about it before: answer, label, withdrawn
-  settling: false, // disputes rather than open points
+  task: '', // rather than open points: 'settle' disputes, or 'review' answers
   guessShown: false,
 };
 let visible = false; // whether it is on the screen: before, no key counts
@@ -93,7 +93,7 @@ function apply(reply) {
   saved = reply.history;
   const {now} = queue;
   const last = answers.unsaved();
-  if (!queue.settling) {
+  if (!queue.task) {
     const open = (point) => {
       const answer = last.get(point.id);
       return (answer === undefined || answer === 'undo') && point.id !== now?.id;
@@ -121,8 +121,9 @@ function halt(words) {
 export function answer(kind, label = null) {
   if (!queue.now || !visible || stopped) return;
   const time = clock.read();
-  let mode = queue.guessShown ? 'confirm' : 'blind';
-  if (queue.settling) mode = 'adjudicate';
+  const seen = queue.guessShown || queue.task === 'review';
+  let mode = seen ? 'confirm' : 'blind';
+  if (queue.task === 'settle') mode = 'adjudicate';
   answers.add(queue.now, kind, label, time, mode);
   beside.note(queue.now, kind, label);
   takenBack.delete(queue.now.id);
@@ -134,9 +135,18 @@ export function answer(kind, label = null) {
   send();
 }
 
-export function agreeWithModel() {
-  const {now, guessShown, settling} = queue;
-  if (guessShown && now && !settling) answer('label', now.guess);
+// Says what the model says or, in a review, what all others do.
+export function agree() {
+  const {now, guessShown, task} = queue;
+  if (!now) return;
+  if (task === 'review' && now.said) {
+    const [label, ...others] = new Set(Object.values(now.said));
+    if (others.length) return;
+    if (label === null) answer('unsure');
+    else answer('label', label);
+  } else if (guessShown && !task) {
+    answer('label', now.guess);
+  }
 }
 
 // Goes back to the last answer and takes it back.
@@ -164,7 +174,7 @@ function putAside() {
 export function withdraw() {
   const {now, earlier} = queue;
   if (!now || !earlier || earlier.withdrawn || stopped) return;
-  const mode = queue.settling ? 'adjudicate' : 'blind';
+  const mode = queue.task === 'settle' ? 'adjudicate' : 'blind';
   answers.add(now, 'undo', null, {seconds: 0, active: 0}, mode);
   beside.note(now, null, null);
   queue.earlier = {...earlier, withdrawn: true};
@@ -175,16 +185,16 @@ export function withdraw() {
   send();
 }
 
-// Leaves an earlier point as it was, or ends the settling of disputes.
+// Leaves an earlier point as it was, or ends a task.
 export function leave() {
-  const {earlier, settling} = queue;
+  const {earlier, task} = queue;
   if (earlier?.withdrawn) {
     answer(earlier.answer, earlier.label);
     return;
   }
-  if (!earlier && !settling) return;
+  if (!earlier && !task) return;
   if (!earlier) {
-    queue.settling = false;
+    queue.task = '';
     points = [];
   }
   queue.now = null;
@@ -202,10 +212,11 @@ export function comment(point, words) {
   send();
 }
 
-export function settle(disputes) {
-  queue.settling = true;
+// Shows other points than those that are open.
+export function begin(task, itsPoints) {
+  queue.task = task;
   queue.now = null;
-  points = disputes;
+  points = itsPoints;
   next();
 }
 
@@ -227,8 +238,8 @@ function next() {
     return;
   }
   queue.now = null;
-  if (queue.settling && !answers.pending.length) {
-    queue.settling = false;
+  if (queue.task && !answers.pending.length) {
+    queue.task = '';
     take();
   } else if (answers.pending.length) {
     rest('saving');

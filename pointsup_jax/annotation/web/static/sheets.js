@@ -1,4 +1,4 @@
-// Plan and agreement.
+// Plan, and the figures of annotators.
 import {call} from './server.js';
 import {$, duration, figure, notice, text} from './strings.js';
 
@@ -45,9 +45,15 @@ function paceOf({pace, needed, given, hours}) {
 export async function openAgreement() {
   const reply = await call('/api/agreement');
   if (reply.code !== 200) return;
+  const share = (part, all) => (all ? `${Math.round(100 * part / all)}%` : '');
+  $('people').replaceChildren(...reply.people.map((one) => row([
+    one.annotator, figure(one.answers),
+    one.median === null ? '' : text('seconds', {seconds: one.median.toFixed(1)}),
+    share(one.unsure, one.answers), share(one.same, one.shared),
+  ])));
   const rows = reply.pairs.map((pair) => row([
     pair.annotators.join(', '), pair.points,
-    pair.points ? `${Math.round(100 * pair.same / pair.points)}%` : '',
+    share(pair.same, pair.points),
     pair.kappa === null ? text('notDefined') : pair.kappa.toFixed(2),
   ]));
   $('pairs').replaceChildren(...rows);

@@ -153,7 +153,7 @@ def test_axe_finds_no_fault(browser, server, axe):
   press(browser, '?')
   check('help')
   close(browser)
-  for sheet in ('plan', 'agreement'):
+  for sheet in ('plan', 'agreement', 'review', 'guide'):
     open_sheet(browser, sheet)
     check(sheet)
     close(browser)
@@ -161,3 +161,10 @@ def test_axe_finds_no_fault(browser, server, axe):
   label(browser, '1')
   wait(lambda: 'No connection' in text(browser, 'notice'))
   check('no connection')
+  server.start()
+  wait(lambda: text(browser, 'count') == '3 of 30')
+  for _ in range(26):
+    label(browser, '1')
+  press(browser, '1')
+  wait(lambda: 'All points are answered' in text(browser, 'rest'))
+  check('all done')
