@@ -18,7 +18,7 @@ import {call} from './server.js';
 import {IGNORE, session} from './session.js';
 import * as settings from './settings.js';
 import * as sheets from './sheets.js';
-import {$, fill, notice, text} from './strings.js';
+import {$, fill, listen as listenToLanguage, notice, text} from './strings.js';
 import * as view from './view.js';
 
 const RETRY_MS = 1500;
@@ -146,6 +146,7 @@ function listen() {
   list.listen();
   comment.listen();
   theme.listen();
+  listenToLanguage();
   menu.listen({
     plan: sheets.openPlan, agreement: sheets.openAgreement, review: review.open, guide: guide.open,
   });

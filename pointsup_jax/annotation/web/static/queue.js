@@ -137,16 +137,9 @@ export function answer(kind, label = null) {
 
 // Says what the model says or, in a review, what all others do.
 export function agree() {
-  const {now, guessShown, task} = queue;
-  if (!now) return;
-  if (task === 'review' && now.said) {
-    const [label, ...others] = new Set(Object.values(now.said));
-    if (others.length) return;
-    if (label === null) answer('unsure');
-    else answer('label', label);
-  } else if (guessShown && !task) {
-    answer('label', now.guess);
-  }
+  const label = hint.inSight(queue);
+  if (label === null) answer('unsure');
+  else if (label !== undefined) answer('label', label);
 }
 
 // Goes back to the last answer and takes it back.

@@ -168,3 +168,21 @@ def test_axe_finds_no_fault(browser, server, axe):
   press(browser, '1')
   wait(lambda: 'All points are answered' in text(browser, 'rest'))
   check('all done')
+
+
+def test_the_language_is_the_browsers_until_another_is_chosen(page, server):
+  def name():
+    return page.find_element(by.By.ID, 'answers').text
+
+  assert name() == 'Answers'
+  point = shown(page)
+  page.find_element(by.By.ID, 'menu').click()
+  page.find_element(by.By.CSS_SELECTOR, '#language [value=de]').click()
+  wait(lambda: name() == 'Antworten')
+  lang = 'return document.documentElement.lang'
+  assert page.execute_script(lang) == 'de'
+  wait(lambda: shown(page) == point)
+  assert label(page, '1') == point
+  wait(lambda: text(page, 'count') == '1 von 30')
+  errors = [x for x in page.get_log('browser') if x['level'] == 'SEVERE']
+  assert errors == []
