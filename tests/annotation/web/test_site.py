@@ -166,6 +166,19 @@ def test_the_end_is_said(page):
   assert reply.json()['points'] == []
 
 
+def test_whoever_still_looks_keeps_the_page_up(site, page):
+  def over():
+    return asyncio.run(site.store_thread.tend())
+
+  for _ in range(12):
+    page.answer(page.points(want=1)[0])
+  assert not over()  # somebody has just asked
+  assert over()
+  page.post('review', want=1, share=1.0, whose='')
+  assert not over()
+  assert over()
+
+
 def test_a_second_window_takes_over(site):
   first = pages.Page(site, window='w1')
   (point, *_) = first.points()

@@ -51,6 +51,7 @@ export async function take() {
 export async function send() {
   if (sending || stopped) return;
   sending = true;
+  let sent = 0;
   while (answers.pending.length && !stopped) {
     const {shown, route = 'answer', ...given} = answers.pending[0];
     const want = Math.min(AHEAD + answers.pending.length, 50);
@@ -64,6 +65,7 @@ export async function send() {
       return failed(reply, send);
     }
     answers.sent();
+    sent += 1;
     if (reply.code === 200) {
       notice('');
       apply(reply);
@@ -73,7 +75,7 @@ export async function send() {
   }
   sending = false;
   drawState();
-  if (!queue.now && !points.length && !stopped) take();
+  if (sent && !queue.now && !points.length && !stopped) take();
 }
 
 function failed(reply, again) {
