@@ -168,4 +168,5 @@ def test_comments_of_another_run_are_taken_in_as_they_were(
       'a-r0-c2': {'eve': 'already here'},
     }
     assert min(x.time for x in there.all()).startswith('1970-01-01T00:16:40')
+    assert other.database.query('SELECT count(*) FROM comments') == [(3,)]
     assert len(other.answers_by_person()) == 1
