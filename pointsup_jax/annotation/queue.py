@@ -178,14 +178,11 @@ class Queue:
 
   def comment(
     self, annotator: str, request: str, text: str, key: str, time: float | None
-  ) -> bool:
+  ) -> None:
     """Records a comment durably; see `comments.Comments.add`."""
     self._refresh()
-    given = records.Comment(request, annotator, text)
-    new = self._remarks.add(given, key, time)
-    if new:
-      self._comments = self._remarks.by_request()
-    return new
+    self._remarks.add(records.Comment(request, annotator, text), key, time)
+    self._comments = self._remarks.by_request()
 
   def comments(self, request: str) -> dict[str, str]:
     """Returns everybody's standing comments on a point."""
