@@ -30,8 +30,10 @@ PER_IMAGE = 50
 SERVER = """
 import pathlib, sys
 import numpy as np
-from pointsup_jax import stop, types
+from pointsup_jax import types
 from pointsup_jax.annotation.web import server
+from pointsup_jax.data import classes
+from pointsup_jax.hosts import stopping
 
 class Images:
   names = tuple(f'image_{i:05}' for i in range(int(sys.argv[2])))
@@ -39,12 +41,13 @@ class Images:
     image = np.zeros((8, 8, 3), np.uint8)
     return types.Example(self.names[index], image, image[..., 0])
 
-stop.install()
+stopping.install()
 folder = pathlib.Path(sys.argv[1])
 server._GRACE_SECONDS = 1.0
 server.serve(
-  folder / 'annotations.sqlite', folder, Images(), ('a', 'b', 'c'),
-  ((0, 0, 0),) * 3, (8, 16), server.Options('127.0.0.1', 0, False, 0.0))
+  folder / 'annotations.sqlite', folder, Images(),
+  classes.ClassSet(('a', 'b', 'c'), ((0, 0, 0),) * 3), (8, 16),
+  server.Options('127.0.0.1', 0, False, 0.0))
 """
 
 

@@ -23,6 +23,14 @@ class Agreement(NamedTuple):
   pairs: list[Agreed]
   disputed: list[str]  # ids of points with different labels, not adjudicated
 
+  def of(self, annotator: str) -> tuple[int, int]:
+    """Returns an annotator's labels beside those of others, and the same ones.
+
+    A point counts once for each of the others.
+    """
+    own = [pair for pair in self.pairs if annotator in pair.annotators]
+    return sum(x.points for x in own), sum(x.same for x in own)
+
 
 def measure(given: Iterable[records.PersonAnswer]) -> Agreement:
   """Compares the labels of every two annotators, given in any order.

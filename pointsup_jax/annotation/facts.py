@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from pointsup_jax.annotation import comments as comments_lib
 from pointsup_jax.annotation import oracle, queries, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.hosts import wording
@@ -14,15 +15,20 @@ from pointsup_jax.types import IGNORE
 _TIME = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z')
 _NAME = 200  # maximum length of an annotator's name
 # Everybody's last word on each point: their standing answer, or NULL if it was
-# taken back. Of the simulated annotator, only answers given on a page.
+# taken back or there is only a comment. Of the simulated annotator, only what
+# was answered on a page.
 _LAST_WORDS = f"""
   SELECT image, height, width, row, col, annotator,
-    given.answer, label, seconds, active_seconds, mode, time
-  FROM (SELECT request_id, annotator, max(seq) AS last FROM answers
+    given.answer, label, seconds, active_seconds, mode, given.time,
+    remarked.text, remarked.time
+  FROM (SELECT request_id, annotator, max(seq) AS last FROM
+      (SELECT request_id, annotator, seq FROM answers
+      UNION ALL SELECT request_id, annotator, 0 FROM comments)
     GROUP BY request_id, annotator)
   JOIN requests ON id = request_id JOIN images USING (image)
   LEFT JOIN ({queries.answers_by_person()}) AS given
     USING (request_id, annotator)
+  LEFT JOIN ({queries.COMMENTS}) AS remarked USING (request_id, annotator)
   WHERE annotator != ? OR mode IS NOT NULL
   ORDER BY last"""
 
@@ -44,6 +50,7 @@ class Fact(NamedTuple):
   how: records.How
   time: str | None  # ISO 8601, UTC
   fault: str = ''  # why it is unusable, if it is
+  comment: records.Comment | None = None
 
 
 class Judged(NamedTuple):
@@ -54,6 +61,7 @@ class Judged(NamedTuple):
   known: int  # facts that the store has
   otherwise: int  # the same person said something else here, which stands
   refused: dict[str, list[str]]  # why -> points
+  comments: list[records.Comment]  # on points of the store, or to be added
 
 
 def read(
@@ -88,11 +96,17 @@ def judge(
     store.database.query('SELECT DISTINCT request_id, annotator FROM answers')
   )
   answered = {point for point, _ in heard}
+  remarked = set(
+    store.database.query('SELECT DISTINCT request_id, annotator FROM comments')
+  )
+  comments = []
   new: list[tuple[str, Fact]] = []
   wanted: dict[str, Pixel] = {}
   refused: dict[str, list[str]] = {}
   known = otherwise = 0
   for fact in facts:
+    if fact.comment and (fact.comment[:2] not in remarked):
+      comments.append((fact, fact.comment))
     if fact.answer is None and not fact.fault:
       continue
     point = records.request_id(fact.image, fact.row, fact.col)
@@ -111,7 +125,13 @@ def judge(
       if point not in asked:
         wanted[point] = (fact.image, fact.row, fact.col)
   points = [add(x) for x in sorted(wanted.values())] if add else []
-  return Judged(new, points, known, otherwise, refused)
+  here = asked | wanted.keys()
+  remarks = [
+    comment
+    for fact, comment in comments
+    if comment.request in here and not _misplaced(fact, sizes)
+  ]
+  return Judged(new, points, known, otherwise, refused, remarks)
 
 
 def refusals(judged: Judged) -> list[str]:
@@ -127,6 +147,7 @@ def record(store: store_lib.Store, judged: Judged) -> None:
   now = datetime.datetime.now(datetime.UTC).isoformat(timespec='milliseconds')
   with store.database.transaction() as connection:
     queries.insert(connection, judged.points)
+    queries.insert_comments(connection, judged.comments)
     connection.executemany(
       'INSERT INTO answers (request_id, answer, label, annotator, seconds,'
       ' active_seconds, mode, key, time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -159,7 +180,7 @@ def _misplaced(fact: Fact, sizes: dict[str, tuple[int, int]]) -> str:
 
 def _fact(row: tuple, theirs: Sequence[str], ours: Sequence[str]) -> Fact:
   image, height, width, y, x, annotator, answer, label, *rest = row
-  seconds, active, mode, time = rest
+  seconds, active, mode, time, remark, remark_time = rest
   fault = ''
   if not all(type(number) is int for number in (height, width, y, x)):
     fault, height, width, y, x = 'without a place', 0, 0, 0, 0
@@ -181,7 +202,22 @@ def _fact(row: tuple, theirs: Sequence[str], ours: Sequence[str]) -> Fact:
     ),
     time=time if isinstance(time, str) and _TIME.fullmatch(time) else None,
     fault=fault,
+    comment=_comment(
+      records.request_id(str(image), y, x), name or '?', remark, remark_time
+    ),
   )
+
+
+def _comment(
+  point: str, annotator: str, text: object, time: object
+) -> records.Comment | None:
+  try:
+    text = comments_lib.checked(text)
+  except ValueError:
+    return None
+  if not (text and isinstance(time, str) and _TIME.fullmatch(time)):
+    return None
+  return records.Comment(point, annotator, text, time)
 
 
 def _translated(

@@ -1,7 +1,7 @@
 """What is asked of the tables of the annotation store, and put into them."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,6 +13,12 @@ INSERT_ANSWER = (
   'INSERT INTO answers (request_id, answer, label, annotator, seconds, time,'
   ' active_seconds, mode, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'
 )
+# Everybody's latest comment on each point, unless it is empty.
+COMMENTS = """
+  SELECT request_id, annotator, text, time FROM (
+    SELECT *, row_number() OVER (PARTITION BY request_id, annotator
+      ORDER BY time DESC, seq DESC) AS age FROM comments)
+  WHERE age = 1 AND text != '' ORDER BY seq"""
 
 
 def answers_by_person(where: str = '') -> str:
@@ -70,3 +76,16 @@ def insert(
       connection.execute(
         'INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', (id_, *rest)
       )
+
+
+def insert_comments(
+  connection: sqlite3.Connection,
+  comments: Iterable[records.Comment],
+  key: str | None = None,
+) -> None:
+  """Adds comments, of known requests, that have a time."""
+  connection.executemany(
+    'INSERT INTO comments (request_id, annotator, text, time, key)'
+    ' VALUES (?, ?, ?, ?, ?)',
+    [(*comment, key) for comment in comments],
+  )

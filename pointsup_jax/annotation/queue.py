@@ -12,7 +12,13 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from pointsup_jax.annotation import agreement, planning, records
+from pointsup_jax.annotation import (
+  agreement,
+  comments,
+  planning,
+  records,
+  reviewing,
+)
 from pointsup_jax.annotation import store as store_lib
 
 LEASE_SECONDS = 600.0
@@ -61,6 +67,7 @@ class Queue:
     `clock` returns seconds since 1970.
     """
     self._store, self._clock, self._overlap = store, clock, overlap
+    self._remarks = comments.Comments(store.database)
     self._version: tuple[int, int] | None = None
     self._refresh()
 
@@ -89,6 +96,7 @@ class Queue:
     self._by: dict[str, dict[str, records.PersonAnswer]] = {}
     for given in store.answers_by_person():
       self._keep(given)
+    self._comments = self._remarks.by_request()
     self._leases: dict[str, dict[str, float]] = {}
     for lease in store.leases.all():
       mine = self._said.get(lease.request, {}).get(lease.annotator)
@@ -168,8 +176,22 @@ class Queue:
       return now
     return min(max(answer.time, since), now)
 
-  def history(self, annotator: str, count: int) -> list[records.PersonAnswer]:
-    """Returns an annotator's last answers, the latest first."""
+  def comment(
+    self, annotator: str, request: str, text: str, key: str, time: float | None
+  ) -> None:
+    """Records a comment durably; see `comments.Comments.add`."""
+    self._refresh()
+    self._remarks.add(records.Comment(request, annotator, text), key, time)
+    self._comments = self._remarks.by_request()
+
+  def comments(self, request: str) -> dict[str, str]:
+    """Returns everybody's standing comments on a point."""
+    return self._comments.get(request, {})
+
+  def history(
+    self, annotator: str, count: int | None = None
+  ) -> list[records.PersonAnswer]:
+    """Returns an annotator's last standing answers or all, the latest first."""
     mine = self._by.get(annotator, {})
     return [mine[key] for key in itertools.islice(reversed(mine), count)]
 
@@ -193,12 +215,22 @@ class Queue:
       raise ValueError(f'there is no request {request!r}')
     return self._order[self._place[request]]
 
+  def to_review(
+    self, annotator: str, share: float, whose: str
+  ) -> list[records.Request]:
+    """Returns the points to look at; see `reviewing.choose`."""
+    self._refresh()
+    chosen = reviewing.choose(self._order, self._said, annotator, share, whose)
+    return list(chosen)
+
+  def given(self) -> list[records.PersonAnswer]:
+    """Returns everybody's standing answers to all points."""
+    self._refresh()
+    return [said for by in self._said.values() for said in by.values()]
+
   def agreement(self) -> agreement.Agreement:
     """Returns the agreement of annotators on the points they share."""
-    self._refresh()
-    return agreement.measure(
-      [said for by in self._said.values() for said in by.values()]
-    )
+    return agreement.measure(self.given())
 
   def plan(self, annotator: str | None = None) -> planning.Plan:
     """Returns the work left, in total and for smaller budgets.
@@ -209,7 +241,7 @@ class Queue:
     mine = self._by.get(annotator, {}) if annotator else {}
     pace = (
       planning.pace(mine.values(), annotator)
-      or planning.pace(said for by in self._by.values() for said in by.values())
+      or planning.pace(self.given())
       or planning.ASSUMED
     )
     return planning.plan(self._budgets, self._left(), self._given, pace)

@@ -62,12 +62,22 @@ class PersonAnswer(NamedTuple):
 class How(NamedTuple):
   """How an answer on the page came about.
 
-  Only the mode 'adjudicate' has an effect: the answer overrides all others.
+  In the mode 'confirm' the model's guess, or in a review somebody's answer, was
+  in sight. Only 'adjudicate' has an effect: the answer overrides all others.
   """
 
   active_seconds: float | None = None  # without pauses
   mode: str | None = None  # 'blind', 'confirm' or 'adjudicate'
   key: str | None = None  # an answer whose key was recorded is ignored
+
+
+class Comment(NamedTuple):
+  """What an annotator remarked about a point."""
+
+  request: str  # its id
+  annotator: str
+  text: str  # '': an earlier one is taken back
+  time: str | None = None  # ISO 8601, UTC; None: now
 
 
 class Lease(NamedTuple):

@@ -9,10 +9,27 @@ from collections.abc import Iterator
 from pointsup_jax import errors
 from pointsup_jax.annotation import queries
 
-VERSION = 5
+VERSION = 6
+_BEFORE_COMMENTS = 5  # as VERSION, without `_COMMENTS`
 _TABLES = {'images', 'requests', 'answers'}
 _BUSY_SECONDS = 30.0
 
+_COMMENTS = (
+  """CREATE TABLE comments (
+    seq INTEGER PRIMARY KEY,
+    request_id TEXT NOT NULL REFERENCES requests (id),
+    annotator TEXT NOT NULL,
+    text TEXT NOT NULL,       -- of the same person and point, the latest stands
+    time TEXT NOT NULL,       -- when it was given: ISO 8601, UTC
+    key TEXT                  -- as that of an answer
+  )""",
+  'CREATE INDEX comments_on_request ON comments (request_id, annotator)',
+  'CREATE UNIQUE INDEX comments_by_key ON comments (key)',
+  """CREATE TRIGGER comments_stay BEFORE UPDATE ON comments
+    BEGIN SELECT raise(ABORT, 'comments are only ever appended'); END""",
+  """CREATE TRIGGER comments_remain BEFORE DELETE ON comments
+    BEGIN SELECT raise(ABORT, 'comments are only ever appended'); END""",
+)
 _SCHEMA = (
   """CREATE TABLE images (
     image TEXT PRIMARY KEY,
@@ -80,6 +97,7 @@ _SCHEMA = (
   """CREATE VIEW points AS
     SELECT image, row, col, patch, score, pseudo_label, label, annotator, time
     FROM state ORDER BY position""",
+  *_COMMENTS,
 )
 
 # Rows that this program does not write: types and values are checked because
@@ -111,6 +129,10 @@ _WRONG = {
     OR ifnull(mode, 'blind') NOT IN ('blind', 'confirm', 'adjudicate')
     OR NOT ifnull(seconds, 0.0) BETWEEN 0 AND 1e9
     OR NOT ifnull(active_seconds, 0.0) BETWEEN 0 AND 1e9
+    OR NOT EXISTS (SELECT 1 FROM requests WHERE id = request_id)""",
+  'comments': """typeof(annotator) != 'text' OR typeof(text) != 'text'
+    OR typeof(time) != 'text' OR length(text) > 500 OR instr(text, char(0))
+    OR text GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*'
     OR NOT EXISTS (SELECT 1 FROM requests WHERE id = request_id)""",
   'leases': """typeof(request_id) != 'text' OR typeof(annotator) != 'text'
     OR typeof(expires) != 'real' OR typeof(since) != 'real'""",
@@ -225,22 +247,23 @@ def _closed_on_failure(
 def _create_or_check(
   connection: sqlite3.Connection, path: pathlib.Path
 ) -> None:
-  """Creates the tables unless they exist, in one transaction."""
+  """Creates the tables that are missing, in one transaction."""
   # Views and triggers of a foreign file must not run what they like.
   connection.execute('PRAGMA trusted_schema = OFF')
-  if _has_tables(connection, path):
+  if not _missing(connection, path):
     return
   connection.execute('BEGIN IMMEDIATE')
   # Another process may have created them meanwhile.
-  if not _has_tables(connection, path):
-    for statement in _SCHEMA:
-      connection.execute(statement)
-    connection.execute(f'PRAGMA user_version = {VERSION}')
+  for statement in _missing(connection, path):
+    connection.execute(statement)
+  connection.execute(f'PRAGMA user_version = {VERSION}')
   connection.execute('COMMIT')
 
 
-def _has_tables(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
-  """Whether a file has the tables; raises UserError if it is not a store."""
+def _missing(
+  connection: sqlite3.Connection, path: pathlib.Path
+) -> tuple[str, ...]:
+  """What makes a file a store; raises UserError if it is another file."""
   (version,) = connection.execute('PRAGMA user_version').fetchone()
   found = {
     name
@@ -249,24 +272,26 @@ def _has_tables(connection: sqlite3.Connection, path: pathlib.Path) -> bool:
     )
   }
   if not found and not version:
-    return False
+    return _SCHEMA
   if not found >= _TABLES:
     raise errors.UserError(
       f'{path} is an SQLite file but not an annotation store (no table '
       f'{min(_TABLES - found)}); move it away or use another workdir'
     )
-  if version != VERSION:
+  if version not in (VERSION, _BEFORE_COMMENTS):
     raise errors.UserError(
       f'{path} has version {version} of the annotation store but this program '
       f'reads version {VERSION}; use the program that wrote it'
     )
-  if others := _objects(connection) ^ _own_objects():
+  missing = _COMMENTS if version == _BEFORE_COMMENTS else ()
+  own = _objects_of(_SCHEMA[: len(_SCHEMA) - len(missing)])
+  if others := _objects(connection) ^ own:
     raise errors.UserError(
       f'{path} is not as this program makes it: {min(others)[0][:80]!r} was '
       'added, changed or removed; restore the file from a copy, or drop what '
       'you have added'
     )
-  return True
+  return missing
 
 
 def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
@@ -282,9 +307,9 @@ def _objects(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
 
 
 @functools.cache
-def _own_objects() -> frozenset[tuple[str, str]]:
+def _objects_of(statements: tuple[str, ...]) -> frozenset[tuple[str, str]]:
   with contextlib.closing(sqlite3.connect(':memory:')) as connection:
-    for statement in _SCHEMA:
+    for statement in statements:
       connection.execute(statement)
     return _objects(connection)
 

@@ -14,7 +14,7 @@ from pointsup_jax.types import IGNORE
 
 MAX_CLASSES = 254
 # Characters that command the annotation page, and so are keys of no class.
-PAGE_KEYS = frozenset('usizbm/?+=- ')
+PAGE_KEYS = frozenset('usizbm/?+=-., ')
 
 Color = tuple[int, int, int]
 
@@ -34,6 +34,8 @@ class ClassSet:
   )
   # Keys of classes on the annotation page, of those that do not leave it to it.
   keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  # What belongs to a class, for those who label: of some or all.
+  guide: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   @property
   def num_classes(self) -> int:
@@ -140,8 +142,8 @@ def load(path: pathlib.Path | str) -> ClassSet:
 
   It holds {"classes": [name, ...]}, and optionally "ignore_id": id, "first_id":
   1 if ids begin there and 0 is ignored, "palette": [[r, g, b], ...], and, for
-  the annotation page, "keys": {name: character, ...}. Raises errors.UserError
-  if missing or malformed.
+  the annotation page, "keys": {name: character, ...} and "guide": {name: what
+  belongs to it, ...}. Raises errors.UserError if missing or malformed.
   """
   try:
     text = folders.decode_text(pathlib.Path(path).read_bytes())
@@ -173,7 +175,7 @@ def _voc_color(index: int) -> Color:
   return red, green, blue
 
 
-_FIELDS = {'classes', 'ignore_id', 'first_id', 'palette', 'keys'}
+_FIELDS = {'classes', 'ignore_id', 'first_id', 'palette', 'keys', 'guide'}
 
 
 def of_table(table: Any) -> ClassSet:
@@ -195,6 +197,7 @@ def of_table(table: Any) -> ClassSet:
       table.get('ignore_id'), table.get('first_id', 0), names
     ),
     keys=_keys(table.get('keys', {}), names),
+    guide=_guide(table.get('guide', {}), names),
   )
 
 
@@ -268,6 +271,19 @@ def _keys(keys: Any, names: tuple[str, ...]) -> dict[str, str]:
           f'"keys" has {key!r} for {other!r} and for {name!r}; keys must differ'
         )
   return dict(keys)
+
+
+def _guide(guide: Any, names: tuple[str, ...]) -> dict[str, str]:
+  if not isinstance(guide, dict):
+    raise errors.UserError('"guide" must be an object, of a text a class')
+  for name, text in guide.items():
+    if name not in names:
+      raise errors.UserError(f'"guide" has {name!r}, which is no class')
+    if not isinstance(text, str) or not text.isprintable() or len(text) > 500:
+      raise errors.UserError(
+        f'"guide" has for {name!r} no line of at most 500 printable characters'
+      )
+  return dict(guide)
 
 
 def _ignore_id(

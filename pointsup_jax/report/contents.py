@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pointsup_jax.annotation import agreement
+from pointsup_jax.annotation import effort as effort_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.report import click_statistics as clicks_lib
 from pointsup_jax.report import comparison as scores_lib
-from pointsup_jax.report import effort as effort_lib
 from pointsup_jax.report import held_back as held_back_lib
 from pointsup_jax.report import kept_checkpoints
 from pointsup_jax.report import loss_curves as curves_lib

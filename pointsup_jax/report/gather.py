@@ -8,14 +8,13 @@ import numpy as np
 
 from pointsup_jax import command, uda
 from pointsup_jax import config as config_lib
-from pointsup_jax.annotation import agreement
+from pointsup_jax.annotation import agreement, effort
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import domains
 from pointsup_jax.hosts import json_files
 from pointsup_jax.report import (
   click_statistics,
   comparison,
-  effort,
   kept_checkpoints,
   loss_curves,
 )

@@ -105,8 +105,7 @@ def serve(run: run_lib.Run) -> None:
     path=run.workdir.annotations,
     folder=run.workdir.annotate,
     images=run.viewed(),
-    names=run.classes.names,
-    palette=run.classes.palette,
+    classes=run.classes,
     grid=acquire_check.asked_grid(run.config.acquire),
     options=server.Options(
       host=config.host,
@@ -115,5 +114,4 @@ def serve(run: run_lib.Run) -> None:
       overlap=config.overlap,
       public_url=config.public_url.rstrip('/').lower(),
     ),
-    keys=run.classes.keys,
   )

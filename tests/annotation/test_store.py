@@ -344,7 +344,7 @@ def make_newer(path, version=schema.VERSION + 1):
 
 
 def make_older(path):
-  make_newer(path, schema.VERSION - 1)
+  make_newer(path, schema.VERSION - 2)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def make_older(path):
     (make_text, 'cannot be opened as an annotation store'),
     (make_foreign, 'not an annotation store'),
     (make_newer, f'version {schema.VERSION + 1}'),
-    (make_older, f'version {schema.VERSION - 1}'),
+    (make_older, f'version {schema.VERSION - 2}'),
     (pathlib.Path.mkdir, 'cannot be opened as an annotation store'),
   ],
 )

@@ -109,6 +109,11 @@ GREY = [[128, 128, 128]]
     ({'classes': ['a', 'b'], 'ignore_id': 0}, 'add "first_id": 1'),
     ({'classes': ['a', 'b'], 'first_id': 1}, 'set "ignore_id" to 0'),
     ({'classes': ['a', 'b'], 'first_id': 2}, 'must be 0 or 1'),
+    ({'classes': ['a', 'b'], 'guide': ['x']}, '"guide" must be an object'),
+    ({'classes': ['a', 'b'], 'guide': {'c': 'x'}}, "'c', which is no class"),
+    ({'classes': ['a', 'b'], 'guide': {'a': 1}}, 'no line'),
+    ({'classes': ['a', 'b'], 'guide': {'a': 'x\ny'}}, 'no line'),
+    ({'classes': ['a', 'b'], 'guide': {'a': 'x' * 501}}, 'no line'),
     ({'classes': ['a', 'b'], 'keys': ['x']}, '"keys" must be an object'),
     ({'classes': ['a', 'b'], 'keys': {'c': 'x'}}, "'c', which is no class"),
     ({'classes': ['a', 'b'], 'keys': {'a': 'xy'}}, 'one printable character'),
@@ -127,6 +132,12 @@ def test_a_malformed_file_is_named_in_one_line(tmp_path, content, expected):
   message = saying.message(lambda: classes.load(path))
   assert message.startswith(str(path))
   assert expected in message
+
+
+def test_classes_may_be_explained(tmp_path):
+  path = tmp_path / 'classes.json'
+  path.write_text('{"classes": ["a", "b"], "guide": {"b": "Bäume, büsche"}}')
+  assert classes.load(path).guide == {'b': 'Bäume, büsche'}
 
 
 def test_classes_may_have_keys_of_their_own(tmp_path):

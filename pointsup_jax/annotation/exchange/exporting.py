@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from pointsup_jax import errors
+from pointsup_jax.annotation import comments
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import exchanged as points_lib
@@ -31,14 +32,14 @@ def select(
   current = store.current_answers()
   chosen = []
   if which in ('open', 'all'):
-    chosen += [Point(request, None) for request in store.unanswered()]
+    chosen += store.unanswered()
   if which in ('answered', 'all'):
-    chosen += [
-      Point(request, current[request.id])
-      for request in store.requests()
-      if request.id in current
-    ]
-  return chosen[:limit]
+    chosen += [x for x in store.requests() if x.id in current]
+  said = comments.Comments(store.database).by_request()
+  return [
+    Point(x, current.get(x.id), tuple(said.get(x.id, {}).items()))
+    for x in chosen[:limit]
+  ]
 
 
 def prepare(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import agreement, facts, records
+from pointsup_jax.annotation import agreement, comments, facts, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange import verifying
 from pointsup_jax.annotation.exchange.formats import by_name, exchanged
@@ -34,6 +34,7 @@ class Imported(NamedTuple):
   faulty: int  # faults that were skipped
   moved: int  # points that were moved; their answers count all the same
   untouched: int  # points in the file without an answer
+  comments: int  # recorded
 
 
 def find(name: str) -> tuple[pathlib.Path, str]:
@@ -64,6 +65,8 @@ def import_file(
   add: Callable[[facts.Pixel], records.Request] | None = None,
 ) -> Imported:
   """Records a file's answers in one transaction; reports notes and faults.
+
+  Comments follow in a second one, those on points that were asked or added.
 
   Args:
     format_name: one of `by_name.FORMATS` that can be read.
@@ -107,6 +110,10 @@ def import_file(
   ]
   used = dict.fromkeys(entry.request for entry in new)
   store.record(new, [added[point] for point in used if point in added])
+  known_points = used.keys() | {request.id for request in asked}
+  remarks = comments.Comments(store.database).add_new(
+    one for one in verdict.comments if one.request in known_points
+  )
   _say_disputes(store, standing, new)
   return Imported(
     recorded=len(new),
@@ -114,6 +121,7 @@ def import_file(
     faulty=len(faults),
     moved=len(verdict.notes),
     untouched=verdict.untouched,
+    comments=remarks,
   )
 
 

@@ -116,8 +116,9 @@ def receive(
   progress.say(
     f'{done.recorded} answers recorded ({done.known} were known, {done.moved} '
     f'points moved, {done.faulty} faults skipped, {done.untouched} points of '
-    f'the file untouched); {counts.requests - counts.answered} of '
-    f'{counts.requests} points are still open'
+    f'the file untouched), {done.comments} comments; '
+    f'{counts.requests - counts.answered} of {counts.requests} points are '
+    'still open'
   )
 
 

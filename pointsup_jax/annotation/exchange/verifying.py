@@ -4,7 +4,7 @@ import collections
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from pointsup_jax.annotation import records
+from pointsup_jax.annotation import comments, records
 from pointsup_jax.annotation.exchange.formats import exchanged, pixels
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import FileAnswer
@@ -19,6 +19,7 @@ class Verdict(NamedTuple):
   faults: list[str]  # one line per problem
   notes: list[str]  # one line per accepted answer that was moved
   untouched: int  # points without an answer
+  comments: list[records.Comment]
 
 
 def check(
@@ -39,11 +40,17 @@ def check(
   asked = {request.id: request for request in requests}
   ours, faults = _of_these_requests(file_answers, requests, size, any_run)
   usable: dict[str, list[Given]] = collections.defaultdict(list)
-  notes, untouched = [], 0
+  notes, untouched, remarks = [], 0, []
   for entry in ours:
     fault = _unusable(entry, asked)
+    if entry.comment and not fault:
+      try:
+        comment = comments.checked(entry.comment)
+        remarks.append(records.Comment(entry.point, entry.annotator, comment))
+      except ValueError as error:
+        fault = str(error)
     if not fault and words.is_open(entry.word):
-      untouched += 1
+      untouched += not entry.comment
       continue
     try:
       label = None if fault else words.label(entry.word)
@@ -68,7 +75,7 @@ def check(
     kept, repeated = _reconcile(point, given, words)
     accepted += kept
     faults += repeated
-  return Verdict(accepted, faults, notes, untouched)
+  return Verdict(accepted, faults, notes, untouched, remarks)
 
 
 def _of_these_requests(

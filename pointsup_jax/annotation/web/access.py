@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import secrets
+from typing import TypeGuard
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import progress
@@ -96,7 +97,7 @@ def _close_to_others(path: pathlib.Path) -> None:
   progress.say(f'{path} could be read by others, now only by you; {advice}')
 
 
-def is_name(name: object) -> bool:
+def is_name(name: object) -> TypeGuard[str]:
   """Whether this is a string of 1 to 40 letters, digits or _ . -"""
   return isinstance(name, str) and _NAME.fullmatch(name) is not None
 

@@ -1,16 +1,27 @@
 """Parses and checks what browsers send."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
+from pointsup_jax.annotation import comments, records
 from pointsup_jax.annotation import queue as queue_lib
-from pointsup_jax.annotation import records
 
 _ANSWERS = ('label', 'unsure', 'skip', 'undo')
 _MODES = ('blind', 'confirm', 'adjudicate')
 _MOST_SECONDS = 7 * 24 * 3600.0
 _YEAR_9999 = 253_370_764_800.0  # seconds since 1970
 MOST_POINTS = 50  # handed out at a time
+_WHICH = ('all', 'unsure', 'void', 'skip', 'commented')
+
+
+class Wanted(NamedTuple):
+  """A part of somebody's answers."""
+
+  which: str  # one of `_WHICH`
+  label: int | None  # only these; None: any
+  image: str  # part of the image's name
+  before: int | None  # only answers with a lower seq
+  want: int  # at most
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -44,8 +55,31 @@ def answer(body: dict[str, Any]) -> queue_lib.Answer:
       mode=_one_of(body, 'mode', _MODES),
       key=text(body, 'key', 64),
     ),
-    time=_number(body, 'at', _YEAR_9999) if 'at' in body else None,
+    time=_time(body),
   )
+
+
+class Comment(NamedTuple):
+  """A comment on a point."""
+
+  request: str  # its id
+  text: str  # '': an earlier one is taken back
+  key: str
+  time: float | None  # when it was given, since 1970; None: now
+
+
+def comment(body: dict[str, Any]) -> Comment:
+  """Parses a comment; raises ValueError if a field is missing or invalid."""
+  return Comment(
+    request=text(body, 'point', 1000),
+    text=comments.checked(body.get('text')),
+    key=text(body, 'key', 64),
+    time=_time(body),
+  )
+
+
+def _time(body: dict[str, Any]) -> float | None:
+  return _number(body, 'at', _YEAR_9999) if 'at' in body else None
 
 
 def text(body: dict[str, Any], field: str, longest: int) -> str:
@@ -69,6 +103,40 @@ def image(body: dict[str, Any]) -> int:
   value = body.get('image')
   if type(value) is not int or not 0 <= value < 10**9:
     raise ValueError('image must be the number of an image')
+  return value
+
+
+def wanted(body: dict[str, Any]) -> Wanted:
+  """Parses a filter of answers; ValueError if a field is invalid."""
+  image = body.get('image')
+  if not isinstance(image, str) or len(image) > 1000:
+    raise ValueError('image must be a text of at most 1000 characters')
+  return Wanted(
+    which=_one_of(body, 'which', _WHICH),
+    label=_whole(body, 'label', 255),
+    image=image,
+    before=_whole(body, 'before', 2**53),
+    want=want(body),
+  )
+
+
+def share(body: dict[str, Any]) -> float:
+  """Returns the share to review, 0 to 1; ValueError if invalid."""
+  return _number(body, 'share', 1.0)
+
+
+def whose(body: dict[str, Any]) -> str:
+  """Returns an annotator's name, '' for anybody's; ValueError if invalid."""
+  value = body.get('whose')
+  if not isinstance(value, str) or len(value) > 1000:
+    raise ValueError('whose must be a text of at most 1000 characters')
+  return value
+
+
+def _whole(body: dict[str, Any], field: str, most: int) -> int | None:
+  value = body.get(field)
+  if value is not None and (type(value) is not int or not 0 <= value <= most):
+    raise ValueError(f'{field} must be null or an integer of 0 to {most}')
   return value
 
 

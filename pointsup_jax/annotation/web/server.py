@@ -7,7 +7,7 @@ import logging
 import pathlib
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import uvicorn
 from starlette import types as asgi
@@ -21,6 +21,7 @@ from pointsup_jax.annotation.web import (
   store_thread,
 )
 from pointsup_jax.annotation.web import site as site_lib
+from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import sources
 from pointsup_jax.hosts import lock, progress, stopping
 
@@ -52,11 +53,9 @@ def serve(
   path: pathlib.Path,
   folder: pathlib.Path,
   images: sources.Source,
-  names: Sequence[str],
-  palette: Sequence[tuple[int, int, int]],
+  classes: classes_lib.ClassSet,
   grid: tuple[int, int],
   options: Options,
-  keys: Mapping[str, str] | None = None,
 ) -> None:
   """Serves a store's points until all are answered or a stop is requested.
 
@@ -64,10 +63,9 @@ def serve(
     path: the store.
     folder: where the secret is kept; created if missing.
     images: must include all images with requests.
-    palette: class colours, RGB.
+    classes: what can be answered.
     grid: rows and columns of patches.
     options: see there.
-    keys: class -> its key, of those that have one of their own.
 
   Raises:
     errors.UserError: it is served already, the port is taken, or images are
@@ -78,7 +76,9 @@ def serve(
     stack.enter_context(database.taking_answers(path))
     doing = 'serves this page; open its link, or stop it first'
     stack.enter_context(lock.held(folder / 'page.lock', doing))
-    thread = store_thread.StoreThread(path, len(names), options.overlap)
+    thread = store_thread.StoreThread(
+      path, classes.num_classes, options.overlap
+    )
     stack.callback(thread.close)
     shown = pictures.Pictures(images)
     sizes = thread.sizes()
@@ -97,12 +97,10 @@ def serve(
       entry,
       shown,
       sizes,
-      names,
-      palette,
+      classes,
       grid,
       port,
       options.public_url,
-      keys or {},
     )
     server = _server(site.app(_hosts(options), options.allow_remote))
     url = options.public_url or _own_url(options.host, port)

@@ -25,6 +25,7 @@ class StoreThread:
     self, path: pathlib.Path, num_classes: int, overlap: float
   ) -> None:
     """Opens a store; see `store.Store` and `queue.Queue`."""
+    self.path = path
     self._asked = False
     self._thread = concurrent.futures.ThreadPoolExecutor(1)
 
@@ -40,16 +41,16 @@ class StoreThread:
       raise
 
   async def tend(self) -> bool:
-    """Whether no answers are needed.
+    """Whether no answers are needed and nobody has asked since the last call.
 
-    Completes the file for plain copies if nobody has asked since the last call.
+    Then it completes the file for plain copies.
     """
     idle, self._asked = not self._asked, False
 
     def work(queue: queue_lib.Queue) -> bool:
       if idle:
         self._store.database.checkpoint()
-      return queue.complete
+      return idle and queue.complete
 
     try:
       return await self._run(work)

@@ -95,6 +95,15 @@ def come_in(browser, link, name='ana'):
   wait(lambda: shown(browser))
 
 
+def open_sheet(browser, name):
+  """Opens a sheet of the menu by mouse and returns it."""
+  browser.find_element(by.By.ID, 'menu').click()
+  browser.find_element(by.By.CSS_SELECTOR, f'[data-sheet={name}]').click()
+  sheet = browser.find_element(by.By.ID, f'{name}-sheet')
+  wait(sheet.is_displayed)
+  return sheet
+
+
 def label(browser, key):
   """Presses a key, waits for the next point and returns the one answered."""
   point = shown(browser)

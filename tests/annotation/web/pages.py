@@ -9,6 +9,7 @@ from starlette import testclient
 from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.web import access, pictures, site, store_thread
+from pointsup_jax.data import classes
 from pointsup_jax.types import Example
 
 NAMES = ('road', 'car', 'sky')
@@ -60,8 +61,7 @@ def open_site(path, overlap=0.0, images=2, public_url=''):
       access=access.Access('s' * 64),
       pictures=pictures.Pictures(Images(images)),
       sizes=thread.sizes(),
-      names=NAMES,
-      palette=PALETTE,
+      classes=classes.ClassSet(NAMES, PALETTE),
       grid=GRID,
       port=PORT,
       public_url=public_url,

@@ -26,8 +26,11 @@ def main() -> None:
     path=pathlib.Path(folder, 'annotations.sqlite'),
     folder=pathlib.Path(folder, 'annotate'),
     images=pages.Images(int(images)),
-    names=names,
-    palette=classes_lib.distinct_palette(count),
+    classes=classes_lib.ClassSet(
+      names,
+      classes_lib.distinct_palette(count),
+      guide={'road': 'what cars drive on'},
+    ),
     grid=pages.GRID,
     options=server.Options('127.0.0.1', int(port), False, 0.0),
   )

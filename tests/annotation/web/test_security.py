@@ -15,7 +15,8 @@ from pointsup_jax.run import config_check
 
 pytestmark = pytest.mark.usefixtures('unchanged')
 ASKED = ('session', 'agreement', 'plan')
-ROUTES = ['/', '/static/main.js', '/image/0', *(f'/api/{x}' for x in ASKED)]
+FILES = ['/static/main.js', '/image/0', '/export/answers.csv']
+ROUTES = ['/', *FILES, *(f'/api/{x}' for x in ASKED)]
 JSON = {'content-type': 'application/json'}
 FORM = 'application/x-www-form-urlencoded'
 
@@ -76,7 +77,16 @@ def test_our_own_origin_is_let_in(page):
 
 
 def test_nothing_is_changed_by_get(page):
-  for route in ('points', 'answer', 'name', 'beside', 'disputes'):
+  for route in (
+    'points',
+    'answer',
+    'name',
+    'beside',
+    'answers',
+    'comment',
+    'disputes',
+    'review',
+  ):
     assert page.client.get(f'/api/{route}').status_code == 405
 
 
@@ -137,6 +147,7 @@ NO_IMAGES = ['..%2f..%2fannotations.sqlite', '%2e%2e/secret', 'town/000']
 NO_NUMBERS = ['-1', '2', '99999999999999999999999999', '0.png']
 UNKNOWN = [
   *(f'/static/{name}' for name in OUTSIDE + NO_FILES),
+  *(f'/export/{name}' for name in (*NO_FILES, 'answers.xml', '..%2fsecret')),
   *(f'/image/{name}' for name in NO_IMAGES + NO_NUMBERS),
 ]
 
@@ -173,6 +184,22 @@ def test_hostile_and_impossible_fields_are_refused(page, point, field, value):
   assert send(page, 'answer', json.dumps(body)) == 422
 
 
+@pytest.mark.parametrize(
+  ('field', 'value'),
+  [
+    *(('text', x) for x in ('a\x00b', '\ud800', 'a\nb', 'x' * 501, *NO_TEXTS)),
+    *(('point', x) for x in HOSTILE),
+    ('key', ''),
+    ('window', None),
+    ('at', -1),
+  ],
+  ids=lambda x: repr(x)[:20],
+)
+def test_hostile_comments_are_refused(page, point, field, value):
+  body = {'point': point, 'text': 'dark', 'key': 'k', 'window': 'w1', 'want': 1}
+  assert send(page, 'comment', json.dumps(body | {field: value})) == 422
+
+
 @pytest.mark.parametrize('value', HOSTILE, ids=lambda x: repr(x)[:20])
 def test_hostile_names_are_refused(page, value):
   assert send(page, 'name', json.dumps({'name': value})) == 422
@@ -185,7 +212,7 @@ NUMBERS = [b'{"want": ' + x + b'}' for x in (b'NaN', b'9' * 60_000)]
 @pytest.mark.parametrize(
   'content', [*MALFORMED, *NUMBERS], ids=lambda x: repr(x[:12])
 )
-@pytest.mark.parametrize('route', ['points', 'answer', 'name', 'disputes'])
+@pytest.mark.parametrize('route', ['points', 'answer', 'name', 'answers'])
 def test_malformed_json_is_refused(page, route, content):
   assert send(page, route, content) == 400
 

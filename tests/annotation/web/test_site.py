@@ -68,9 +68,13 @@ def test_an_images_points_come_with_ones_own_answers_alone(site):
   ana.answer(third, answer='undo', label=None)
   found = ana.post('beside', image=0).json()['points']
   assert found[:3] == [
-    {'id': first, 'row': 0, 'col': 0, 'answer': 'label', 'label': 2},
-    {'id': second, 'row': 1, 'col': 2, 'answer': 'unsure', 'label': None},
-    {'id': third, 'row': 2, 'col': 4, 'answer': None, 'label': None},
+    {'id': one, 'row': row, 'col': col, 'answer': answer, 'label': label}
+    | {'comment': ''}
+    for one, row, col, answer, label in (
+      (first, 0, 0, 'label', 2),
+      (second, 1, 2, 'unsure', None),
+      (third, 2, 4, None, None),
+    )
   ]
   others = ben.post('beside', image=0).json()['points']
   assert [x['id'] for x in others] == [x['id'] for x in found]
@@ -84,9 +88,13 @@ def test_an_image_that_is_none_has_no_points(page, image):
 
 
 def test_classes_have_the_keys_that_their_file_gives(site):
-  site = dataclasses.replace(site, keys={'car': 'x'})
+  classes = dataclasses.replace(
+    site.classes, keys={'car': 'x'}, guide={'sky': 'clouds too'}
+  )
+  site = dataclasses.replace(site, classes=classes)
   session = pages.Page(site).client.get('/api/session').json()
   assert [x['key'] for x in session['classes']] == ['1', 'x', '2']
+  assert [x['guide'] for x in session['classes']] == ['', '', 'clouds too']
 
 
 def test_where_no_patches_are_asked_the_image_is_outlined(path):
@@ -156,6 +164,19 @@ def test_the_end_is_said(page):
     reply = page.answer(point)
   assert reply.json()['complete']
   assert reply.json()['points'] == []
+
+
+def test_whoever_still_looks_keeps_the_page_up(site, page):
+  def over():
+    return asyncio.run(site.store_thread.tend())
+
+  for _ in range(12):
+    page.answer(page.points(want=1)[0])
+  assert not over()  # somebody has just asked
+  assert over()
+  page.post('review', want=1, share=1.0, whose='')
+  assert not over()
+  assert over()
 
 
 def test_a_second_window_takes_over(site):
@@ -238,3 +259,21 @@ def test_disputes_are_told_and_settled(tmp_path):
   assert pair['kappa'] == pytest.approx((5 / 6 - 25 / 36) / (1 - 25 / 36))
   with store_lib.Store(path) as store:
     assert store.answered('town/000').labels.tolist() == [1, 0, 0, 0, 0, 0]
+
+
+def test_a_comment_is_recorded_beside_the_answers(page, path):
+  one, two, _ = page.points()
+  page.answer(one)
+  body = {'point': one, 'key': 'k', 'window': 'w1', 'want': 3}
+  for text in ('glass', 'glass'):  # sent twice
+    reply = page.post('comment', text=text, **body)
+    assert reply.status_code == 200
+  assert [x['id'] for x in reply.json()['history']] == [one]
+  reply = page.post('comment', text='dark', **body | {'point': two, 'key': 'l'})
+  assert two in [x['id'] for x in reply.json()['points']]
+  found = page.post('beside', image=0).json()['points']
+  assert [x['comment'] for x in found] == ['glass', 'dark', '', '', '', '']
+  every = {'label': None, 'image': '', 'before': None, 'want': 9}
+  listed = page.post('answers', which='commented', **every).json()['points']
+  assert [(x['id'], x['comment']) for x in listed] == [(one, 'glass')]
+  assert len(answers(path)) == 1

@@ -1,4 +1,4 @@
-"""CSV: id, label, annotator; any spreadsheet can write it."""
+"""CSV: id, label, annotator, comment; any spreadsheet can write it."""
 
 import csv
 import io
@@ -12,20 +12,27 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
 from pointsup_jax.hosts import csv_text
 
 # The first two are required, in any order.
-_COLUMNS = ('id', 'label', 'annotator', 'seconds', 'requests')
+_COLUMNS = ('id', 'label', 'annotator', 'seconds', 'requests', 'comment')
 # Spreadsheets use the separator of their locale.
 _SEPARATORS = (',', ';', '\t')
 
 
 def write(export: Export) -> Iterator[tuple[str, str]]:
-  """Yields a line for each point; the label of open ones is empty."""
+  """Yields a line for each point; the label of open ones is empty.
+
+  Comments of others than who answered have lines of their own, without label.
+  """
   rows = []
   for point in export.points:
     answer = point.answer
     word = export.words.of(answer.label) if answer else ''
     annotator = answer.annotator if answer else ''
     seconds = answer.seconds if answer else None
-    rows.append([point.request.id, word, annotator, seconds, export.digest])
+    said = dict(point.comments)
+    id_, digest = point.request.id, export.digest
+    own = said.pop(annotator, '')
+    rows.append([id_, word, annotator, seconds, digest, own])
+    rows += [[id_, '', who, None, digest, text] for who, text in said.items()]
   yield '', csv_text.write(_COLUMNS, rows)
 
 
@@ -77,4 +84,5 @@ def _file_answer(
     seconds=seconds if seconds is not None and 0 <= seconds < 1e9 else None,
     digest=cells.get('requests', '').strip() or None,
     fault=fault,
+    comment=cells.get('comment', '').strip(),
   )

@@ -15,10 +15,11 @@ _POINT_ID = re.compile(r'(.+)-r([0-9]{1,9})-c([0-9]{1,9})', re.DOTALL)
 
 
 class Point(NamedTuple):
-  """A request, with the answer that holds, if any."""
+  """A request, with the answer that holds, if any, and all comments on it."""
 
   request: records.Request
   answer: records.Entry | None
+  comments: tuple[tuple[str, str], ...] = ()  # annotator and text
 
 
 class ImageFile(NamedTuple):
@@ -80,6 +81,7 @@ class FileAnswer(NamedTuple):
   position: tuple[float, float] | None = None
   digest: str | None = None  # of the requests that were exported
   fault: str = ''  # why it is unusable, if it is
+  comment: str = ''
 
 
 def is_point_id(name: str) -> bool:

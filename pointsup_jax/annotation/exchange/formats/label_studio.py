@@ -97,5 +97,10 @@ def _region(export: Export, point: Point) -> dict:
       # Open points are 'unlabelled', so untouched ones are no answers.
       'keypointlabels': [export.word_of(point)],
     },
-    'meta': {'text': [f'patch {request.patch}']},
+    'meta': {
+      'text': [
+        f'patch {request.patch}',
+        *(f'{who}: {text}' for who, text in point.comments),
+      ]
+    },
   }

@@ -54,6 +54,18 @@ export function add(point, kind, label, time, mode) {
   keep();
 }
 
+// A comment waits among the answers, and goes to a route of its own.
+export function remark(point, words) {
+  lastTime = Math.max(Date.now() / 1000 + ahead, lastTime + 0.001);
+  pending.push({route: 'comment', at: lastTime, key: id(), point: point.id, text: words});
+  keep();
+}
+
+const isAnswer = ({route}) => route !== 'comment';
+
+// What was said last about each point, of what is not saved yet.
+export const unsaved = () => new Map(pending.filter(isAnswer).map((one) => [one.point, one.answer]));
+
 // Forgets the oldest, which the server has dealt with.
 export function sent() {
   pending.shift();
@@ -63,7 +75,7 @@ export function sent() {
 // What was answered, the latest first: `saved` and what is not saved yet.
 export function history(saved) {
   const list = [...saved];
-  for (const one of pending) {
+  for (const one of pending.filter(isAnswer)) {
     const i = list.findIndex((x) => x.id === one.point);
     if (i >= 0) list.splice(i, 1);
     if (one.answer !== 'undo') {

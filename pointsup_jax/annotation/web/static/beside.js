@@ -2,7 +2,7 @@
 import {call} from './server.js';
 
 const KEPT = 20; // images
-const points = new Map(); // image -> id -> {id, row, col, answer, label}
+const points = new Map(); // image -> id -> {id, row, col, answer, label, comment}
 const coming = new Map(); // image -> what `load` returns, until it is there
 
 // Asks for an image's points, unless they are known; resolves to whether they
@@ -29,15 +29,23 @@ async function ask(image) {
   }
   for (const one of reply.points) {
     // What was said meanwhile is newer.
-    if (!known.has(one.id)) known.set(one.id, one);
+    known.set(one.id, {...one, ...known.get(one.id)});
   }
   return true;
 }
 
 // Notes one's own answer; null: taken back.
-export function note({id, image, row, col}, answer, label) {
-  points.get(image)?.set(id, {id, row, col, answer, label});
+export const note = (point, answer, label) => know(point, {answer, label});
+
+// Notes one's own comment; '': taken back.
+export const remark = (point, comment) => know(point, {comment});
+
+function know({id, image, row, col}, news) {
+  const known = points.get(image);
+  known?.set(id, {...known.get(id), id, row, col, ...news});
 }
+
+export const commentOf = ({id, image}) => points.get(image)?.get(id)?.comment ?? '';
 
 export function of(point) {
   const all = points.get(point.image)?.values() ?? [];

@@ -24,9 +24,12 @@ export function build(choose) {
     label.className = 'label';
     // Long names are broken where they have parts.
     for (const part of name.match(/[^_\-/]*[_\-/]?/g)) label.append(part, document.createElement('wbr'));
-    button.title = name;
+    button.title = session.classes[i].guide ? `${name}: ${session.classes[i].guide}` : name;
     button.append(document.createElement('kbd'), swatch, label);
-    button.addEventListener('click', () => { button.blur(); choose(i); });
+    button.addEventListener('click', (event) => {
+      if (event.detail) button.blur(); // by mouse or finger: keys answer again
+      choose(i);
+    });
     return button;
   });
   list.replaceChildren(...buttons);

@@ -47,7 +47,10 @@ export function redraw() {
     label.className = 'label';
     label.textContent = word;
     button.append(small, label);
-    button.addEventListener('click', () => { button.blur(); look(entry); });
+    button.addEventListener('click', (event) => {
+      if (event.detail) button.blur();
+      look(entry);
+    });
     item.append(button);
     return item;
   }));

@@ -1,6 +1,6 @@
 // The light of the picture: automatic levels, gamma, contrast.
 import {RANGES, save, settings, STANDARD} from './settings.js';
-import {$} from './strings.js';
+import {$, decimal} from './strings.js';
 
 const STEPS = [1, 1.5, 2.2, 3.2]; // of the key for brighter
 
@@ -13,7 +13,7 @@ export function show() {
     // So that equal steps look equal.
     Object.assign($(name), {min: Math.log2(low), max: Math.log2(high), step: 0.05});
     $(name).value = Math.log2(settings[name]);
-    $(`${name}-said`).textContent = settings[name].toFixed(1);
+    $(`${name}-said`).textContent = decimal(settings[name]);
   }
 }
 
@@ -29,7 +29,7 @@ export function brighter() {
   set({gamma});
 }
 
-export function toggle() {
+function toggle() {
   $('light-sheet').hidden = !$('light-sheet').hidden;
   $('light').setAttribute('aria-expanded', String(!$('light-sheet').hidden));
 }
@@ -41,6 +41,16 @@ export function listen(told) {
   for (const name of ['gamma', 'contrast']) {
     $(name).addEventListener('input', () => set({[name]: 2 ** $(name).value}));
   }
+  $('light').addEventListener('click', (event) => {
+    if (event.detail) $('light').blur();
+    toggle();
+  });
+  $('light-sheet').addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    event.stopPropagation();
+    toggle();
+    $('light').focus();
+  });
   $('standard').addEventListener('click', () => {
     const {auto, gamma, contrast} = STANDARD;
     set({auto, gamma, contrast});

@@ -1,18 +1,24 @@
 // Starts the page, and has keys and buttons do what they say.
+import * as theme from './theme.js';
 import * as answers from './answers.js';
 import * as classes from './classes.js';
 import * as clock from './clock.js';
+import * as comment from './comment.js';
+import * as guide from './guide.js';
 import * as help from './help.js';
 import * as hint from './hint.js';
 import * as history from './history.js';
 import * as keys from './keys.js';
 import * as light from './light.js';
+import * as list from './list.js';
+import * as menu from './menu.js';
 import * as queue from './queue.js';
+import * as review from './review.js';
 import {call} from './server.js';
 import {IGNORE, session} from './session.js';
 import * as settings from './settings.js';
 import * as sheets from './sheets.js';
-import {$, fill, notice, text} from './strings.js';
+import {$, fill, listen as listenToLanguage, notice, text} from './strings.js';
 import * as view from './view.js';
 
 const RETRY_MS = 1500;
@@ -81,8 +87,10 @@ const COMMANDS = {
   withdraw: queue.withdraw,
   leave: queue.leave,
   search: () => $('search').focus(),
+  comment: () => comment.open(queue.queue.now, queue.comment),
+  answers: () => list.open(queue.revisit),
   guess: queue.toggleGuess,
-  agree: queue.agreeWithModel,
+  agree: queue.agree,
   nearer: () => view.zoom(NEARER),
   farther: () => view.zoom(1 / NEARER),
   left: () => view.step(-1, 0),
@@ -135,27 +143,28 @@ function listen() {
   history.listen();
   classes.listen(choose);
   help.listen(keysChanged);
+  list.listen();
+  comment.listen();
+  theme.listen();
+  listenToLanguage();
+  menu.listen({
+    plan: sheets.openPlan, agreement: sheets.openAgreement, review: review.open, guide: guide.open,
+  });
   light.listen(() => { view.redraw(); history.redraw(); });
   $('name-form').addEventListener('submit', nameGiven);
   $('name-sheet').addEventListener('close', () => {
     if (!session.annotator) $('name-sheet').showModal();
   });
   $('name').addEventListener('input', () => $('name').setCustomValidity(''));
-  $('agree').addEventListener('click', sheets.openAgreement);
   $('settle').addEventListener('click', async () => {
     const points = await sheets.disputes();
-    if (points.length) queue.settle(points);
+    if (points.length) queue.begin('settle', points);
   });
+  review.listen((points) => queue.begin('review', points));
   for (const button of document.querySelectorAll('button[data-command]')) {
-    button.addEventListener('click', () => {
-      button.blur();
+    button.addEventListener('click', (event) => {
+      if (event.detail) button.blur(); // by mouse or finger: keys answer again
       COMMANDS[button.dataset.command]();
-    });
-  }
-  for (const [id, open] of [['plan', sheets.openPlan], ['light', light.toggle]]) {
-    $(id).addEventListener('click', (event) => {
-      if (event.detail) $(id).blur(); // by mouse or finger: keys answer again
-      open();
     });
   }
 }

@@ -1,5 +1,5 @@
 // How far one is: in all, in this image, and the time that is left.
-import {$, duration, figure, text} from './strings.js';
+import {$, decimal, duration, figure, text} from './strings.js';
 
 const ENOUGH = 5; // answers of which the median is told
 const KEPT = 40;
@@ -34,5 +34,5 @@ export function ofImage({given: answered, points}) {
 function timeLeft(open) {
   if (paces.length < ENOUGH || open <= 0) return '';
   const middle = [...paces].sort((a, b) => a - b)[Math.floor(paces.length / 2)];
-  return text('left', {time: duration(open * middle), seconds: middle.toFixed(1)});
+  return text('left', {time: duration(open * middle), seconds: decimal(middle)});
 }

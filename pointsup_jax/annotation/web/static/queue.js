@@ -19,7 +19,7 @@ const WINDOW = answers.id();
 export const queue = {
   now: null, // the point asked
   earlier: null, // what was said about it before: answer, label, withdrawn
-  settling: false, // disputes rather than open points
+  task: '', // rather than open points: 'settle' disputes, or 'review' answers
   guessShown: false,
 };
 let visible = false; // whether it is on the screen: before, no key counts
@@ -51,10 +51,11 @@ export async function take() {
 export async function send() {
   if (sending || stopped) return;
   sending = true;
+  let sent = 0;
   while (answers.pending.length && !stopped) {
-    const {shown, ...answer} = answers.pending[0];
+    const {shown, route = 'answer', ...given} = answers.pending[0];
     const want = Math.min(AHEAD + answers.pending.length, 50);
-    const reply = await call('/api/answer', {...answer, window: WINDOW, want});
+    const reply = await call(`/api/${route}`, {...given, window: WINDOW, want});
     if (reply.code === 409 && reply.error === 'window') {
       halt(text('otherWindow'));
       break;
@@ -64,6 +65,7 @@ export async function send() {
       return failed(reply, send);
     }
     answers.sent();
+    sent += 1;
     if (reply.code === 200) {
       notice('');
       apply(reply);
@@ -73,7 +75,7 @@ export async function send() {
   }
   sending = false;
   drawState();
-  if (!queue.now && !points.length && !stopped) take();
+  if (sent && !queue.now && !points.length && !stopped) take();
 }
 
 function failed(reply, again) {
@@ -92,8 +94,8 @@ function apply(reply) {
   complete = reply.complete;
   saved = reply.history;
   const {now} = queue;
-  const last = new Map(answers.pending.map((one) => [one.point, one.answer]));
-  if (!queue.settling) {
+  const last = answers.unsaved();
+  if (!queue.task) {
     const open = (point) => {
       const answer = last.get(point.id);
       return (answer === undefined || answer === 'undo') && point.id !== now?.id;
@@ -121,8 +123,9 @@ function halt(words) {
 export function answer(kind, label = null) {
   if (!queue.now || !visible || stopped) return;
   const time = clock.read();
-  let mode = queue.guessShown ? 'confirm' : 'blind';
-  if (queue.settling) mode = 'adjudicate';
+  const seen = queue.guessShown || queue.task === 'review';
+  let mode = seen ? 'confirm' : 'blind';
+  if (queue.task === 'settle') mode = 'adjudicate';
   answers.add(queue.now, kind, label, time, mode);
   beside.note(queue.now, kind, label);
   takenBack.delete(queue.now.id);
@@ -134,9 +137,11 @@ export function answer(kind, label = null) {
   send();
 }
 
-export function agreeWithModel() {
-  const {now, guessShown, settling} = queue;
-  if (guessShown && now && !settling) answer('label', now.guess);
+// Says what the model says or, in a review, what all others do.
+export function agree() {
+  const label = hint.inSight(queue);
+  if (label === null) answer('unsure');
+  else if (label !== undefined) answer('label', label);
 }
 
 // Goes back to the last answer and takes it back.
@@ -153,7 +158,6 @@ export function revisit(entry) {
   putAside();
   points = points.filter(({id}) => id !== point.id);
   show(point, {answer: kind, label, withdrawn: false});
-  say($('hint').textContent);
 }
 
 // The open point on the screen comes next again.
@@ -165,7 +169,7 @@ function putAside() {
 export function withdraw() {
   const {now, earlier} = queue;
   if (!now || !earlier || earlier.withdrawn || stopped) return;
-  const mode = queue.settling ? 'adjudicate' : 'blind';
+  const mode = queue.task === 'settle' ? 'adjudicate' : 'blind';
   answers.add(now, 'undo', null, {seconds: 0, active: 0}, mode);
   beside.note(now, null, null);
   queue.earlier = {...earlier, withdrawn: true};
@@ -176,16 +180,16 @@ export function withdraw() {
   send();
 }
 
-// Leaves an earlier point as it was, or ends the settling of disputes.
+// Leaves an earlier point as it was, or ends a task.
 export function leave() {
-  const {earlier, settling} = queue;
+  const {earlier, task} = queue;
   if (earlier?.withdrawn) {
     answer(earlier.answer, earlier.label);
     return;
   }
-  if (!earlier && !settling) return;
+  if (!earlier && !task) return;
   if (!earlier) {
-    queue.settling = false;
+    queue.task = '';
     points = [];
   }
   queue.now = null;
@@ -193,17 +197,30 @@ export function leave() {
   take();
 }
 
-export function settle(disputes) {
-  queue.settling = true;
+// Remarks something about a point, whose answers stay as they are.
+export function comment(point, words) {
+  answers.remark(point, words);
+  beside.remark(point, words);
+  if (queue.now) hint.draw(queue);
+  say(text(words ? 'commented' : 'uncommented'));
+  drawState();
+  send();
+}
+
+// Shows other points than those that are open.
+export function begin(task, itsPoints) {
+  queue.task = task;
   queue.now = null;
-  points = disputes;
+  points = itsPoints;
   next();
 }
 
 export function toggleGuess() {
   queue.guessShown = !queue.guessShown;
   $('guess').setAttribute('aria-pressed', String(queue.guessShown));
-  if (queue.now) hint.draw(queue);
+  if (!queue.now) return;
+  hint.draw(queue);
+  say($('hint').textContent);
 }
 
 // ---------------------------------------------------------------- the screen
@@ -216,8 +233,8 @@ function next() {
     return;
   }
   queue.now = null;
-  if (queue.settling && !answers.pending.length) {
-    queue.settling = false;
+  if (queue.task && !answers.pending.length) {
+    queue.task = '';
     take();
   } else if (answers.pending.length) {
     rest('saving');
@@ -255,6 +272,7 @@ async function show(point, earlier = null) {
   const image = picture.picture(point.image);
   const known = beside.load(point.image);
   hint.draw(queue);
+  if ($('hint').textContent) say($('hint').textContent);
   if (!picture.ready(image)) {
     try {
       await image.decode();
@@ -277,6 +295,7 @@ async function show(point, earlier = null) {
   progress.ofImage(beside.progress(point));
   if (!(await known) || queue.now !== point) return;
   view.setOthers(beside.of(point));
+  if (beside.commentOf(point)) hint.draw(queue);
   progress.ofImage(beside.progress(point));
 }
 

@@ -1,6 +1,6 @@
-// Plan and agreement.
+// Plan, and the figures of annotators.
 import {call} from './server.js';
-import {$, duration, figure, notice, text} from './strings.js';
+import {$, decimal, duration, figure, notice, percent, text} from './strings.js';
 
 function row(texts) {
   const row = document.createElement('tr');
@@ -23,8 +23,8 @@ export async function openPlan() {
   $('plan-pace').textContent = paceOf(plan);
   const rows = plan.rows.map((one, i) => {
     const cells = row([
-      `${i === plan.now ? `${text('now')}  ` : ''}${one.percent}%`, figure(one.points),
-      figure(one.images), figure(one.patches), `${Math.round(100 * one.worth)}%`,
+      `${i === plan.now ? `${text('now')}  ` : ''}${percent(one.percent / 100)}`, figure(one.points),
+      figure(one.images), figure(one.patches), percent(one.worth),
       one.left ? duration(one.hours * 3600) : text('done'),
     ]);
     if (i === plan.now) cells.setAttribute('aria-current', 'step');
@@ -35,7 +35,7 @@ export async function openPlan() {
 }
 
 function paceOf({pace, needed, given, hours}) {
-  const seconds = pace.seconds.toFixed(1);
+  const seconds = decimal(pace.seconds);
   const time = needed > given
     ? text('planTime', {time: duration(hours * 3600), seconds}) : text('planPace', {seconds});
   if (!pace.answers) return text('paceAssumed', {time});
@@ -45,21 +45,27 @@ function paceOf({pace, needed, given, hours}) {
 export async function openAgreement() {
   const reply = await call('/api/agreement');
   if (reply.code !== 200) return;
+  const share = (part, all) => (all ? percent(part / all) : '');
+  $('people').replaceChildren(...reply.people.map((one) => row([
+    one.annotator, figure(one.answers),
+    one.median === null ? '' : text('seconds', {seconds: decimal(one.median)}),
+    share(one.unsure, one.answers), share(one.same, one.shared),
+  ])));
   const rows = reply.pairs.map((pair) => row([
     pair.annotators.join(', '), pair.points,
-    pair.points ? `${Math.round(100 * pair.same / pair.points)}%` : '',
-    pair.kappa === null ? text('notDefined') : pair.kappa.toFixed(2),
+    share(pair.same, pair.points),
+    pair.kappa === null ? text('notDefined') : decimal(pair.kappa, 2),
   ]));
   $('pairs').replaceChildren(...rows);
   $('disputed').textContent = reply.pairs.length
     ? text('disputed', {count: reply.disputed}) : text('nobodyShares');
   $('settle').hidden = !reply.disputed;
-  $('agree-sheet').showModal();
+  $('agreement-sheet').showModal();
 }
 
 // Resolves to the disputed points.
 export async function disputes() {
   const reply = await call('/api/disputes', {want: 50});
-  $('agree-sheet').close();
+  $('agreement-sheet').close();
   return reply.code === 200 ? reply.points : [];
 }

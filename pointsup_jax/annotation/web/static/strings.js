@@ -1,7 +1,11 @@
 // The page's words, which lie in one file for each language.
+import {choose, chosen} from './choices.js';
 import {IGNORE, session} from './session.js';
 
-const LANGUAGE = 'en';
+const LANGUAGES = ['en', 'de', 'es', 'zh'];
+const wished = navigator.languages.map((name) => name.split('-')[0].toLowerCase());
+const LANGUAGE = chosen('language', LANGUAGES)
+  || wished.find((name) => LANGUAGES.includes(name)) || LANGUAGES[0];
 const texts = await (await fetch(`/static/strings.${LANGUAGE}.json`)).json();
 const plurals = new Intl.PluralRules(LANGUAGE);
 
@@ -10,7 +14,7 @@ export const $ = (id) => document.getElementById(id);
 // The text of a name, with values at its {places}; `count` chooses the plural.
 export function text(name, values = {}) {
   let found = texts[name] ?? name;
-  if (typeof found === 'object') found = found[plurals.select(values.count)];
+  if (typeof found === 'object') found = found[plurals.select(values.count)] ?? found.other;
   return found.replace(/\{(\w+)\}/g, (_, place) => values[place]);
 }
 
@@ -32,6 +36,13 @@ export function fill() {
 }
 
 export const figure = (value) => value.toLocaleString(LANGUAGE);
+
+export const decimal = (value, digits = 1) => value.toLocaleString(
+  LANGUAGE, {minimumFractionDigits: digits, maximumFractionDigits: digits},
+);
+
+// A share, 0 to 1, in percent.
+export const percent = (share) => share.toLocaleString(LANGUAGE, {style: 'percent'});
 
 export function duration(seconds) {
   const minutes = Math.round(seconds / 60);
@@ -56,4 +67,12 @@ export function notice(words) {
 // For screen readers.
 export function say(words) {
   $('live').textContent = words;
+}
+
+export function listen() {
+  $('language').value = chosen('language', LANGUAGES);
+  $('language').addEventListener('change', () => {
+    choose('language', $('language').value);
+    location.reload();
+  });
 }

@@ -1,11 +1,11 @@
-"""Help, plan and agreement."""
+"""Help, plan, agreement, review, guide and downloads."""
 
 import pytest
 
 from pointsup_jax.annotation import store as store_lib
 
 pytest.importorskip('selenium.webdriver')
-from browsing import come_in, label, press, shown, text, wait
+from browsing import come_in, label, open_sheet, press, shown, text, wait
 from selenium.webdriver.common import by, keys
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def test_disputes_are_settled_on_the_page(browser, server):
     store.answer(disputed, 2, 'eva')
   come_in(browser, server.start())
   first = shown(browser)
-  browser.find_element(by.By.ID, 'agree').click()
+  open_sheet(browser, 'agreement')
   settle = browser.find_element(by.By.ID, 'settle')
   wait(settle.is_displayed)
   assert 'ben, eva' in text(browser, 'pairs')
@@ -44,6 +44,66 @@ def test_disputes_are_settled_on_the_page(browser, server):
   assert server.said()[-1].mode == 'adjudicate'
   label(browser, '2')
   wait(lambda: server.answers()[-1] == (first, 1))
+
+
+def test_answers_of_others_are_looked_at_one_by_one(browser, server):
+  with store_lib.Store(server.folder / 'annotations.sqlite') as store:
+    points = [request.id for request in store.ordered()]
+    for point, said in zip(points, (0, 1, 2), strict=False):
+      store.answer(point, said, 'ben')
+    store.mark(points[3], 'unsure', 'ben')
+    store.answer(points[4], 0, 'ben')
+    store.answer(points[4], 1, 'eva')
+  come_in(browser, server.start())
+  first = shown(browser)
+  assert first == points[5]
+  open_sheet(browser, 'review')
+  wait(lambda: 'to look at' in text(browser, 'review-found'))
+  browser.find_element(by.By.CSS_SELECTOR, '#review-share [value="1"]').click()
+  wait(lambda: text(browser, 'review-found') == '5 points to look at.')
+  browser.find_element(by.By.ID, 'review-start').click()
+  wait(lambda: shown(browser) == points[0])
+  wait(lambda: 'ben says road' in text(browser, 'hint'))
+  assert label(browser, keys.Keys.ENTER) == points[0]  # accepts
+  assert label(browser, '1') == points[1]  # corrects
+  wait(lambda: browser.find_element(by.By.ID, 'agree').is_displayed())
+  browser.find_element(by.By.ID, 'agree').click()  # as fingers do
+  wait(lambda: 'ben says unsure' in text(browser, 'hint'))
+  assert label(browser, keys.Keys.ENTER) == points[3]
+  wait(lambda: 'eva says car' in text(browser, 'hint'))
+  press(browser, keys.Keys.ENTER)  # nobody can be agreed with
+  assert shown(browser) == points[4]
+  browser.find_element(by.By.ID, 'leave').click()  # ends it
+  wait(lambda: shown(browser) == first)
+  expected = list(zip(points, (0, 0, 2, None), strict=False))
+  mine = [(x.request, x.label) for x in server.said() if x.annotator == 'ana']
+  assert mine == expected
+  assert {x.mode for x in server.said() if x.annotator == 'ana'} == {'confirm'}
+  assert label(browser, '2') == first
+  wait(lambda: len(server.said()) == 11)
+  assert server.said()[-1].mode == 'blind'
+
+  open_sheet(browser, 'agreement')
+  wait(lambda: 'ana' in text(browser, 'people'))
+  rows = text(browser, 'people').split('\n')
+  assert [row.split()[0] for row in rows] == ['ana', 'ben', 'eva']
+  assert rows[0].split()[-2:] == ['20%', '67%']  # unsure, same as others
+
+
+def test_the_guide_tells_what_belongs_to_a_class(page):
+  open_sheet(page, 'guide')
+  assert 'what cars drive on' in text(page, 'guide')
+
+
+def test_all_answers_are_downloaded_from_the_menu(page, server):
+  point = label(page, '2')
+  wait(lambda: len(server.answers()) == 1)
+  found = page.execute_async_script("""
+    const [done] = arguments;
+    const link = document.querySelector('a[download]');
+    fetch(link.href).then((reply) => reply.text()).then(done);
+  """)
+  assert f'{point},car,ana,' in found
 
 
 def cells(browser):
@@ -64,9 +124,10 @@ def test_the_plan_opens_by_keys_marks_where_one_is_and_fits(
     label(browser, '1')
   wait(lambda: text(browser, 'count') == '6 of 30')
   sheet = browser.find_element(by.By.ID, 'plan-sheet')
-  button = browser.find_element(by.By.ID, 'plan')
+  button = browser.find_element(by.By.ID, 'menu')
   browser.execute_script('arguments[0].focus({focusVisible: true})', button)
   press(browser, keys.Keys.ENTER)
+  press(browser, keys.Keys.ENTER)  # the first of the menu
   wait(sheet.is_displayed)
   assert '6 of 30 answers are given, 24 are left' in text(browser, 'plan-work')
   assert '2.0 s an answer, assumed' in text(browser, 'plan-pace')
@@ -97,8 +158,7 @@ def test_the_plan_opens_by_keys_marks_where_one_is_and_fits(
   wait(lambda: server.answers()[-1] == (point, 2))
 
   # After a click, Space hides the marks and does not reopen the sheet.
-  button.click()
-  wait(sheet.is_displayed)
+  open_sheet(browser, 'plan')
   press(browser, keys.Keys.ESCAPE)
   wait(lambda: not sheet.is_displayed())
   assert browser.switch_to.active_element != button
@@ -108,6 +168,6 @@ def test_the_plan_tells_time_at_ones_own_pace(page):
   for _ in range(20):
     label(page, '1')
   wait(lambda: text(page, 'count') == '20 of 30')
-  page.find_element(by.By.ID, 'plan').click()
+  open_sheet(page, 'plan')
   wait(lambda: 'median of your 20 answers' in text(page, 'plan-pace'))
   assert [row[0] for row in cells(page)] == [None, None, None, 'step', None]

@@ -146,3 +146,21 @@ def test_points_are_labelled_without_scrolling(
     press(browser, 'q')  # is that of a class among so many
   errors = [x for x in browser.get_log('browser') if x['level'] == 'SEVERE']
   assert errors == []
+
+
+@pytest.mark.parametrize('language', ['de', 'es', 'zh'])
+def test_words_of_every_language_fit_the_smallest_screen(
+  browser, server, language
+):
+  resize(browser, 390, 844, True)
+  come_in(browser, server.start())
+  chosen = f"localStorage.setItem('points-language', '{language}')"
+  browser.execute_script(chosen)
+  browser.refresh()
+  wait(lambda: shown(browser))
+  wait(lambda: browser.execute_script(OUT_OF_REACH, 44) == [])
+  wide = """
+    return [...document.querySelectorAll('header button, #commands button')]
+      .filter((x) => x.scrollWidth > x.clientWidth + 1).map((x) => x.innerText);
+  """
+  assert browser.execute_script(wide) == []

@@ -1,7 +1,6 @@
 import pytest
 
-from pointsup_jax.annotation import records
-from pointsup_jax.report import effort
+from pointsup_jax.annotation import effort, records
 
 
 def said(point, who, answer='label', active=None, seconds=None):

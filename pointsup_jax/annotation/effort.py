@@ -1,7 +1,7 @@
 """Annotation effort: answers and time per annotator."""
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +26,8 @@ class Effort(NamedTuple):
     return self.unsure / self.answers if self.answers else 0.0
 
 
-def measure(given: Sequence[records.PersonAnswer]) -> list[Effort]:
-  """The effort per annotator, sorted by name; with several, 'all' comes last.
+def of_each(given: Iterable[records.PersonAnswer]) -> list[Effort]:
+  """The effort per annotator, sorted by name.
 
   Skipped points do not count. Times exclude pauses where they were measured.
   """
@@ -35,10 +35,14 @@ def measure(given: Sequence[records.PersonAnswer]) -> list[Effort]:
   for said in given:
     if said.answer != 'skip':
       answers[said.annotator].append(said)
-  found = [_of(who, answers[who]) for who in sorted(answers)]
+  return [_of(who, answers[who]) for who in sorted(answers)]
+
+
+def measure(given: Sequence[records.PersonAnswer]) -> list[Effort]:
+  """As `of_each`; with several annotators, 'all' comes last."""
+  found = of_each(given)
   if len(found) > 1:
-    everything = [said for who in sorted(answers) for said in answers[who]]
-    found.append(_of('all', everything))
+    found.append(_of('all', [said for said in given if said.answer != 'skip']))
   return found
 
 

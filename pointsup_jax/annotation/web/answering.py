@@ -1,0 +1,98 @@
+"""Hands out points and takes answers."""
+
+from typing import Any
+
+from pointsup_jax.annotation import queue as queue_lib
+from pointsup_jax.annotation.web import fields, points, store_thread
+
+_HISTORY = 10
+
+
+class OtherWindowError(Exception):
+  """Another window answers under the same name."""
+
+
+class Answering:
+  """The routes of labelling, for annotators by name."""
+
+  def __init__(
+    self,
+    thread: store_thread.StoreThread,
+    shown: points.Shown,
+    windows: dict[str, str],
+  ) -> None:
+    """Keeps the window of each annotator in `windows`; see `site.Site`."""
+    self._thread, self._shown, self._windows = thread, shown, windows
+
+  async def points(
+    self, annotator: str, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Hands out points; the asking window becomes the annotator's."""
+    want = fields.want(body)
+    self._windows[annotator] = fields.text(body, 'window', 64)
+    return await self._thread.do(
+      lambda queue: self._state(queue, annotator, want)
+    )
+
+  async def answer(
+    self, annotator: str, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Records an answer and hands out the next points."""
+    want, answer = fields.want(body), fields.answer(body)
+    self._check_window(annotator, body)
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      queue.record(annotator, answer)
+      return self._state(queue, annotator, want)
+
+    return await self._thread.do(work)
+
+  async def comment(
+    self, annotator: str, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Records a comment, which changes no answer, and hands out points."""
+    want, given = fields.want(body), fields.comment(body)
+    self._check_window(annotator, body)
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      queue.comment(annotator, *given)
+      return self._state(queue, annotator, want)
+
+    return await self._thread.do(work)
+
+  async def beside(
+    self, annotator: str, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Returns an image's points, and the asking annotator's own answers."""
+    image = self._shown.pictures.name(fields.image(body))
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      return {
+        'points': [
+          {'id': one.id, 'row': one.row, 'col': one.col}
+          | {'answer': said and said.answer, 'label': said and said.label}
+          | {'comment': queue.comments(one.id).get(annotator, '')}
+          for one, said in queue.in_image(image, annotator)
+        ]
+      }
+
+    return await self._thread.do(work)
+
+  def _check_window(self, annotator: str, body: dict[str, Any]) -> None:
+    window = fields.text(body, 'window', 64)
+    if self._windows.setdefault(annotator, window) != window:
+      raise OtherWindowError
+
+  def _state(
+    self, queue: queue_lib.Queue, annotator: str, want: int
+  ) -> dict[str, Any]:
+    history = queue.history(annotator, _HISTORY)
+    return {
+      'points': [self._shown.point(x) for x in queue.hand_out(annotator, want)],
+      'history': [
+        self._shown.answered(queue.request(said.request), said)
+        for said in history
+      ],
+      'progress': queue.progress()._asdict(),
+      'complete': queue.complete,
+    }
