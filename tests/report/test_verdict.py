@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scored
 
+from pointsup_jax.annotation import effort
 from pointsup_jax.evaluation import confusion
-from pointsup_jax.report import comparison, effort, verdict
+from pointsup_jax.report import comparison, verdict
 
 
 def model(column, right, images=30, spread=0):
