@@ -51,6 +51,15 @@ def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   }
   missing = []
   for model, _ in scored:
+    if run.network(model.phase) == run_lib.PREDICTIONS:
+      for title, example in examples.items():
+        made = predictions.given(run, 'evaluation', example.name, size)
+        shown[title].tiles[run.title(model)] = image_strips.Tile(
+          labels=made.labels
+        )
+        if model is scored[-1][0]:
+          shown[title].tiles['entropy'] = image_strips.Tile(scores=made.entropy)
+      continue
     if not trained_models.is_trained(model.phase):
       missing.append(f'Predictions of {model.column!r}: no checkpoint.')
       continue
@@ -89,8 +98,14 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   # Only the newest round's asking model is on disk; these images may have been
   # asked about in earlier rounds.
   asks = run.workdir.at(max(last, 1)).newest
-  if trained_models.is_trained(asks):
-    kind = predictions.shown_score(run).replace('_', ' ')
+  kind = predictions.shown_score(run).replace('_', ' ')
+  if run.network(asks) == run_lib.PREDICTIONS:
+    recorded_data.require_same(run, 'predictions', 'report')
+    size = tuple(run.config.data.target.size)
+    for strip in shown.values():
+      given = predictions.given(run, 'target', strip.name, size)
+      strip.tiles[kind] = image_strips.Tile(scores=given.score)
+  elif trained_models.is_trained(asks):
     for strip, made in zip(shown.values(), predict(asks, images), strict=True):
       strip.tiles[kind] = image_strips.Tile(scores=made.score)
   else:

@@ -5,6 +5,7 @@ processes, so the others run them too, on the same images.
 """
 
 import contextlib
+import functools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
@@ -16,7 +17,7 @@ from pointsup_jax import errors
 from pointsup_jax.acquisition import scores
 from pointsup_jax.evaluation import inference
 from pointsup_jax.hosts import processes
-from pointsup_jax.run import batches, trained_models
+from pointsup_jax.run import batches, predicted, trained_models
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.types import Array, Variables
@@ -103,6 +104,21 @@ def predict_function(run: run_lib.Run) -> Predict:
     return [Maps(*map(np.asarray, compiled(variables, x))) for x in images]
 
   return predict
+
+
+def given(
+  run: run_lib.Run, domain: str, name: str, size: tuple[int, int]
+) -> Maps:
+  """What another model predicts for an image of a domain, at `size` (H, W).
+
+  On this process alone. Raises errors.UserError if its file is unfit.
+  """
+  folder = predicted.open_folder(run)
+  maps = folder.maps(name, predicted.shapes_of(run, domain)(name), size)[None]
+  of = functools.partial(scores.maps_of, of_labels=folder.of_labels)
+  labels, entropy = of('entropy', maps, run.classes.num_classes)
+  _, score = of(shown_score(run), maps, run.classes.num_classes)
+  return Maps(*(np.asarray(x[0]) for x in (labels, entropy, score)))
 
 
 def shown_score(run: run_lib.Run) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import ml_collections
 
 from pointsup_jax import command, errors
+from pointsup_jax.data import domains
 from pointsup_jax.hosts import devices, processes, progress, stopping
 from pointsup_jax.run import (
   answers_used,
@@ -63,7 +64,7 @@ def run_stages(
   run = run_lib.open_run(config, workdir, stage)
   config_check.check_classes(config, run.classes.names)
   if dry_run:
-    dry_run_lib.show(run, list(in_order(stage, workdir)))
+    dry_run_lib.show(run, list(in_order(stage, workdir, config)))
     return
   used = devices.connect()
   config_check.check_devices(config)
@@ -91,7 +92,7 @@ def run_stages(
       progress.say(f'note: {note}')
     # A mirror's local copy, with any traceback file, is deleted at exit.
     with command.explained(None if workdir.mirror else workdir.tracebacks):
-      for name, at in in_order(stage, workdir):
+      for name, at in in_order(stage, workdir, config):
         run_stage(name, dataclasses.replace(run, workdir=at), held)
 
 
@@ -110,9 +111,19 @@ def pushed(workdir: workdir_lib.Workdir) -> Iterator[None]:
 
 
 def in_order(
-  asked: str, workdir: workdir_lib.Workdir
+  asked: str, workdir: workdir_lib.Workdir, config: ml_collections.ConfigDict
 ) -> Iterator[tuple[str, workdir_lib.Workdir]]:
-  """Yields the stages to run, each with the workdir at its round."""
+  """Yields the stages to run, each with the workdir at its round.
+
+  Raises errors.UsageError for stage 3 without source images.
+  """
+  adapts = domains.has_source(config.data)
+  if asked == 'adapt' and not adapts:
+    raise errors.UsageError(
+      '--stage=adapt learns from source images, but data.source.dataset='
+      '; '
+      'name some, or train elsewhere with the answers (docs/ANY_MODEL.md)'
+    )
   if asked != 'all':
     round = processes.by_first(lambda: workdir.current().round, 'the round')
     yield asked, workdir.at(round)
@@ -120,7 +131,8 @@ def in_order(
   yield 'uda', workdir
   for round in range(1, workdir.rounds + 1):
     for stage in workdir_lib.REPEATED:
-      yield stage, workdir.at(round)
+      if stage != 'adapt' or adapts:
+        yield stage, workdir.at(round)
   yield 'evaluate', workdir.at(workdir.rounds)
   yield 'report', workdir.at(workdir.rounds)
 
