@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pointsup_jax import errors
@@ -114,7 +115,8 @@ def given(
   On this process alone. Raises errors.UserError if its file is unfit.
   """
   folder = predicted.open_folder(run)
-  maps = folder.maps(name, predicted.shapes_of(run, domain)(name), size)[None]
+  shapes = predicted.shapes_of(run, domain)(name)
+  maps = jnp.asarray(folder.maps(name, shapes, size)[None])
   of = functools.partial(scores.maps_of, of_labels=folder.of_labels)
   labels, entropy = of('entropy', maps, run.classes.num_classes)
   _, score = of(shown_score(run), maps, run.classes.num_classes)

@@ -13,7 +13,6 @@ from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import (
   domains,
   identity,
-  predictions,
   prepared,
   sources,
 )

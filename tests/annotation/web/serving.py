@@ -10,7 +10,7 @@ import sys
 import pages
 
 from pointsup_jax.annotation.web import server
-from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import palettes
 from pointsup_jax.hosts import stopping
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     folder=pathlib.Path(folder, 'annotate'),
     images=pages.Images(int(images)),
     names=names,
-    palette=classes_lib.distinct_palette(count),
+    palette=palettes.distinct(count),
     grid=pages.GRID,
     options=server.Options('127.0.0.1', int(port), False, 0.0),
   )

@@ -19,6 +19,7 @@ class Point(NamedTuple):
 
   request: records.Request
   answer: records.Entry | None
+  time: str | None = None  # of the answer, ISO 8601, UTC
 
 
 class ImageFile(NamedTuple):
