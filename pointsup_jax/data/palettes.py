@@ -3,7 +3,7 @@
 Known names have the colours that people expect, most of them Cityscapes'. The
 others are from a fixed list, the farthest of all colours each time from those
 before it (CIEDE2000) and from black, white and two greys, which stand for what
-is no class. Any 40 from its start are at least 15 apart.
+is no class. The first 40 are at least 15 apart.
 """
 
 import functools
