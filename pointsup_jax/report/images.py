@@ -51,19 +51,12 @@ def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   }
   missing = []
   for model, _ in scored:
-    if run.network(model.phase) == run_lib.PREDICTIONS:
-      for title, example in examples.items():
-        made = predictions.given(run, 'evaluation', example.name, size)
-        shown[title].tiles[run.title(model)] = image_strips.Tile(
-          labels=made.labels
-        )
-        if model is scored[-1][0]:
-          shown[title].tiles['entropy'] = image_strips.Tile(scores=made.entropy)
+    made_of, why = predictions.made(
+      run, predict, model.phase, 'evaluation', list(examples.values())
+    )
+    if why:
+      missing.append(f'Predictions of {model.column!r}: {why}.')
       continue
-    if not trained_models.is_trained(model.phase):
-      missing.append(f'Predictions of {model.column!r}: no checkpoint.')
-      continue
-    made_of = predict(model.phase, [x.image for x in examples.values()])
     for title, made in zip(examples, made_of, strict=True):
       tiles = shown[title].tiles
       tiles[run.title(model)] = image_strips.Tile(labels=made.labels)
@@ -99,17 +92,13 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   # asked about in earlier rounds.
   asks = run.workdir.at(max(last, 1)).newest
   kind = predictions.shown_score(run).replace('_', ' ')
-  if run.network(asks) == run_lib.PREDICTIONS:
-    recorded_data.require_same(run, 'predictions', 'report')
-    size = tuple(run.config.data.target.size)
-    for strip in shown.values():
-      given = predictions.given(run, 'target', strip.name, size)
-      strip.tiles[kind] = image_strips.Tile(scores=given.score)
-  elif trained_models.is_trained(asks):
-    for strip, made in zip(shown.values(), predict(asks, images), strict=True):
-      strip.tiles[kind] = image_strips.Tile(scores=made.score)
-  else:
-    missing.append('Uncertainty of target images: no checkpoint.')
+  made_of, why = predictions.made(
+    run, predict, asks, 'target', list(examples.values())
+  )
+  if why:
+    missing.append(f'Uncertainty of target images: {why}.')
+  for title, made in zip(examples, made_of, strict=False):
+    shown[title].tiles[kind] = image_strips.Tile(scores=made.score)
   grid = acquire_check.asked_grid(run.config.acquire)
   for title, example in examples.items():
     tiles = shown[title].tiles

@@ -42,6 +42,16 @@ def check(config: ml_collections.ConfigDict) -> None:
       )
 
 
+def require_source(data: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError if stage 3 has no source images (config.data)."""
+  if not domains.has_source(data):
+    raise errors.UsageError(
+      '--stage=adapt learns from source images, but there are none: '
+      'data.source.dataset is empty; name some, or train elsewhere with the '
+      'answers (docs/ANY_MODEL.md)'
+    )
+
+
 def open_folder(run: run_lib.Run) -> predictions.Folder:
   """The folder of predictions; errors.UserError if it does not fit the run."""
   root = pathlib.Path(run.config.uda.predictions)
@@ -58,13 +68,12 @@ def open_folder(run: run_lib.Run) -> predictions.Folder:
 
 def require(run: run_lib.Run) -> None:
   """Raises errors.UserError unless every target image has its files."""
-  target = run.source('target', labelled=False)
-  open_folder(run).require(target.names)
+  open_folder(run).require(names_of(run, 'target'))
 
 
 def read_all(run: run_lib.Run) -> None:
   """Reads and checks every target image's prediction, one after another."""
-  folder, names = open_folder(run), run.source('target', labelled=False).names
+  folder, names = open_folder(run), names_of(run, 'target')
   shapes = shapes_of(run, 'target')
   read = folder.read_labels if folder.of_labels else folder.read
   for name in progress.each(names, 'checking predictions', len(names)):
@@ -74,10 +83,9 @@ def read_all(run: run_lib.Run) -> None:
 
 def target(run: run_lib.Run) -> sources.Source:
   """The predictions in place of the target images, at their size."""
-  names = run.source('target', labelled=False).names
   size = tuple(run.config.data.target.size)
   return predictions.Predicted(
-    open_folder(run), names, shapes_of(run, 'target'), size
+    open_folder(run), names_of(run, 'target'), shapes_of(run, 'target'), size
   )
 
 
@@ -87,7 +95,7 @@ def files(run: run_lib.Run, domain: str) -> dict[str, Files]:
   Raises errors.UserError if one is missing.
   """
   folder = open_folder(run)
-  names = run.source(domain, labelled=False).names
+  names = names_of(run, domain)
   folder.require(names)
   about = Files(predictions.ABOUT, predictions.ABOUT)
   return {name: folder.files(name) for name in names} | {
@@ -97,7 +105,7 @@ def files(run: run_lib.Run, domain: str) -> dict[str, Files]:
 
 def lacks_evaluation(run: run_lib.Run) -> str:
   """Why the predictions are not scored on evaluation images; '' if they are."""
-  names = run.source('evaluation', labelled=False, full_labels=True).names
+  names = names_of(run, 'evaluation')
   missing = open_folder(run).missing(names)
   where = run.config.uda.predictions
   if missing:
@@ -105,13 +113,19 @@ def lacks_evaluation(run: run_lib.Run) -> str:
       f'{where} lacks predictions of {len(missing)} of the {len(names)} '
       'evaluation images'
     )
-  same = set(names) & set(run.source('target', labelled=False).names)
+  same = set(names) & set(names_of(run, 'target'))
   if same:
     return (
       f'evaluation images have names of target images, such as {min(same)}, '
       f'so it is not known which of them the files in {where} are of'
     )
   return ''
+
+
+def names_of(run: run_lib.Run, domain: str) -> Sequence[str]:
+  """The names of a domain's images."""
+  full = domain == 'evaluation'
+  return run.source(domain, labelled=False, full_labels=full).names
 
 
 def shapes_of(

@@ -20,9 +20,9 @@ from pointsup_jax.hosts import json_files, processes, progress
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import methods, predicted, trained_models
 
-# Beside the domains: another model's predictions for the target images, and
-# those for the evaluation images.
-_PREDICTED = {'predictions': 'target', 'scored predictions': 'evaluation'}
+# Beside the domains: another model's predictions for their images.
+PREDICTED = {'target': 'predictions', 'evaluation': 'scored predictions'}
+_OF = {name: domain for domain, name in PREDICTED.items()}
 
 # The domains that each stage reads.
 _READS = {
@@ -94,7 +94,7 @@ def check_predictions(run: run_lib.Run) -> str:
 
   All processes must call this. Returns their fingerprint.
   """
-  name = 'scored predictions'
+  name = PREDICTED['evaluation']
 
   def record() -> str:
     known = _recorded(run, name)
@@ -167,7 +167,7 @@ def _training(run: run_lib.Run, stage: str) -> list[str]:
 
 
 def _is_on_disk(run: run_lib.Run, name: str) -> bool:
-  if name in _PREDICTED:
+  if name in _OF:
     return True
   dataset = run.config.data[name].dataset  # '' for no evaluation
   return bool(dataset) and sources.is_on_disk(dataset)
@@ -195,9 +195,9 @@ def _now(
   Labels of the target are compared once they have been read.
   """
   config = run.config
-  if name in _PREDICTED:
+  if name in _OF:
     folder = predicted.open_folder(run)
-    pairs = predicted.files(run, _PREDICTED[name])
+    pairs = predicted.files(run, _OF[name])
     labelled = folder.of_labels
     return identity.read(folder.root, pairs, known, labelled=labelled)
   reads_labels = name != 'target' or (
@@ -262,7 +262,7 @@ def _refusal(
   if name == 'evaluation':
     return f'{_since_scored(changed)}; --stage=evaluate scores all models anew'
   what, way = identity.in_words(changed), ''
-  if name in _PREDICTED:
+  if name in _OF:
     return (
       f'the predictions in {run.config.uda.predictions} have changed since '
       f'{run.workdir} first read them: {what}; restore them, or begin another '

@@ -16,6 +16,7 @@ from pointsup_jax.run import (
   extending,
   history,
   overwriting,
+  predicted,
   recorded_data,
   trained_models,
   waiting,
@@ -60,6 +61,8 @@ def run_stages(
     discard_answers: let `overwrite` delete people's answers too.
   """
   config_check.check(config)
+  if stage == 'adapt':
+    predicted.require_source(config.data)
   config_check.check_packages(config)
   run = run_lib.open_run(config, workdir, stage)
   config_check.check_classes(config, run.classes.names)
@@ -115,15 +118,8 @@ def in_order(
 ) -> Iterator[tuple[str, workdir_lib.Workdir]]:
   """Yields the stages to run, each with the workdir at its round.
 
-  Raises errors.UsageError for stage 3 without source images.
+  Without source images, stage 3 is left out.
   """
-  adapts = domains.has_source(config.data)
-  if asked == 'adapt' and not adapts:
-    raise errors.UsageError(
-      '--stage=adapt learns from source images, but data.source.dataset='
-      '; '
-      'name some, or train elsewhere with the answers (docs/ANY_MODEL.md)'
-    )
   if asked != 'all':
     round = processes.by_first(lambda: workdir.current().round, 'the round')
     yield asked, workdir.at(round)
@@ -131,7 +127,7 @@ def in_order(
   yield 'uda', workdir
   for round in range(1, workdir.rounds + 1):
     for stage in workdir_lib.REPEATED:
-      if stage != 'adapt' or adapts:
+      if stage != 'adapt' or domains.has_source(config.data):
         yield stage, workdir.at(round)
   yield 'evaluate', workdir.at(workdir.rounds)
   yield 'report', workdir.at(workdir.rounds)
