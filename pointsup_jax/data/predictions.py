@@ -8,7 +8,10 @@ the numbers are, and they are compared with it.
 import dataclasses
 import json
 import pathlib
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,7 +37,9 @@ _SUFFIXES = ('.npy', '.npz')
 _TOLERANCE = 0.02  # of sums of probabilities; half precision needs a tenth
 _LEAST = np.finfo(np.float32).tiny  # the probability that 0 counts as
 _UNREADABLE = (
-  OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile,
+  OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError,
+  SyntaxError, TypeError, tokenize.TokenError, struct.error,
+  zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 Size = tuple[int, int]  # (height, width) in pixels
@@ -168,7 +173,7 @@ class Folder:
               f'{path} holds the arrays {names}; one is expected '
               f'(in {self.root})'
             )
-          found = archive[archive.files[0]]
+          found = np.asarray(archive[archive.files[0]])  # maybe of bytes
     except _UNREADABLE as error:
       raise errors.UserError(
         f'{path} cannot be read: {wording.described(error)} (in {self.root})'
