@@ -147,7 +147,7 @@ def test_it_is_a_source_of_maps_under_the_images_names(folder):
     (np.full((6, 12, 3), np.nan), ['not finite']),
     (softmax(random(6, 12, 3)), ['holds probabilities', '"logits"']),
   ],
-  ids=str,
+  ids=lambda x: x[0] if isinstance(x, list) else 'array',
 )
 def test_unfit_logits_are_named_in_one_line(folder, array, words):
   mine = folder()
