@@ -7,10 +7,11 @@ import pathlib
 import folders
 import numpy as np
 import pytest
-from launching import assert_refused, launch, succeed
-from outcome import query, scores
+from launching import assert_refused, launch, succeed, tiny
+from outcome import query, scores, truth
 from PIL import Image
 
+from pointsup_jax.data import classes as kinds
 from pointsup_jax.data import folders as names_of
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed')
@@ -181,3 +182,28 @@ def next_round(tmp_path, root, model):
   (tmp_path / 'run_2/acquire/DONE').unlink()
   refused = launch(*second, '--stage=acquire')
   assert_refused(refused, 1, 'have changed since', f'dusk_train/{name.stem}')
+
+
+def test_stage_3_learns_from_answers_and_those_predictions(tmp_path):
+  folder = tmp_path / 'predictions'
+  folder.mkdir()
+  random = np.random.default_rng(0)
+  names = tuple(truth())
+  for name in names:
+    np.save(folder / f'{name}.npy', random.normal(size=(12, 24, 19)))
+  about = {'kind': 'logits', 'classes': list(kinds.CITYSCAPES.names)}
+  (folder / 'predictions.json').write_text(json.dumps(about))
+  done = succeed(
+    *tiny(
+      tmp_path / 'run',
+      '--config.uda.source_only_steps=0',
+      f'--config.uda.predictions={folder}',
+    )
+  )
+  assert 'lacks predictions of 4 of the 4 evaluation images' in done.stderr
+  assert 'UDA' not in done.stdout
+  assert 'points' in done.stdout.splitlines()[0]
+  assert (tmp_path / 'run/adapt/checkpoints/4').is_dir()
+  assert not (tmp_path / 'run/uda/checkpoints').exists()
+  logged = (tmp_path / 'run/adapt/metrics.jsonl').read_text()
+  assert 'guesses' in logged  # the predictions, as pseudo labels
