@@ -105,9 +105,12 @@ def files(run: run_lib.Run, domain: str) -> dict[str, Files]:
 
 def lacks_evaluation(run: run_lib.Run) -> str:
   """Why the predictions are not scored on evaluation images; '' if they are."""
-  names = names_of(run, 'evaluation')
-  missing = open_folder(run).missing(names)
-  where = run.config.uda.predictions
+  try:
+    folder = open_folder(run)
+  except errors.UserError as error:  # stages 1 and 2 need it, but are done
+    return str(error)
+  names, where = names_of(run, 'evaluation'), folder.root
+  missing = folder.missing(names)
   if missing:
     return (
       f'{where} lacks predictions of {len(missing)} of the {len(names)} '

@@ -197,3 +197,15 @@ def test_what_predictions_do_not_go_with_is_refused(run, field, value):
 def test_a_run_without_source_images_has_no_stage_3(run):
   said = saying.usage(lambda: predicted.require_source(run.config.data))
   assert '--stage=adapt' in said
+
+
+def test_without_files_of_evaluation_images_it_is_said_why(run):
+  data = run.config.data
+  data.evaluation = data.target.copy_and_resolve_references()
+  assert 'have names of target images' in predicted.lacks_evaluation(run)
+  folder = predicted.open_folder(run).root
+  (folder / 'train/a.npy').unlink()
+  said = predicted.lacks_evaluation(run)
+  assert 'lacks predictions of 1 of the 2 evaluation images' in said
+  (folder / predictions.ABOUT).unlink()
+  assert 'cannot be read' in predicted.lacks_evaluation(run)
