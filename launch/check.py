@@ -14,7 +14,13 @@ from absl import flags
 from pointsup_jax import command
 from pointsup_jax.data import inspection
 from pointsup_jax.hosts import progress
-from pointsup_jax.run import config_check, context, methods, workdir
+from pointsup_jax.run import (
+  config_check,
+  context,
+  methods,
+  predicted,
+  workdir,
+)
 
 _SHEET = flags.DEFINE_string(
   'sheet', None, 'PNG of examples; runs/check-<config name>.png if not given.'
@@ -40,6 +46,8 @@ def judge(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> str:
   depth = methods.need(config, 'depth')
   doubtful = inspection.inspect(config, sheet, depth=depth)
   config_check.open_data(run)
+  if config.uda.predictions:
+    predicted.read_all(run)
   if doubtful:
     return f'nothing is wrong, but {doubtful} lines are doubtful: look at them'
   return 'all right'

@@ -25,7 +25,7 @@ _FORMAT = flags.DEFINE_enum(
   'Of the file; store: the answers of another run, to import.',
 )  # fmt: skip
 _EXPORT = flags.DEFINE_string(
-  'export', None, 'File to write; for labelme, a folder.'
+  'export', None, 'File to write; for labelme and masks, a folder.'
 )
 _IMPORT = flags.DEFINE_string(
   'import', None,
@@ -33,8 +33,8 @@ _IMPORT = flags.DEFINE_string(
 )  # fmt: skip
 _POINTS = flags.DEFINE_enum(
   'points', None, exporting.WHICH,
-  'Which points are exported: open ones if not given, for coco and labelme '
-  'answered ones.',
+  'Which points are exported: open ones if not given, for coco, labelme and '
+  'masks answered ones.',
 )  # fmt: skip
 _LIMIT = flags.DEFINE_integer(
   'limit', None, 'Export so many points at most, those most worth first.', 1

@@ -22,7 +22,8 @@ def get_config() -> ml_collections.ConfigDict:
   data.classes = 'cityscapes'
   # Source and target images can be changed at random in training: see `domain`.
   # Labelled source images: 'streets_game', 'streets_camera', 'image_folder',
-  # 'gta5', 'synthia_rand_cityscapes' or 'cityscapes'.
+  # 'gta5', 'synthia_rand_cityscapes' or 'cityscapes'; dataset='' if there are
+  # none, which needs uda.predictions and leaves stage 3 out.
   data.source = domain('streets_game', 'train', (760, 1280), 24_966)
   # Unlabelled target images; the simulated annotator reads their labels.
   data.target = domain('streets_camera', 'train', (512, 1024), 2_975)
@@ -134,6 +135,9 @@ def get_config() -> ml_collections.ConfigDict:
   # Stage 1: a method of docs/METHODS.md, such as 'source_only', 'advent' or
   # 'intrada'.
   uda.strategy = 'advent'
+  # Folder of another model's predictions for the target images, which take the
+  # place of stage 1 (docs/ANY_MODEL.md); '' trains stage 1.
+  uda.predictions = ''
   # Steps of each phase.
   uda.steps = 120_000
   # IntraDA: share of target images that count as easy (lambda), and classes

@@ -1,6 +1,6 @@
 """What to ask about a batch of images, from what the network gives for them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,25 @@ def find(
   asked: jax.Array,
   *,
   size: tuple[int, int],
+  score: str,
+  **how: Any,
+) -> Found:
+  """`choose` by the maps of what the network gives, enlarged to `size` (H, W).
+
+  `score` is a name of `scores.SCORES`, or 'random'.
+  """
+  shown = scores.with_map(score, before=seen.before is not None)
+  maps = scores.maps(shown, seen, size)
+  classes = seen.logits.shape[-1]
+  return choose(maps, image_ids, asked, num_classes=classes, score=score, **how)
+
+
+def choose(
+  maps: scores.Maps,
+  image_ids: jax.Array,
+  asked: jax.Array,
+  *,
+  num_classes: int,
   seed: int,
   strategy: str,
   score: str,
@@ -39,25 +58,24 @@ def find(
   k: int,
   n: int,
 ) -> Found:
-  """Uncertainty, patch scores and questions (Eqs. 5, 6).
+  """Patch scores and questions by classes and uncertainty (Eqs. 5, 6).
 
   Args:
-    seen: what the network gives.
+    maps: of the images.
     image_ids: [B] uint32; random points depend only on these and the seed.
     asked: of earlier rounds, patches [B, P] bool with `place` 'patches', else
       pixels [B, A, 2], see `pixels.choose`.
-    size: (H, W) of the images.
+    num_classes: C.
     seed: of the random points and of random scores and ranks.
     strategy: a name of `selection.STRATEGIES`.
-    score: a name of `scores.SCORES`, or 'random'.
+    score: whose `maps` they are; with 'random' random ones take their place.
     place: one of PLACES.
     rows: of the patch grid, P = rows * cols.
     cols: of the patch grid.
     k: patches or pixels per image.
     n: points per patch.
   """
-  shown = scores.with_map(score, before=seen.before is not None)
-  maps = scores.maps(shown, seen, size)
+  size = maps.labels.shape[1], maps.labels.shape[2]
   if score == 'random':
     patch_scores = selection.random_scores(seed, image_ids, rows * cols)
   else:
@@ -87,7 +105,7 @@ def find(
     k,
     seed=seed,
     image_ids=image_ids,
-    num_classes=seen.logits.shape[-1],
+    num_classes=num_classes,
   )
   of_question = ranked.scores if score == 'random' else maps.scores
   image = jnp.arange(len(points))[:, None]

@@ -76,6 +76,29 @@ def maps(score: str, seen: Seen, size: tuple[int, int]) -> Maps:
   return found._replace(scores=how.region(*found, num_classes=classes))
 
 
+def maps_of(
+  score: str, given: jax.Array, num_classes: int, *, of_labels: bool
+) -> Maps:
+  """`maps` of predictions that have the images' size, [B, H, W, D].
+
+  They are logits or, if `of_labels`, a class and an uncertainty, which stands
+  for the entropy; `score` is then one `of_entropy`.
+  """
+  if not of_labels:
+    return maps(score, Seen(given), (given.shape[1], given.shape[2]))
+  labels, unsure = given[..., 0].astype(jnp.uint8), given[..., 1]
+  region = SCORES[score].region
+  if region:
+    unsure = region(labels, unsure, num_classes=num_classes)
+  return Maps(labels, unsure)
+
+
+def of_entropy(score: str) -> bool:
+  """Whether a score, or 'random', needs no more of a pixel than its entropy."""
+  how = SCORES[with_map(score, before=False)]
+  return how.pixel is entropy and not how.beside
+
+
 def compares(score: str) -> bool:
   """Whether a score, or 'random', needs the model before the asking one."""
   return score != 'random' and SCORES[score].compares

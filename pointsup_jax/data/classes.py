@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from pointsup_jax import errors
-from pointsup_jax.data import folders
+from pointsup_jax.data import folders, palettes
 from pointsup_jax.types import IGNORE
 
 MAX_CLASSES = 254
 # Characters that command the annotation page, and so are keys of no class.
 PAGE_KEYS = frozenset('usizbm/?+=-., ')
-
-Color = tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +22,7 @@ class ClassSet:
   """The classes that the network predicts, in the order of their train ids."""
 
   names: tuple[str, ...]
-  palette: tuple[Color, ...]  # RGB of each class
+  palette: tuple[palettes.Color, ...]  # RGB of each class
   # The id of ignored pixels in label files, besides 255. If it is 0, those of
   # the classes begin at 1.
   ignore_id: int | None = None
@@ -65,7 +63,7 @@ class ClassSet:
 
 # Rows in the order of train ids: name, colour, labelId of Cityscapes and GTA5,
 # id in SYNTHIA-RAND-CITYSCAPES.
-_CITYSCAPES: tuple[tuple[str, Color, int, int], ...] = (
+_CITYSCAPES: tuple[tuple[str, palettes.Color, int, int], ...] = (
   ('road', (128, 64, 128), 7, 3),
   ('sidewalk', (244, 35, 232), 8, 4),
   ('building', (70, 70, 70), 11, 2),
@@ -161,20 +159,6 @@ def load(path: pathlib.Path | str) -> ClassSet:
     raise errors.UserError(f'{path} is not JSON: {error}') from error
 
 
-def distinct_palette(num_colors: int) -> tuple[Color, ...]:
-  """Returns PASCAL VOC's colours, which are distinct and not black."""
-  return tuple(_voc_color(index) for index in range(1, num_colors + 1))
-
-
-def _voc_color(index: int) -> Color:
-  """Spreads an index's bits over the channels, the highest bits first."""
-  color = [0, 0, 0]
-  for bit in range(8):
-    color[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
-  red, green, blue = color
-  return red, green, blue
-
-
 _FIELDS = {'classes', 'ignore_id', 'first_id', 'palette', 'keys', 'guide'}
 
 
@@ -192,7 +176,7 @@ def of_table(table: Any) -> ClassSet:
   names = _names(table['classes'])
   return ClassSet(
     names=names,
-    palette=_palette(table.get('palette'), len(names)),
+    palette=_palette(table.get('palette'), names),
     ignore_id=_ignore_id(
       table.get('ignore_id'), table.get('first_id', 0), names
     ),
@@ -226,16 +210,18 @@ def _names(names: Any) -> tuple[str, ...]:
   return tuple(names)
 
 
-def _palette(palette: Any, num_classes: int) -> tuple[Color, ...]:
+def _palette(
+  palette: Any, names: tuple[str, ...]
+) -> tuple[palettes.Color, ...]:
   if palette is None:
-    return distinct_palette(num_classes)
+    return palettes.of_names(names)
   if not isinstance(palette, list) or not all(map(_is_color, palette)):
     raise errors.UserError(
       '"palette" must be a list of [r, g, b], each 0 to 255'
     )
-  if len(palette) != num_classes:
+  if len(palette) != len(names):
     raise errors.UserError(
-      f'"palette" has {len(palette)} colours but "classes" has {num_classes} '
+      f'"palette" has {len(palette)} colours but "classes" has {len(names)} '
       'names; leave it out or give one colour a class'
     )
   return tuple((red, green, blue) for red, green, blue in palette)

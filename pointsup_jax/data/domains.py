@@ -14,6 +14,11 @@ NAMES = ('source', 'target', 'evaluation')
 _VIEWED_WIDTH = 1024  # pixels
 
 
+def has_source(data: ml_collections.ConfigDict) -> bool:
+  """Whether there are source images (`data` is config.data)."""
+  return bool(data.source.dataset)
+
+
 def has_evaluation(data: ml_collections.ConfigDict) -> bool:
   """Whether there are evaluation images (`data` is config.data)."""
   return bool(data.evaluation.dataset)
@@ -21,7 +26,7 @@ def has_evaluation(data: ml_collections.ConfigDict) -> bool:
 
 def used(data: ml_collections.ConfigDict) -> tuple[str, ...]:
   """The names of `NAMES` that a run may open."""
-  return NAMES if has_evaluation(data) else NAMES[:2]
+  return tuple(name for name in NAMES if data[name].dataset)
 
 
 def evaluates_source(data: ml_collections.ConfigDict) -> bool:

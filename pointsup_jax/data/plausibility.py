@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.data import contact_sheet, findings
+from pointsup_jax.data import contact_sheet, findings, palettes
 from pointsup_jax.data.paired_files import Labelling
 from pointsup_jax.hosts import wording
 from pointsup_jax.types import IGNORE
@@ -151,7 +151,7 @@ def _of_palettes(
   summary: findings.Summary,
   classes: classes_lib.ClassSet,
 ) -> Iterator[Line]:
-  chosen = classes.palette != classes_lib.distinct_palette(classes.num_classes)
+  chosen = classes.palette != palettes.of_names(classes.names)
   named = {
     bytes(color): class_name
     for class_name, color in zip(classes.names, classes.palette, strict=True)

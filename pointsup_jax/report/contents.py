@@ -56,7 +56,8 @@ class Contents(NamedTuple):
   """The contents of a report."""
 
   title: str
-  domains: Mapping[str, str]  # 'source', 'target', maybe 'evaluation' -> name
+  # 'target' and, if there are such, 'source' and 'evaluation' -> name
+  domains: Mapping[str, str]
   classes: classes_lib.ClassSet
   scores: Sequence[scores_lib.Scores]  # in order of training
   on_points: held_back_lib.PointScores | None

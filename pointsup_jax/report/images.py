@@ -51,10 +51,12 @@ def evaluated(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   }
   missing = []
   for model, _ in scored:
-    if not trained_models.is_trained(model.phase):
-      missing.append(f'Predictions of {model.column!r}: no checkpoint.')
+    made_of, why = predictions.made(
+      run, predict, model.phase, 'evaluation', list(examples.values())
+    )
+    if why:
+      missing.append(f'Predictions of {model.column!r}: {why}.')
       continue
-    made_of = predict(model.phase, [x.image for x in examples.values()])
     for title, made in zip(examples, made_of, strict=True):
       tiles = shown[title].tiles
       tiles[run.title(model)] = image_strips.Tile(labels=made.labels)
@@ -89,12 +91,14 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   # Only the newest round's asking model is on disk; these images may have been
   # asked about in earlier rounds.
   asks = run.workdir.at(max(last, 1)).newest
-  if trained_models.is_trained(asks):
-    kind = predictions.shown_score(run).replace('_', ' ')
-    for strip, made in zip(shown.values(), predict(asks, images), strict=True):
-      strip.tiles[kind] = image_strips.Tile(scores=made.score)
-  else:
-    missing.append('Uncertainty of target images: no checkpoint.')
+  kind = predictions.shown_score(run).replace('_', ' ')
+  made_of, why = predictions.made(
+    run, predict, asks, 'target', list(examples.values())
+  )
+  if why:
+    missing.append(f'Uncertainty of target images: {why}.')
+  for title, made in zip(examples, made_of, strict=False):
+    shown[title].tiles[kind] = image_strips.Tile(scores=made.score)
   grid = acquire_check.asked_grid(run.config.acquire)
   for title, example in examples.items():
     tiles = shown[title].tiles

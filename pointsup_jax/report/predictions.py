@@ -5,21 +5,28 @@ processes, so the others run them too, on the same images.
 """
 
 import contextlib
+import functools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pointsup_jax import errors
 from pointsup_jax.acquisition import scores
 from pointsup_jax.evaluation import inference
 from pointsup_jax.hosts import processes
-from pointsup_jax.run import batches, trained_models
+from pointsup_jax.run import (
+  batches,
+  predicted,
+  recorded_data,
+  trained_models,
+)
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir as workdir_lib
-from pointsup_jax.types import Array, Variables
+from pointsup_jax.types import Array, Example, Variables
 
 _WHAT = 'the images of the report'
 
@@ -103,6 +110,44 @@ def predict_function(run: run_lib.Run) -> Predict:
     return [Maps(*map(np.asarray, compiled(variables, x))) for x in images]
 
   return predict
+
+
+def made(
+  run: run_lib.Run,
+  predict: Predict,
+  phase: workdir_lib.Phase,
+  domain: str,
+  examples: Sequence[Example],
+) -> tuple[list[Maps], str]:
+  """Predictions of images of a domain, or none and why."""
+  if run.network(phase) == run_lib.PREDICTIONS:
+    try:
+      recorded_data.require_same(run, recorded_data.PREDICTED[domain], 'report')
+      return [
+        given(run, domain, x.name, x.image.shape[:2]) for x in examples
+      ], ''
+    except errors.UserError as error:  # e.g. they are gone
+      return [], str(error)
+  if not trained_models.is_trained(phase):
+    return [], 'no checkpoint'
+  return predict(phase, [x.image for x in examples]), ''
+
+
+def given(
+  run: run_lib.Run, domain: str, name: str, size: tuple[int, ...]
+) -> Maps:
+  """What another model predicts for an image of a domain, at `size` (H, W).
+
+  On this process alone. Raises errors.UserError if its file is unfit.
+  """
+  height, width = size
+  folder = predicted.open_folder(run)
+  shapes = predicted.shapes_of(run, domain)(name)
+  maps = jnp.asarray(folder.maps(name, shapes, (height, width))[None])
+  of = functools.partial(scores.maps_of, of_labels=folder.of_labels)
+  labels, entropy = of('entropy', maps, run.classes.num_classes)
+  _, score = of(shown_score(run), maps, run.classes.num_classes)
+  return Maps(*(np.asarray(x[0]) for x in (labels, entropy, score)))
 
 
 def shown_score(run: run_lib.Run) -> str:

@@ -1,6 +1,7 @@
 """Validates a config and its data before anything is started."""
 
 import difflib
+import functools
 import ipaddress
 import math
 import re
@@ -18,12 +19,14 @@ from pointsup_jax.acquisition import (
 )
 from pointsup_jax.annotation.exchange import importing
 from pointsup_jax.data import domains, inspection, sources
+from pointsup_jax.hosts import stopping
 from pointsup_jax.models import deeplab, resnet
 from pointsup_jax.run import (
   acquire_check,
   augmentations,
   methods,
   model_check,
+  predicted,
   recorded_data,
 )
 from pointsup_jax.run import context as run_lib
@@ -31,7 +34,7 @@ from pointsup_jax.training import sharding
 from pointsup_jax.uda import intrada
 
 _CHOICES = {
-  'data.source.dataset': sources.NAMES,
+  'data.source.dataset': (*sources.NAMES, ''),  # '': none
   'data.target.dataset': sources.NAMES,
   'data.evaluation.dataset': (*sources.NAMES, ''),  # '': none
   'uda.strategy': uda.names(),
@@ -140,6 +143,7 @@ def check(config: ml_collections.ConfigDict) -> None:
       f'annotate.answers={config.annotate.answers!r} is only read with '
       f"annotate.oracle='file', but that is {config.annotate.oracle!r}"
     )
+  predicted.check(config)
   model_check.check(config.model)
   methods.check(config)
   augmentations.check(config.data)
@@ -274,6 +278,10 @@ def check_data(run: run_lib.Run) -> dict[str, sources.Source]:
   """
   model_check.find_files(run.config.model)
   opened = open_data(run)
+  if run.config.uda.predictions:
+    stopping.run_by_first(
+      functools.partial(predicted.read_all, run), 'the predictions'
+    )
   depth = methods.need(run.config, 'depth')
   inspection.glance(run.config, run.classes, depth=depth)
   return opened
@@ -284,11 +292,12 @@ def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
   if run.config.annotate.answers:
     importing.find(run.config.annotate.answers)
   depth = methods.need(run.config, 'depth')
-  source = run.source('source', labelled=True, depth=depth)
-  target = run.source(
+  opened = {}
+  if domains.has_source(run.config.data):
+    opened['source'] = run.source('source', labelled=True, depth=depth)
+  opened['target'] = target = run.source(
     'target', labelled=domains.needs_labels(run.config, 'target')
   )
-  opened = {'source': source, 'target': target}
   if domains.has_evaluation(run.config.data):
     opened['evaluation'] = run.source(
       'evaluation', labelled=True, full_labels=True
@@ -296,7 +305,9 @@ def open_data(run: run_lib.Run) -> dict[str, sources.Source]:
   recorded_data.require_fresh_builds(run)
   acquire_check.check_budget(run.config.acquire, len(target))
   acquire_check.check_enough(run.config.annotate, len(target))
-  if any(part.within_target for part in uda.phases(run.config.uda.strategy)):
+  if run.config.uda.predictions:
+    predicted.require(run)
+  elif any(part.within_target for part in uda.phases(run.config.uda.strategy)):
     easy = intrada.easy_count(len(target), run.config.uda.easy_share)
     if not 0 < easy < len(target):
       raise errors.UsageError(

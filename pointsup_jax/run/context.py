@@ -18,6 +18,7 @@ from pointsup_jax.training import checkpoint, sharding
 from pointsup_jax.types import Variables
 
 SEGMENTER = 'segmenter'
+PREDICTIONS = 'predictions'  # of another model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,15 +94,18 @@ class Run:
   def network(self, phase: workdir_lib.Phase) -> str:
     """Which network of a phase is its model: 'segmenter', or a player's name.
 
-    That is the teacher if config.evaluate.model says so and there is one.
+    That is the teacher if config.evaluate.model says so and there is one; or
+    'predictions', if they take the place of stage 1's.
     """
+    if self.config.uda.predictions and phase == self.workdir.uda:
+      return PREDICTIONS
     if self.config.evaluate.model == SEGMENTER:
       return SEGMENTER
     name = trained_models.strategy_of(self.workdir, self.config, phase)
     return methods.teacher(self.config, name) or SEGMENTER
 
   def title(self, model: trained_models.Model) -> str:
-    """A model's title in tables; it names the network if that is a teacher."""
+    """A model's title in tables; it names the network if not a segmenter."""
     network = self.network(model.phase)
     if network == SEGMENTER:
       return model.column

@@ -19,6 +19,7 @@ from pointsup_jax.run import (
   config_check,
   config_file,
   held_back,
+  predicted,
   recorded_data,
   scores_on_disk,
   trained_models,
@@ -133,6 +134,9 @@ def _of_domain(data: ml_collections.ConfigDict, name: str, images: int) -> str:
 
 def _uda(run: run_lib.Run, images: Images) -> Iterator[str]:
   config = run.config.uda
+  if config.predictions:
+    yield f'predictions of another model in {config.predictions}'
+    return
   if config.source_only_steps:
     yield _phase(
       'source only', run.workdir.source_only, config.source_only_steps
@@ -240,15 +244,23 @@ def _evaluate(run: run_lib.Run, images: Images) -> Iterator[str]:
 def _models(run: run_lib.Run) -> Iterator[tuple[str, bool]]:
   points = held_back.points(run)
   data = recorded_data.evaluation_now(run)
+  has_evaluation = domains.has_evaluation(run.config.data)
   for model in trained_models.all_of(run.workdir):
     name, _, phase = model
+    if run.network(phase) == run_lib.PREDICTIONS:
+      if has_evaluation and not predicted.lacks_evaluation(run):
+        split = run.config.data.evaluation.split
+        yield name, run.workdir.evaluation(name, split).exists()
+      continue
+    if not domains.has_source(run.config.data):
+      continue
     if name == 'source_only' and not run.config.uda.source_only_steps:
       continue
     steps = checkpoint.steps_in(phase.checkpoints)
     if run.config.adapt.holdout:
       on_points = bool(steps) and held_back.known(run, model, steps[-1], points)
       yield f'{name} on held-back points', bool(on_points)
-    if not domains.has_evaluation(run.config.data):
+    if not has_evaluation:
       continue
     scored = functools.partial(scores_on_disk.known, run, model)
     known = scored(steps[-1], data, is_last=True) if steps else None

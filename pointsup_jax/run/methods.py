@@ -94,8 +94,10 @@ def check_scored(config: ml_collections.ConfigDict) -> None:
 
 
 def _asked(config: ml_collections.ConfigDict) -> dict[tuple[str, str], int]:
-  """The steps of each (stage, name of a strategy)."""
-  return {
+  """The steps of each (stage, name of a strategy) that is trained."""
+  of_uda = {
     ('uda', part.strategy): config.uda.steps
     for part in uda.phases(config.uda.strategy)
-  } | {('adapt', config.adapt.strategy): config.adapt.steps}
+  }
+  of_adapt = {('adapt', config.adapt.strategy): config.adapt.steps}
+  return of_adapt if config.uda.predictions else of_uda | of_adapt

@@ -10,10 +10,19 @@ import ml_collections
 
 from pointsup_jax import errors, uda
 from pointsup_jax.annotation import store as store_lib
-from pointsup_jax.data import domains, identity, prepared, sources
+from pointsup_jax.data import (
+  domains,
+  identity,
+  prepared,
+  sources,
+)
 from pointsup_jax.hosts import json_files, processes, progress
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.run import methods, trained_models
+from pointsup_jax.run import methods, predicted, trained_models
+
+# Beside the domains: another model's predictions for their images.
+PREDICTED = {'target': 'predictions', 'evaluation': 'scored predictions'}
+_OF = {name: domain for domain, name in PREDICTED.items()}
 
 # The domains that each stage reads.
 _READS = {
@@ -27,7 +36,9 @@ _READS = {
 
 
 def reads(config: ml_collections.ConfigDict, stage: str) -> list[str]:
-  """The domains that a stage reads."""
+  """The domains that a stage reads, and 'predictions'."""
+  if config.uda.predictions and stage in ('uda', 'acquire'):
+    return ['target', 'predictions']
   leaves_out = set()
   if stage == 'evaluate':
     if not domains.has_evaluation(config.data):
@@ -76,6 +87,25 @@ def check_evaluation(run: run_lib.Run) -> str:
     return identity.fingerprint(now)
 
   return processes.by_first(record, 'the evaluation data')
+
+
+def check_predictions(run: run_lib.Run) -> str:
+  """Records another model's predictions for the evaluation images.
+
+  All processes must call this. Returns their fingerprint.
+  """
+  name = PREDICTED['evaluation']
+
+  def record() -> str:
+    known = _recorded(run, name)
+    now = _now(run, name, 'evaluate', known)
+    if known and (changed := identity.changes(known, now)):
+      what = identity.in_words(changed)
+      progress.say(f'the {name} have changed, and are scored anew: {what}')
+    _write(run, name, known, now)
+    return identity.fingerprint(now)
+
+  return processes.by_first(record, name)
 
 
 def look(run: run_lib.Run, stage: str) -> None:
@@ -137,6 +167,8 @@ def _training(run: run_lib.Run, stage: str) -> list[str]:
 
 
 def _is_on_disk(run: run_lib.Run, name: str) -> bool:
+  if name in _OF:
+    return True
   dataset = run.config.data[name].dataset  # '' for no evaluation
   return bool(dataset) and sources.is_on_disk(dataset)
 
@@ -163,6 +195,11 @@ def _now(
   Labels of the target are compared once they have been read.
   """
   config = run.config
+  if name in _OF:
+    folder = predicted.open_folder(run)
+    pairs = predicted.files(run, _OF[name])
+    labelled = folder.of_labels
+    return identity.read(folder.root, pairs, known, labelled=labelled)
   reads_labels = name != 'target' or (
     stage == 'annotate' and domains.needs_labels(config, name)
   )
@@ -225,6 +262,12 @@ def _refusal(
   if name == 'evaluation':
     return f'{_since_scored(changed)}; --stage=evaluate scores all models anew'
   what, way = identity.in_words(changed), ''
+  if name in _OF:
+    return (
+      f'the predictions in {run.config.uda.predictions} have changed since '
+      f'{run.workdir} first read them: {what}; restore them, or begin another '
+      'round in another --workdir (docs/ANY_MODEL.md)'
+    )
   if name == 'source' or not run.workdir.annotations.exists():
     data = run.workdir.kept(run.workdir.data)
     way = f', or delete {data} to go on with them as they are'

@@ -48,6 +48,8 @@ def lost(
   }
   found = {}
   for name, _, phase in all_of(workdir):
+    if config.uda.predictions and phase == workdir.uda:
+      continue  # it never had one
     wanted, newest = steps.get(name, config.adapt.steps), newest_step(phase)
     if (newest or 0) < wanted and is_finished(workdir, phase):
       stage = workdir.uda if name == 'source_only' else phase

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,13 @@ from pointsup_jax.data import image_files, sources
 from pointsup_jax.evaluation import inference
 from pointsup_jax.hosts import processes, progress
 from pointsup_jax.models import deeplab
-from pointsup_jax.run import acquire_check, batches, carrying, drawn_points
+from pointsup_jax.run import (
+  acquire_check,
+  batches,
+  carrying,
+  drawn_points,
+  predicted,
+)
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.stages import requesting
 from pointsup_jax.types import Variables
@@ -64,20 +70,13 @@ def score_images(
   round = known(run, store, source.names)
   todo = np.flatnonzero(~round.done).tolist()
   most = int(round.lacking[todo].max(initial=0))
-  step, variables = run.trained(workdir.newest)
-  before = None
-  if workdir.round > 1 and scores.compares(config.acquire.score):
-    _, before = run.trained(workdir.at(workdir.round - 1).newest)
-  find = batches.compiled(
-    run,
-    functools.partial(
-      find_questions,
-      segmenter=run.segmenter(),
-      seed=run.seed('points'),
-      k=most // acquire_check.per_place(config.acquire),
-      **settings(run),
-    ),
-  )
+  how = settings(run) | {
+    'seed': run.seed('points'),
+    'k': most // acquire_check.per_place(config.acquire),
+  }
+  step, find = asking(run, how)
+  if config.uda.predictions:
+    source = predicted.target(run)
   of = {source.names[i]: i for i in todo}
   for names, batch, valid in batches.every_image(
     run,
@@ -89,14 +88,12 @@ def score_images(
     which = [of[name] for name in names]
     found: questions.Found = jax.device_get(
       find(
-        variables,
-        before,
         batch.images,
         selection.image_ids(names),
         round.asked[which],
       )
     )
-    if not np.isfinite(found.scores).all():
+    if not np.isfinite(found.scores).all():  # predictions have been checked
       raise errors.UserError(
         f'the model in {workdir.newest.checkpoints} is broken: its scores of '
         f'{names[0]} and others are not finite; lower optim.lr and start '
@@ -107,6 +104,29 @@ def score_images(
         mine = questions.Found(*(x[i] for x in found))
         record(run, store, names[i], mine.first(round.lacking[which[i]]), step)
   return step
+
+
+def asking(run: run_lib.Run, how: dict) -> tuple[int, Callable]:
+  """The step of the model that asks, 0 for predictions, and what it asks.
+
+  That is `questions.find` or `questions.choose` as a compiled function of
+  images, or of predictions in their place, image ids and what was asked.
+  """
+  config, workdir = run.config, run.workdir
+  if config.uda.predictions:
+    choose = functools.partial(
+      of_predictions,
+      of_labels=predicted.open_folder(run).of_labels,
+      num_classes=run.classes.num_classes,
+      **how,
+    )
+    return 0, batches.compiled(run, choose)
+  step, variables = run.trained(workdir.newest)
+  before = None
+  if workdir.round > 1 and scores.compares(config.acquire.score):
+    _, before = run.trained(workdir.at(workdir.round - 1).newest)
+  find = functools.partial(find_questions, segmenter=run.segmenter(), **how)
+  return step, functools.partial(batches.compiled(run, find), variables, before)
 
 
 def known(
@@ -169,6 +189,24 @@ def find_questions(
     seen = seen._replace(before=other)
   size = (images.shape[1], images.shape[2])
   return questions.find(seen, image_ids, asked, size=size, **settings)
+
+
+def of_predictions(
+  given: jax.Array,
+  image_ids: jax.Array,
+  asked: jax.Array,
+  *,
+  of_labels: bool,
+  num_classes: int,
+  score: str,
+  **settings: Any,
+) -> questions.Found:
+  """`questions.choose` by `data.predictions.Folder.maps`, [B, H, W, D]."""
+  shown = scores.with_map(score, before=False)
+  maps = scores.maps_of(shown, given, num_classes, of_labels=of_labels)
+  return questions.choose(
+    maps, image_ids, asked, num_classes=num_classes, score=score, **settings
+  )
 
 
 def record(

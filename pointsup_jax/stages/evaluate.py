@@ -9,11 +9,18 @@ import numpy as np
 from pointsup_jax import errors
 from pointsup_jax.data import domains, image_files, official, sources
 from pointsup_jax.evaluation import confusion, inference
-from pointsup_jax.hosts import atomic_files, json_files, processes, progress
+from pointsup_jax.hosts import (
+  atomic_files,
+  json_files,
+  processes,
+  progress,
+  stopping,
+)
 from pointsup_jax.models import deeplab
 from pointsup_jax.report import paper_tables, screen_table
 from pointsup_jax.run import (
   batches,
+  predicted,
   recorded_data,
   scores_on_disk,
   trained_models,
@@ -36,7 +43,7 @@ def score(run: run_lib.Run) -> None:
   trained = [
     model for model in trained_models.all_of(run.workdir) if steps[model.name]
   ]
-  if not trained:
+  if not trained and not run.config.uda.predictions:
     lost = '; '.join(trained_models.lost(run.workdir, run.config).values())
     raise errors.UsageError(
       f'--stage=evaluate: there is no model in {run.workdir}; '
@@ -44,7 +51,7 @@ def score(run: run_lib.Run) -> None:
     )
   if domains.has_evaluation(run.config.data):
     score_images(run, trained, steps)
-  if run.config.adapt.holdout:
+  if run.config.adapt.holdout and trained:
     point_scores.score(run, trained)
 
 
@@ -58,6 +65,10 @@ def score_images(
   scored = {
     run.title(model): [scores_of(run, model, count, data)] for model in trained
   }
+  if run.config.uda.predictions:
+    scored = predicted_scores(run, data) | scored
+  if not scored:
+    return
   columns = {
     name: np.array(last['iou'], float) for name, [last] in scored.items()
   }
@@ -119,28 +130,84 @@ def scores_of(
   save = run.config.evaluate.save_predictions and is_last
   saved_as = model.name if save else None
   matrix, of_image = confusion_of(run, variables, count, which, saved_as)
-  iou = confusion.iou(matrix)
   found = {
     **scores_on_disk.about(run, model, at, data),
-    'images': len(of_image),
-    'miou': _or_none(confusion.mean_iou(matrix)),
-    'miou_subsets': {
-      subset: _or_none(confusion.mean_iou(matrix, indices))
-      for subset, indices in run.classes.subset_indices.items()
-    },
-    'iou': [_or_none(x) for x in iou],
-    'confusion': matrix.tolist(),
-    'image_miou': {
-      image: _or_none(confusion.mean_of(confusion.iou_of(counts)))
-      for image, counts in of_image.items()
-    },
-    'image_counts': {image: x.tolist() for image, x in of_image.items()},
+    **described(run, matrix, of_image),
     'predictions_saved': save,
   }
   if processes.is_first():
     split = run.config.data.evaluation.split
     json_files.write(run.workdir.evaluation(model.name, split, step), found)
   return found
+
+
+def predicted_scores(run: run_lib.Run, data: str) -> dict[str, list[dict]]:
+  """The scores of another model by its title; none if there are no files."""
+  if why := predicted.lacks_evaluation(run):
+    progress.say(f'note: the model of stage 1 is not scored: {why}')
+    return {}
+  [model] = [
+    x for x in trained_models.all_of(run.workdir) if x.phase == run.workdir.uda
+  ]
+  about = scores_on_disk.about(run, model, 0, data) | {
+    'predictions': recorded_data.check_predictions(run)
+  }
+  path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
+  parse = scores_on_disk.of_classes(run.classes)
+  known = processes.by_first(
+    lambda: scores_on_disk.read(path, about, parse), 'known scores'
+  )
+  if known is None:
+    known = about | described(run, *confusion_of_predictions(run))
+    if processes.is_first():
+      json_files.write(path, known)
+  return {run.title(model): [known]}
+
+
+def confusion_of_predictions(
+  run: run_lib.Run,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+  """`confusion_of` another model's predictions, at the labels' size."""
+  folder = predicted.open_folder(run)
+  shapes = predicted.shapes_of(run, 'evaluation')
+  native = run.source('evaluation', labelled=True, full_labels=True)
+  total = np.zeros((run.classes.num_classes,) * 2, np.int64)
+  of_image: dict[str, np.ndarray] = {}
+  for i in progress.each(range(len(native)), 'evaluation', len(native)):
+    stopping.check()
+    example = native[i]
+    size = example.labels.shape
+    labels = folder.labels(example.name, shapes(example.name), size)
+    matrix = np.asarray(
+      confusion.confusion_matrix(
+        example.labels, labels, run.classes.num_classes
+      ),
+      np.int64,
+    )
+    total += matrix
+    of_image[example.name] = confusion.counts(matrix)
+  return total, of_image
+
+
+def described(
+  run: run_lib.Run, matrix: np.ndarray, of_image: Mapping[str, np.ndarray]
+) -> dict:
+  """Scores as JSON, of a confusion matrix [C, C] and each image's counts."""
+  return {
+    'images': len(of_image),
+    'miou': _or_none(confusion.mean_iou(matrix)),
+    'miou_subsets': {
+      subset: _or_none(confusion.mean_iou(matrix, indices))
+      for subset, indices in run.classes.subset_indices.items()
+    },
+    'iou': [_or_none(x) for x in confusion.iou(matrix)],
+    'confusion': matrix.tolist(),
+    'image_miou': {
+      image: _or_none(confusion.mean_of(confusion.iou_of(counts)))
+      for image, counts in of_image.items()
+    },
+    'image_counts': {image: x.tolist() for image, x in of_image.items()},
+  }
 
 
 def counter(run: run_lib.Run) -> Callable:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import ml_collections
 
 from pointsup_jax import command, errors
+from pointsup_jax.data import domains
 from pointsup_jax.hosts import devices, processes, progress, stopping
 from pointsup_jax.run import (
   answers_used,
@@ -15,6 +16,7 @@ from pointsup_jax.run import (
   extending,
   history,
   overwriting,
+  predicted,
   recorded_data,
   trained_models,
   waiting,
@@ -59,11 +61,13 @@ def run_stages(
     discard_answers: let `overwrite` delete people's answers too.
   """
   config_check.check(config)
+  if stage == 'adapt':
+    predicted.require_source(config.data)
   config_check.check_packages(config)
   run = run_lib.open_run(config, workdir, stage)
   config_check.check_classes(config, run.classes.names)
   if dry_run:
-    dry_run_lib.show(run, list(in_order(stage, workdir)))
+    dry_run_lib.show(run, list(in_order(stage, workdir, config)))
     return
   used = devices.connect()
   config_check.check_devices(config)
@@ -91,7 +95,7 @@ def run_stages(
       progress.say(f'note: {note}')
     # A mirror's local copy, with any traceback file, is deleted at exit.
     with command.explained(None if workdir.mirror else workdir.tracebacks):
-      for name, at in in_order(stage, workdir):
+      for name, at in in_order(stage, workdir, config):
         run_stage(name, dataclasses.replace(run, workdir=at), held)
 
 
@@ -110,9 +114,12 @@ def pushed(workdir: workdir_lib.Workdir) -> Iterator[None]:
 
 
 def in_order(
-  asked: str, workdir: workdir_lib.Workdir
+  asked: str, workdir: workdir_lib.Workdir, config: ml_collections.ConfigDict
 ) -> Iterator[tuple[str, workdir_lib.Workdir]]:
-  """Yields the stages to run, each with the workdir at its round."""
+  """Yields the stages to run, each with the workdir at its round.
+
+  Without source images, stage 3 is left out.
+  """
   if asked != 'all':
     round = processes.by_first(lambda: workdir.current().round, 'the round')
     yield asked, workdir.at(round)
@@ -120,7 +127,8 @@ def in_order(
   yield 'uda', workdir
   for round in range(1, workdir.rounds + 1):
     for stage in workdir_lib.REPEATED:
-      yield stage, workdir.at(round)
+      if stage != 'adapt' or domains.has_source(config.data):
+        yield stage, workdir.at(round)
   yield 'evaluate', workdir.at(workdir.rounds)
   yield 'report', workdir.at(workdir.rounds)
 

@@ -1,14 +1,22 @@
 """Stage 1 (UDA): adapts G1 from the source to the unlabelled target."""
 
 from pointsup_jax import uda
+from pointsup_jax.hosts import progress
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import methods
 from pointsup_jax.stages import easy_hard, phase, source_classes
 
 
 def train(run: run_lib.Run) -> None:
-  """Trains the source-only phase, if any, then the method's phases."""
+  """Trains the source-only phase, if any, then the method's phases.
+
+  With predictions of another model, which have been checked, there is nothing
+  to train.
+  """
   config, workdir = run.config, run.workdir
+  if config.uda.predictions:
+    progress.say(f'stage 1: the predictions in {config.uda.predictions}')
+    return
   depth = methods.need(config, 'depth', ('uda',))
   source = run.source('source', labelled=True, depth=depth)
   target = run.source('target', labelled=False)

@@ -9,12 +9,12 @@ from PIL import Image
 from saying import message, refusal
 from trees import save
 
-from pointsup_jax.data import classes, image_files, image_folder
+from pointsup_jax.data import classes, image_files, image_folder, palettes
 
 CLOCKWISE = Image.Exif()
 CLOCKWISE[0x0112] = 6  # rotated 90 degrees
 THREE = classes.ClassSet(
-  ('road', 'sky', 'car'), classes.distinct_palette(3), ignore_id=9
+  ('road', 'sky', 'car'), palettes.distinct(3), ignore_id=9
 )
 
 

@@ -5,7 +5,7 @@ import trees
 from PIL import Image
 from saying import message
 
-from pointsup_jax.data import classes, official
+from pointsup_jax.data import classes, official, palettes
 
 SIZE = (64, 96)
 
@@ -147,5 +147,5 @@ def test_sixteen_classes_are_the_nineteen_without_three(root, name):
 
 
 def test_a_class_that_the_set_lacks_is_named(root):
-  mine = classes.ClassSet(('road', 'cow'), classes.distinct_palette(2))
+  mine = classes.ClassSet(('road', 'cow'), palettes.distinct(2))
   assert "'cow'" in message(lambda: opened(root, 'gta5', kinds=mine))

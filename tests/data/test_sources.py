@@ -7,9 +7,9 @@ import trees
 from numbered import Numbered
 
 from pointsup_jax import errors
-from pointsup_jax.data import classes, sources
+from pointsup_jax.data import classes, palettes, sources
 
-TWO = classes.ClassSet(('road', 'sky'), classes.distinct_palette(2))
+TWO = classes.ClassSet(('road', 'sky'), palettes.distinct(2))
 
 
 def test_a_subset_has_the_chosen_images_in_the_chosen_order():

@@ -7,7 +7,7 @@ import pytest
 import trees
 from PIL import Image
 
-from pointsup_jax.data import classes, contact_sheet
+from pointsup_jax.data import classes, contact_sheet, palettes
 
 SIZE = (64, 128)
 
@@ -153,7 +153,7 @@ def test_an_overlay_shows_classes_and_leaves_ignored_pixels_clear():
 
 def test_a_legend_numbers_names_that_the_font_lacks():
   def legend(*names):
-    palette = classes.distinct_palette(2)
+    palette = palettes.distinct(2)
     return contact_sheet.legend(classes.ClassSet(names, palette))
 
   np.testing.assert_array_equal(legend('道路', 'car'), legend('class 0', 'car'))

@@ -14,7 +14,7 @@ from PIL import Image
 from saying import message
 
 from configs import gta_active
-from pointsup_jax.data import classes
+from pointsup_jax.data import classes, palettes
 from pointsup_jax.prediction import (
   folder,
   inputs,
@@ -239,7 +239,7 @@ def test_nothing_is_written_outside_the_folder(trained, images, tmp_path):
 
 
 def test_labels_may_have_the_ids_of_label_files(tmp_path):
-  kinds = classes.ClassSet(('road', 'car'), classes.distinct_palette(2))
+  kinds = classes.ClassSet(('road', 'car'), palettes.distinct(2))
   run = types.SimpleNamespace(
     config=gta_active.get_config(), workdir=types.SimpleNamespace(address='')
   )

@@ -10,6 +10,7 @@ import scored
 
 from configs import camvid_dusk
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import palettes
 from pointsup_jax.hosts import json_files
 from pointsup_jax.prediction import folder as folder_lib
 from pointsup_jax.prediction import standalone
@@ -162,7 +163,7 @@ def test_damaged_scores_are_made_anew(tmp_path, capsys):
 def test_a_recorded_config_is_checked_like_a_fresh_one(tmp_path, change):
   here = workdir.Workdir(tmp_path)
   names = tuple(f'c{i}' for i in range(11))
-  classes = classes_lib.ClassSet(names, classes_lib.distinct_palette(11))
+  classes = classes_lib.ClassSet(names, palettes.distinct(11))
   config_file.claim(here, camvid_dusk.get_config(), classes)
   assert config_file.reopen(here).classes == classes
   known = json.loads(here.config.read_text())

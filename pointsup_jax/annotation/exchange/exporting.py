@@ -36,8 +36,11 @@ def select(
   if which in ('answered', 'all'):
     chosen += [x for x in store.requests() if x.id in current]
   said = comments.Comments(store.database).by_request()
+  times = dict(store.database.query('SELECT id, time FROM state'))
   return [
-    Point(x, current.get(x.id), tuple(said.get(x.id, {}).items()))
+    Point(
+      x, current.get(x.id), tuple(said.get(x.id, {}).items()), times.get(x.id)
+    )
     for x in chosen[:limit]
   ]
 
@@ -121,21 +124,33 @@ def write(
     errors.UsageError: a file exists.
   """
   chosen = by_name.FORMATS[format_name]
-  texts = {
+  # What it holds would be read as a part of the export.
+  if chosen.alone and path.exists() and not is_empty(path):
+    raise errors.UsageError(
+      f'{path} exists; remove it or export to another path'
+    )
+  contents = {
     (
       paths.inside(path, name)
       if chosen.many
       else path.with_name(path.name + name)
-    ): text
-    for name, text in chosen.write(export)
+    ): content
+    for name, content in chosen.write(export)
   }
-  for file in texts:
+  for file in contents:
     # It may hold days of work.
     if file.exists():
       raise errors.UsageError(
         f'{file} exists; remove it or export to another path'
       )
-  for file, text in texts.items():
+  for file, content in contents.items():
     file.parent.mkdir(parents=True, exist_ok=True)
-    atomic_files.write(file, text.encode())
-  return list(texts)
+    atomic_files.write(
+      file, content.encode() if isinstance(content, str) else content
+    )
+  return list(contents)
+
+
+def is_empty(path: pathlib.Path) -> bool:
+  """Whether a path is a folder with nothing in it."""
+  return path.is_dir() and not any(path.iterdir())

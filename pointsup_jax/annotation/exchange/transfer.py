@@ -38,7 +38,7 @@ def send(
 
   Args:
     format_name: one of `by_name.FORMATS`.
-    path: file to write, or folder for labelme.
+    path: file to write, or folder for labelme and masks.
     which: one of `exporting.WHICH`; None: 'open', or 'answered' if the format
       is write-only.
     limit: maximum number of points, most valuable first.

@@ -47,7 +47,7 @@ class Downloads:
       headers={'content-disposition': f'attachment; filename="{name}"'},
     )
 
-  def _text(self, format_name: str) -> str:
+  def _text(self, format_name: str) -> str | bytes:
     with store_lib.Store(
       self.path, self.classes.num_classes, schema.connect_to_copy
     ) as store:

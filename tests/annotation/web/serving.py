@@ -11,6 +11,7 @@ import pages
 
 from pointsup_jax.annotation.web import server
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import palettes
 from pointsup_jax.hosts import stopping
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     images=pages.Images(int(images)),
     classes=classes_lib.ClassSet(
       names,
-      classes_lib.distinct_palette(count),
+      palettes.distinct(count),
       guide={'road': 'what cars drive on'},
     ),
     grid=pages.GRID,

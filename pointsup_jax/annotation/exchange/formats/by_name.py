@@ -11,6 +11,7 @@ from pointsup_jax.annotation.exchange.formats import (
   label_studio_answers,
   label_studio_points,
   labelme,
+  masks,
 )
 from pointsup_jax.annotation.exchange.formats.exchanged import (
   Export,
@@ -21,13 +22,14 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
 class Format(NamedTuple):
   """Writer and reader of a format."""
 
-  # Yields (suffix of the main file's name, text), or, if `many`, (path below
-  # the export folder, text).
-  write: Callable[[Export], Iterator[tuple[str, str]]]
+  # Yields (suffix of the main file's name, content), or, if `many`, (path below
+  # the export folder, content).
+  write: Callable[[Export], Iterator[tuple[str, str | bytes]]]
   # Takes a file's text, and the annotator to use where it names nobody. Raises
   # errors.UserError if the text is malformed. None: write-only.
   read: Callable[[str, str], list[FileAnswer]] | None = None
   many: bool = False
+  alone: bool = False  # no other files may be in the export folder
 
 
 FORMATS = {
@@ -39,4 +41,5 @@ FORMATS = {
   'csv': Format(csv_file.write, csv_file.read),
   'coco': Format(coco.write),
   'labelme': Format(labelme.write, many=True),
+  'masks': Format(masks.write, many=True, alone=True),
 }

@@ -20,6 +20,7 @@ class Point(NamedTuple):
   request: records.Request
   answer: records.Entry | None
   comments: tuple[tuple[str, str], ...] = ()  # annotator and text
+  time: str | None = None  # of the answer, ISO 8601, UTC
 
 
 class ImageFile(NamedTuple):

@@ -10,12 +10,13 @@ from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import palettes
 
 SIZES = [(769, 1023), (1052, 1914), (7, 5)]
 ODD_CLASSES = words_lib.Words(
   classes_lib.ClassSet(
     ('void', 'unsure', 'a, "b"; c', '<&>', 'größe', "it's", '1'),
-    classes_lib.distinct_palette(7),
+    palettes.distinct(7),
   )
 )
 

@@ -4,11 +4,12 @@ import saying
 
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.data import palettes
 
 
 def words_of(*names):
   return words_lib.Words(
-    classes_lib.ClassSet(names, classes_lib.distinct_palette(len(names)))
+    classes_lib.ClassSet(names, palettes.distinct(len(names)))
   )
 
 
