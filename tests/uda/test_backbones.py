@@ -23,8 +23,16 @@ BATCH = Batch(
 
 # Those that read features where logits are, both heads' small logits, or maps
 # in patches.
-@pytest.mark.parametrize('backbone', ['efficientnet_lite0', 'mit_b0'])
-@pytest.mark.parametrize('name', ['ssf_dan', 'swd', 'adaptpatch'])
+@pytest.mark.parametrize(
+  ('name', 'backbone'),
+  [
+    ('ssf_dan', 'efficientnet_lite0'),
+    ('swd', 'efficientnet_lite0'),
+    ('adaptpatch', 'efficientnet_lite0'),
+    ('swd', 'mit_b0'),
+    ('adaptpatch', 'mit_b0'),
+  ],
+)
 def test_a_step_keeps_the_shapes_of_a_state(
   name, backbone, tmp_path, monkeypatch
 ):
