@@ -49,6 +49,7 @@ def segformer(tmp_path):
     '--config.model.backbone=mit_b0',
     f'--config.model.weights={path}',
     '--config.optim.name=adamw',
+    '--config.uda.source_only_steps=0',
     '--config.optim.lr=6e-5',
     '--config.optim.warmup_steps=2',
   )
