@@ -41,9 +41,10 @@ def get_config() -> ml_collections.ConfigDict:
   data.threads = 2
 
   config.model = model = ml_collections.ConfigDict()
-  # The network below the heads: 'resnet', or 'efficientnet_lite0',
+  # The network below the heads: 'resnet'; 'efficientnet_lite0',
   # 'efficientnet_lite1' or 'efficientnet_lite2', which are small and fast on
-  # CPUs (docs/BACKBONES.md).
+  # CPUs; or 'mit_b0' to 'mit_b5', of SegFormer, whose head is then the main one
+  # (docs/BACKBONES.md).
   model.backbone = 'resnet'
   # A ResNet's blocks: 'bottleneck', or 'basic' as in ResNet-18 and ResNet-34.
   model.block = 'bottleneck'
@@ -52,7 +53,8 @@ def get_config() -> ml_collections.ConfigDict:
   # Channels of its first stage; 64 in every ResNet.
   model.width = 64
   # Pixels between positions of the last features: 8, 16 or 32 of an
-  # EfficientNet, 8 of a ResNet. 0: 16 and 8. Smaller is slower.
+  # EfficientNet, 8 of a ResNet, 32 of a Mix Transformer. 0: 16, 8 and 32.
+  # Smaller is slower.
   model.output_stride = 0
   # Initial weights of stages 1 and 3: an ImageNet file or a segmenter, .pth,
   # .safetensors or .npz; 'imagenet' finds an EfficientNet's in its package
@@ -97,15 +99,24 @@ def get_config() -> ml_collections.ConfigDict:
   losses.disagreement = 40.0
 
   config.optim = optim = ml_collections.ConfigDict()
-  # SGD of the segmenter; the heads learn head_lr_scale times faster.
+  # Of the segmenter: 'sgd', as published, or 'adamw', as in DAFormer: with
+  # lr=6e-5, weight_decay=0.01, warmup_steps=1_500, decay_steps=40_000 and
+  # poly_power=1.0. AdamW also moves the scales and biases of batch norms, and
+  # lets those of no norm decay.
+  optim.name = 'sgd'
+  # The heads learn head_lr_scale times faster.
   optim.lr = 2.5e-4
   optim.head_lr_scale = 10.0
+  # Of SGD.
   optim.momentum = 0.9
+  # Of AdamW: the weights of the old in the averages of gradients and of their
+  # squares.
+  optim.betas = (0.9, 0.999)
   # The paper's value; ADVENT's code has 5e-4.
   optim.weight_decay = 1e-4
-  # Apply each gradient three times to the convolutions of a ResNet's stages and
-  # four times to downsamples: the published code lists them that often in its
-  # optimiser. Without it the published learning rate is much lower.
+  # SGD: apply each gradient three times to the convolutions of a ResNet's
+  # stages and four times to downsamples: the published code lists them that
+  # often in its optimiser. Without it the published rate is much lower.
   optim.repeat = True
   # Adam for the discriminators.
   optim.discriminator_lr = 1e-4

@@ -2,7 +2,8 @@
 
 B  images in a batch          C  classes
 H, W  height and width in pixels of the network's input
-h, w  height and width of the network's output (stride 8), or of features
+h, w  height and width of the network's output (stride 8; 4 of SegFormer), or of
+      features
 R, G  rows and columns of the patch grid, P = R * G patches
 K  patches selected per image, N  points drawn per patch
 Q  points asked per image

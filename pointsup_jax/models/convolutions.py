@@ -150,12 +150,14 @@ class Depthwise(nn.Module):
     stride: of both sides.
     dilation: of both sides.
     dtype: of the result.
+    use_bias: whether a bias [C] is added.
   """
 
   size: int
   stride: int = 1
   dilation: int = 1
   dtype: DTypeLike = jnp.float32
+  use_bias: bool = False
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -167,7 +169,11 @@ class Depthwise(nn.Module):
     # long for a step with grouped convolutions, whose gradients it has no fast
     # form of. Both forms run everywhere, as in an exported program.
     form = shifted if jax.default_backend() == 'cpu' else grouped
-    return form(x, kernel, self.stride, self.dilation)
+    y = form(x, kernel, self.stride, self.dilation)
+    if self.use_bias:
+      bias = self.param('bias', nn.initializers.zeros, shape[-1:])
+      y += bias.astype(self.dtype)
+    return y
 
 
 def grouped(

@@ -12,13 +12,15 @@ from pointsup_jax.models import backbone as backbone_lib
 from pointsup_jax.models import (
   depth_branch,
   efficientnet_lite,
+  fused_head,
+  mix_transformer,
   precision,
   resnet,
   upsample,
 )
 
-BACKBONES = ('resnet', *efficientnet_lite.SCALES)
-STRIDE = 8  # of the logits
+BACKBONES = ('resnet', *efficientnet_lite.SCALES, *mix_transformer.SIZES)
+STRIDE = 8  # of the logits, unless the main head fuses features
 
 
 class Branch(nn.Module):
@@ -109,7 +111,9 @@ def _shifted(x: jax.Array, rows: int, columns: int) -> jax.Array:
 
 
 class DeepLabV2(nn.Module):
-  """A dilated network with two heads, mostly one on conv4 and one on conv5.
+  """A network with two heads, mostly one on conv4 and one on conv5.
+
+  With a Mix Transformer it is SegFormer, whose head is the main one.
 
   Attributes:
     blocks: of a ResNet, per stage; (3, 4, 23, 3) is ResNet-101.
@@ -144,9 +148,8 @@ class DeepLabV2(nn.Module):
     """Builds the parts; backbone parameters sit beside the heads at the top."""
     self.features = self._below()
     nn.share_scope(self, self.features)
-    dilations = self.layout.dilations
-    self.aux_head = Head(self.num_classes, self.dtype, dilations)
-    self.main_head = Head(self.num_classes, self.dtype, dilations)
+    self.aux_head = self._head_on(self.aux_reads)
+    self.main_head = self._head_on('conv5')
     if self.layout.on_pixels:
       self.fine_head = nn.Conv(
         self.num_classes,
@@ -161,12 +164,13 @@ class DeepLabV2(nn.Module):
       nn.share_scope(self, self.depth_branch)
 
   def __call__(self, images: types.Array, train: bool) -> types.Outputs:
-    """Returns both heads' float32 logits [B, h, w, C] at stride 8.
+    """Returns both heads' float32 logits [B, h, w, C].
 
-    Of a ResNet, whose pooling rounds up, h = (H + 1) // 8 + 1; of others,
-    h = ceil((H - 1) / 8) + 1. Corners of logits and images are aligned.
-    `images` [B, H, W, 3] come from `preprocess`; `train` is passed to the batch
-    norms. The taps conv3 to conv5 lie where the logits do.
+    Of a ResNet, whose pooling rounds up, h = (H + 1) // 8 + 1; of an
+    EfficientNet h = ceil((H - 1) / 8) + 1; of a Mix Transformer h = ceil(H /
+    4). Corners of logits and images are aligned. `images` [B, H, W, 3] come
+    from `preprocess`; `train` is passed to the norms and to what is left out at
+    random. The taps conv3 to conv5 lie where the logits do.
     """
     with precision.exact(self.dtype):
       images = jnp.asarray(images)
@@ -174,30 +178,27 @@ class DeepLabV2(nn.Module):
       taps, fused = features._asdict(), features.conv5
       if self.depth:
         fused, taps['depth'] = self.depth_branch(features.conv5)
-      if self.layout.on_pixels:
+      apart = self.layout.on_pixels or bool(self.layout.fused)
+      if apart:
         taps |= {
-          name: self._at_stride_8(taps[name], name, images.shape)
+          name: self._at_logits(taps[name], name, images.shape)
           for name in ('conv3', 'conv4', 'conv5')
         }
       if not self.is_initializing():  # variables are params and statistics
         for name, tap in taps.items():
           # At no cost, and with no effect, where nobody asks for it.
           self.sow('taps', name, tap, **_LAST)
-      logits = types.Outputs(
-        aux=self.aux_head(getattr(features, self.aux_reads)),
-        main=self.main_head(fused),
-      )
-      if not self.layout.on_pixels:
-        return logits
-      # Of its own stride, for what is thin; the others' are twice as coarse.
-      fine = self.fine_head(features.conv3).astype(jnp.float32)
-      aux, main, fine = (
-        self._at_stride_8(x, name, images.shape)
-        for x, name in zip(
-          (*logits, fine), (self.aux_reads, 'conv5', 'conv3'), strict=True
-        )
-      )
-      return types.Outputs(aux, main + fine)
+      aux = self._read(self.aux_head, self.aux_reads, features, train)
+      features = features._replace(conv5=fused)
+      main = self._read(self.main_head, 'conv5', features, train)
+      if apart:
+        aux = self._at_logits(aux, self.aux_reads, images.shape)
+        main = self._at_logits(main, 'conv5', images.shape)
+      if self.layout.on_pixels:
+        # Of its own stride, for what is thin; the others' are twice as coarse.
+        fine = self.fine_head(features.conv3).astype(jnp.float32)
+        main += self._at_logits(fine, 'conv3', images.shape)
+      return types.Outputs(aux, main)
 
   @property
   def layout(self) -> backbone_lib.Layout:
@@ -209,7 +210,13 @@ class DeepLabV2(nn.Module):
     return self._below().preprocess(images)
 
   @nn.nowrap
-  def _below(self) -> resnet.ResNet | efficientnet_lite.EfficientNetLite:
+  def _below(
+    self,
+  ) -> (
+    resnet.ResNet
+    | efficientnet_lite.EfficientNetLite
+    | mix_transformer.MixTransformer
+  ):
     """The network below the heads, a module of no parent."""
     if self.backbone == 'resnet':
       return resnet.ResNet(
@@ -221,6 +228,11 @@ class DeepLabV2(nn.Module):
         self.block,
         parent=None,
       )
+    if self.backbone in mix_transformer.SIZES:
+      size = mix_transformer.SIZES[self.backbone]
+      return mix_transformer.MixTransformer(
+        size, self.dtype, self.remat, parent=None
+      )
     return efficientnet_lite.EfficientNetLite(
       efficientnet_lite.SCALES[self.backbone],
       self.output_stride,
@@ -229,6 +241,28 @@ class DeepLabV2(nn.Module):
       self.remat,
       parent=None,
     )
+
+  @nn.nowrap
+  def _head_on(self, name: str) -> Head | fused_head.FusedHead:
+    """A head that reads features of this name, or fuses all up to conv5."""
+    if self.layout.fused and name == 'conv5':
+      return fused_head.FusedHead(
+        self.num_classes, self.layout.fused, self.bn, self.dtype
+      )
+    return Head(self.num_classes, self.dtype, self.layout.dilations)
+
+  @nn.nowrap
+  def _read(
+    self,
+    head: Head | fused_head.FusedHead,
+    name: str,
+    features: backbone_lib.Features[jax.Array],
+    train: bool,
+  ) -> jax.Array:
+    """A head's logits, where the coarsest or the fused features lie."""
+    if isinstance(head, fused_head.FusedHead):
+      return head(features[1:], train)
+    return head(getattr(features, name))
 
   def _padded(self, images: jax.Array) -> jax.Array:
     """Images with zeros below and on the right, up to whole strides plus 1."""
@@ -239,13 +273,17 @@ class DeepLabV2(nn.Module):
     rows, columns = ((0, (1 - side) % stride) for side in (height, width))
     return jnp.pad(images, ((0, 0), rows, columns, (0, 0)))
 
-  def _at_stride_8(
+  def _at_logits(
     self, x: jax.Array, name: str, shape: tuple[int, ...]
   ) -> jax.Array:
     """What lies where features of this name do, sampled where logits lie.
 
     `shape` is that of the images, to whose corners the samples reach.
     """
+    if self.layout.fused:
+      finest = self.layout.strides.conv2
+      size = tuple(-(-side // finest) for side in shape[1:3])
+      return fused_head.resized(x, size)
     stride = getattr(self.layout.strides, name)
     rows, columns = (
       jnp.asarray(

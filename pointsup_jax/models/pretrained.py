@@ -10,13 +10,21 @@ from flax import traverse_util
 
 from pointsup_jax import errors, types
 from pointsup_jax.hosts import progress, wording
-from pointsup_jax.models import efficientnet_lite, resnet, weight_files
+from pointsup_jax.models import (
+  efficientnet_lite,
+  fused_head,
+  mix_transformer,
+  resnet,
+  weight_files,
+)
 
 # Module names here and in torch, as in `resnet.MODULES`. Torch's layer5 is the
 # head on conv4, layer6 the one on conv5.
 _MODULES = (
   *resnet.MODULES,
   *efficientnet_lite.MODULES,
+  *mix_transformer.MODULES,
+  *fused_head.MODULES,
   ('aux_head/conv{branch}', 'layer5.conv2d_list.{branch}'),
   ('main_head/conv{branch}', 'layer6.conv2d_list.{branch}'),
   ('fine_head', 'layer7'),
@@ -26,22 +34,25 @@ _MODULES = (
 _FIELDS = {
   **resnet.FIELDS,
   **efficientnet_lite.FIELDS,
+  **mix_transformer.FIELDS,
   'branch': '[0-3]',
   'part_of_code': '[1-3]',
 }
 # What may start afresh: names of torch's layers, and what they are.
 _MAY_LACK = (
-  (('layer5.',), 'aux head'),
-  (('layer6.',), 'main head'),
+  (('layer5.', 'auxiliary_head.'), 'aux head'),
+  (('layer6.', 'decode_head.'), 'main head'),
+  (('auxiliary_head.classifier.',), 'classifier of the aux head'),
+  (('decode_head.classifier.',), 'classifier of the main head'),
   (('layer7.',), 'fine head'),
   (('enc4_', 'dec4.'), 'depth branch'),
   (('conv3_bn.', 'conv4_bn.', 'conv5_bn.'), "norm of the heads' features"),
 )
 # (our collection, our leaf, torch's leaf)
 _CONV_LEAVES = (('params', 'kernel', 'weight'), ('params', 'bias', 'bias'))
+_LAYER_NORM_LEAVES = (('params', 'scale', 'weight'), ('params', 'bias', 'bias'))
 _BN_LEAVES = (
-  ('params', 'scale', 'weight'),
-  ('params', 'bias', 'bias'),
+  *_LAYER_NORM_LEAVES,
   ('batch_stats', 'mean', 'running_mean'),
   ('batch_stats', 'var', 'running_var'),
 )
@@ -73,8 +84,9 @@ def load(path: str) -> types.Variables:
   Accepts the names of ADVENT, IntraDA and AdaptSegNet, of the Caffe-style
   ImageNet file that they start from ('Scale.' prefix; its 21-class head is
   dropped), of torchvision's ResNets ('fc' is dropped, and the first convolution
-  adapted to BGR input) and of efficientnet-lite-pytorch (its classifier is
-  dropped). `path` is a .pth, .safetensors or .npz.
+  adapted to BGR input), of efficientnet-lite-pytorch and of SegFormer in
+  `transformers` (their classifiers of ImageNet are dropped). `path` is a .pth,
+  .safetensors or .npz.
 
   Returns:
     {'params': ..., 'batch_stats': ...}; `complete` fits them to a model.
@@ -118,7 +130,8 @@ def complete(
     head = {key: want[key] for key in want if key.startswith(layers)}
     if head and _other_head([have.get(x) for x in head], list(head.values())):
       said.append(f'{path} has no {name} that fits: it starts afresh')
-      have |= head
+      # A head may be of another kind, with other names.
+      have = {k: v for k, v in have.items() if not k.startswith(layers)} | head
   problems = {
     'missing': want.keys() - have.keys(),
     'unknown': have.keys() - want.keys(),
@@ -146,9 +159,9 @@ def complete(
 def from_torch(state_dict: Mapping[str, np.ndarray]) -> types.Variables:
   """Converts the published model's tensors to `DeepLabV2` variables.
 
-  The model may have any depth and width. Kernels are [out, in, height, width];
-  `num_batches_tracked` is dropped. Returns {'params': ..., 'batch_stats': ...},
-  NumPy arrays of the same dtypes.
+  The model may have any depth and width. Kernels are [out, in, height, width],
+  or [out, in]; `num_batches_tracked` is dropped. Returns {'params': ...,
+  'batch_stats': ...}, NumPy arrays of the same dtypes.
 
   Raises:
     errors.UserError: some names are not the model's.
@@ -165,7 +178,7 @@ def from_torch(state_dict: Mapping[str, np.ndarray]) -> types.Variables:
       continue
     collection, own = names[leaf]
     flat[f'{collection}/{ours}/{own}'] = (
-      tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+      tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor.T
     )
   if unknown:
     raise errors.UserError(
@@ -187,7 +200,7 @@ def to_torch(variables: types.Variables) -> dict[str, np.ndarray]:
     state_dict[
       f'{_translate(module, torch_to_ours=False)}.{names[collection, own]}'
     ] = np.ascontiguousarray(
-      array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+      array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
     )
   return state_dict
 
@@ -204,7 +217,9 @@ def _translate(module: str, torch_to_ours: bool) -> str | None:
 
 
 def _leaves(module: str) -> tuple[tuple[str, str, str], ...]:
-  return _BN_LEAVES if 'bn' in module else _CONV_LEAVES
+  if 'bn' in module:
+    return _BN_LEAVES
+  return _LAYER_NORM_LEAVES if 'norm' in module else _CONV_LEAVES
 
 
 def _require_usable(tensors: Mapping[str, np.ndarray]) -> None:
@@ -245,6 +260,13 @@ def _published_names(
       name: tensor
       for name, tensor in tensors.items()
       if not name.startswith(efficientnet_lite.DROPPED)
+    }
+  if any('encoder.patch_embeddings.' in name for name in tensors):
+    # An encoder by itself has names without its model's.
+    return {
+      f'segformer.{name}' if name.startswith('encoder.') else name: tensor
+      for name, tensor in tensors.items()
+      if not name.startswith(mix_transformer.DROPPED)
     }
   return tensors
 

@@ -30,7 +30,7 @@ from pointsup_jax.run import (
   recorded_data,
 )
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.training import sharding
+from pointsup_jax.training import optimizers, sharding
 from pointsup_jax.uda import intrada
 
 _CHOICES = {
@@ -48,6 +48,7 @@ _CHOICES = {
   'train.on_nan': ('stop', 'rollback'),
   'model.backbone': deeplab.BACKBONES,
   'model.block': tuple(resnet.EXPANSION),
+  'optim.name': optimizers.NAMES,
   'model.bn': ('batch', 'global', 'frozen'),
   'model.dtype': ('float32', 'bfloat16'),
   'model.bn_statistics': ('both', 'target'),
@@ -131,6 +132,13 @@ def check(config: ml_collections.ConfigDict) -> None:
     raise errors.UsageError(
       f'optim.warmup_steps={config.optim.warmup_steps} must be less than the '
       f'{fewest} steps of a phase: its learning rate would only rise'
+    )
+  betas = tuple(config.optim.betas)
+  if len(betas) != 2 or not all(
+    isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas
+  ):
+    raise errors.UsageError(
+      f'optim.betas={betas} must be 2 numbers, each at least 0 and less than 1'
     )
   if config.train.keep_every % config.train.checkpoint_every:
     raise errors.UsageError(

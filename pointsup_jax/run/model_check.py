@@ -4,7 +4,12 @@ import ml_collections
 
 from pointsup_jax import config as config_lib
 from pointsup_jax import errors
-from pointsup_jax.models import efficientnet_lite, pretrained, weight_files
+from pointsup_jax.models import (
+  efficientnet_lite,
+  mix_transformer,
+  pretrained,
+  weight_files,
+)
 
 
 def check(model: ml_collections.ConfigDict) -> None:
@@ -12,18 +17,23 @@ def check(model: ml_collections.ConfigDict) -> None:
   name, stride = model.backbone, model.output_stride
   resnet = name == 'resnet'
   strides = (8,) if resnet else efficientnet_lite.OUTPUT_STRIDES
+  if name in mix_transformer.SIZES:
+    strides = (32,)
   if stride not in (0, *strides):
     raise errors.UsageError(
       f'model.output_stride={stride}: with model.backbone={name!r} it is 0 or '
       f'one of {", ".join(map(str, strides))}'
     )
+  if (
+    model.weights == pretrained.IMAGENET
+    and name not in efficientnet_lite.PACKAGES
+  ):
+    raise errors.UsageError(
+      "model.weights='imagenet' is for EfficientNets: no package holds weights "
+      f'of model.backbone={name!r}; name a file, or set '
+      '--config.model.backbone=efficientnet_lite0'
+    )
   if resnet:
-    if model.weights == pretrained.IMAGENET:
-      raise errors.UsageError(
-        "model.weights='imagenet' is for EfficientNets: no package holds a "
-        "ResNet's weights; name a file, or set "
-        '--config.model.backbone=efficientnet_lite0'
-      )
     return
   for field, value in (('block', 'bottleneck'), ('depth', False)):
     if model[field] != value:
@@ -35,7 +45,7 @@ def check(model: ml_collections.ConfigDict) -> None:
     raise errors.UsageError(
       f"model.bn='frozen' with model.backbone={name!r} needs a segmenter's "
       "file in model.weights, as ImageNet's has no statistics for the norms of "
-      "the heads' features; set --config.model.bn=global"
+      'the heads; set --config.model.bn=global'
     )
 
 

@@ -3,6 +3,8 @@
 import functools
 
 import jax
+import ml_collections
+import optax
 
 from pointsup_jax.hosts import progress
 from pointsup_jax.models import pretrained
@@ -36,20 +38,10 @@ def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
       products=model.dtype,
     ),
     target_statistics=model.bn_statistics == 'target',
-    segmenter_tx=optimizers.segmenter(
-      poly(optim.lr),
-      head_lr_scale=optim.head_lr_scale,
-      momentum=optim.momentum,
-      weight_decay=optim.weight_decay,
-      repeat=optim.repeat,
-    ),
+    segmenter_tx=_segmenter_tx(optim, poly(optim.lr)),
     optimizers={
       'opponent': optimizers.opponent(poly(optim.discriminator_lr)),
-      'head': optimizers.head(
-        poly(optim.head_lr_scale * optim.lr),
-        momentum=optim.momentum,
-        weight_decay=optim.weight_decay,
-      ),
+      'head': _head_tx(optim, poly(optim.head_lr_scale * optim.lr)),
       'translator': optimizers.opponent(
         poly(optim.translator_lr), **optimizers.TRANSLATION
       ),
@@ -58,6 +50,38 @@ def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
       ),
     },
     seed=seed,
+  )
+
+
+def _segmenter_tx(
+  optim: ml_collections.ConfigDict, schedule: optax.Schedule
+) -> optax.GradientTransformationExtraArgs:
+  if optim.name == 'adamw':
+    return optimizers.segmenter_adamw(
+      schedule,
+      head_lr_scale=optim.head_lr_scale,
+      betas=tuple(optim.betas),
+      weight_decay=optim.weight_decay,
+    )
+  return optimizers.segmenter(
+    schedule,
+    head_lr_scale=optim.head_lr_scale,
+    momentum=optim.momentum,
+    weight_decay=optim.weight_decay,
+    repeat=optim.repeat,
+  )
+
+
+def _head_tx(
+  optim: ml_collections.ConfigDict, schedule: optax.Schedule
+) -> optax.GradientTransformationExtraArgs:
+  """Of players that are as one of the segmenter's heads."""
+  if optim.name == 'adamw':
+    return optimizers.adamw(
+      schedule, betas=tuple(optim.betas), weight_decay=optim.weight_decay
+    )
+  return optimizers.head(
+    schedule, momentum=optim.momentum, weight_decay=optim.weight_decay
   )
 
 

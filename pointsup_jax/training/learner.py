@@ -91,13 +91,19 @@ class Learner:
       opponents=opponents,
     )
 
-  def see(self, variables: Variables, batch: Batch) -> tuple[Seen, dict]:
-    """A training-mode pass; also returns the updated batch statistics."""
+  def see(
+    self, variables: Variables, batch: Batch, key: jax.Array | None = None
+  ) -> tuple[Seen, dict]:
+    """A training-mode pass; also returns the updated batch statistics.
+
+    With a key, networks that have it leave out parts at random.
+    """
     small, updated = self.segmenter.apply(  # type: ignore[misc]
       variables,
       self.segmenter.preprocess(batch.images),
       train=True,
       mutable=['batch_stats', 'taps'],
+      rngs={} if key is None else {'dropout': key},
     )
     size = (batch.images.shape[1], batch.images.shape[2])
     logits = Outputs(*(upsample.bilinear(x, size) for x in small))

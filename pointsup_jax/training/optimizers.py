@@ -10,6 +10,7 @@ from pointsup_jax.models import depth_branch
 
 # Adam's betas for networks that make or judge images, as DISE publishes them.
 TRANSLATION = {'b1': 0.5, 'b2': 0.999}
+NAMES = ('sgd', 'adamw')  # of the segmenter's
 HEADS = ('aux_head', 'main_head', 'fine_head', *depth_branch.MODULES)
 
 
@@ -145,6 +146,79 @@ def segmenter(
     return updates, SegmenterState(state.steps + 1, state.momentum | buffers)
 
   return optax.GradientTransformationExtraArgs(init, update)
+
+
+def adamw(
+  schedule: optax.Schedule, *, betas: tuple[float, float], weight_decay: float
+) -> optax.GradientTransformationExtraArgs:
+  """torch's AdamW; scales and biases of norms do not decay, as in DAFormer.
+
+  `update` takes the training step, which drives the rate.
+  """
+  return optax.chain(
+    optax.scale_by_adam(*betas),
+    optax.add_decayed_weights(weight_decay, mask=_decaying),
+    _by_rate(schedule),
+  )
+
+
+def segmenter_adamw(
+  schedule: optax.Schedule,
+  *,
+  head_lr_scale: float,
+  betas: tuple[float, float],
+  weight_decay: float,
+) -> optax.GradientTransformationExtraArgs:
+  """AdamW for all parameters; the heads learn `head_lr_scale` times faster.
+
+  `update` takes gradients of all modules or of some, as that of `segmenter`.
+  Each module has a state of its own, which counts its updates.
+  """
+
+  def faster(step: jax.Array) -> jax.Array:
+    return head_lr_scale * schedule(step)
+
+  body, heads = (
+    adamw(rate, betas=betas, weight_decay=weight_decay)
+    for rate in (schedule, faster)
+  )
+
+  def of(name: str) -> optax.GradientTransformationExtraArgs:
+    return heads if name in HEADS else body
+
+  def init(params: optax.Params) -> dict[str, optax.OptState]:
+    # Norms are told by names, so modules keep theirs.
+    return {name: of(name).init({name: params[name]}) for name in params}
+
+  def update(
+    grads: optax.Updates,
+    state: dict[str, optax.OptState],
+    params: optax.Params,
+    *,
+    step: jax.Array | None = None,
+    **unused: object,
+  ) -> tuple[optax.Updates, dict[str, optax.OptState]]:
+    del unused
+    updates: dict = {}
+    moved = {}
+    for name in grads:
+      change, moved[name] = of(name).update(
+        {name: grads[name]}, state[name], {name: params[name]}, step=step
+      )
+      updates |= change
+    return updates, state | moved
+
+  return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _decaying(params: optax.Params) -> optax.Params:
+  """Whether each parameter decays: all but those of norms."""
+
+  def leaf(path: tuple, _: jax.Array) -> bool:
+    module = str(path[-2].key)
+    return not ('norm' in module or 'bn' in module)
+
+  return jax.tree_util.tree_map_with_path(leaf, params)
 
 
 def _is_affine(names: tuple[str, ...]) -> bool:

@@ -26,25 +26,32 @@ def look(
   batch: Pair,
   params: dict,
   statistics: dict,
+  key: jax.Array,
   scene: Callable[[dict[str, Seen]], Scene],
 ) -> tuple[dict[str, Seen], dict]:
-  """Passes the domains, then the views; also returns the statistics."""
+  """Passes the domains, then the views; also returns the statistics.
+
+  What a pass leaves out at random depends on the key and on its number.
+  """
   learner = game.learner
   domains = list(move.looks_at)
   if move.supervised and game.supervision.of_target and 'target' not in domains:
     domains.append('target')
-  seen, after = {}, statistics
+  seen: dict[str, Seen] = {}
+  after = statistics
   for domain in domains:
     if domain == 'target' and learner.target_statistics:
       after = statistics
     variables = {'params': params, 'batch_stats': after}
-    seen[domain], after = learner.see(variables, getattr(batch, domain))
+    mine = jax.random.fold_in(key, len(seen))
+    seen[domain], after = learner.see(variables, getattr(batch, domain), mine)
   views: dict[str, Batch] = jax.lax.stop_gradient(
     game.strategy.views(scene(seen))
   )
   for name, view in views.items():
     variables = {'params': params, 'batch_stats': after}
-    seen[name], after = learner.see(variables, view)
+    mine = jax.random.fold_in(key, len(seen))
+    seen[name], after = learner.see(variables, view, mine)
   return seen, after
 
 

@@ -78,7 +78,7 @@ def make(
 
     seen, after = last.seen, statistics
     if move.fresh or modules:
-      seen, after = scenes.look(game, move, batch, params, before, scene)
+      seen, after = scenes.look(game, move, batch, params, before, key, scene)
     loss, metrics = move.loss(scene(seen))
     if move.supervised:
       extra, terms = supervise(game, seen)

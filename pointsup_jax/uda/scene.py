@@ -15,7 +15,7 @@ class Seen(NamedTuple):
   """
 
   batch: Batch
-  small: Outputs  # [B, h, w, C], stride 8
+  small: Outputs  # [B, h, w, C], stride 8; 4 of SegFormer
   logits: Outputs  # [B, H, W, C], at the images' size
   # [B, h, w, D] of 'stem', 'conv2' to 'conv5', and with a depth branch 'depth'.
   taps: Mapping[str, jax.Array]

@@ -42,7 +42,7 @@ def test_our_own_configs_are_right(ours):
     ('model.backbone', 'resnt', ["'resnet'", 'efficientnet_lite0']),
     ('model.block', 'basics', ["'basic'"]),
     ('model.output_stride', 16, ['16', "'resnet'", '0 or one of 8']),
-    ('model.weights', 'imagenet', ['--config.model.backbone=']),
+    ('model.weights', 'imagenet', ["'resnet'", '--config.model.backbone=']),
     ('data.source.dataset', 'gta6', ["'gta5'"]),
     ('data.target.size', (96, 20), ['(96, 20)']),
     ('train.batch_size', 0, ['0']),
@@ -62,6 +62,10 @@ def test_our_own_configs_are_right(ours):
     ('data.rare_class_temperature', -0.1, ['-0.1']),
     ('optim.momentum', 5.0, ['5', '0 to 1']),
     ('optim.translator_lr', -1.0, ['-1']),
+    ('optim.name', 'adam', ["'adamw'"]),
+    ('optim.betas', (0.9,), ['2 numbers']),
+    ('optim.betas', (0.9, 1.0), ['1.0', 'less than 1']),
+    ('optim.betas', (0.9, 'x'), ["'x'", '2 numbers']),
     ('optim.warmup_steps', 500, ['500', '500 steps']),
     ('acquire.rounds', 0, ['0']),
     ('acquire.rounds', 11, ['11', 'acquire.k=10']),
@@ -96,6 +100,26 @@ def test_an_efficientnet_has_fields_of_its_own(config, fields, words):
   message = refusal(config)
   assert all(word in message for word in words), message
   assert bool(message) == (words != [''])
+
+
+@pytest.mark.parametrize(
+  ('fields', 'words'),
+  [
+    ({'output_stride': 16}, ['model.output_stride=16', "'mit_b0'", 'of 32']),
+    ({'weights': 'imagenet'}, ["'mit_b0'", 'name a file']),
+    ({'block': 'basic'}, ['--config.model.block=bottleneck']),
+    ({'depth': True}, ['--config.model.depth=False']),
+    ({'bn': 'frozen'}, ["model.bn='frozen'", '--config.model.bn=global']),
+    ({'bn': 'frozen', 'weights': 'mine.safetensors'}, ['']),
+    ({'output_stride': 32, 'aux_reads': 'conv5'}, ['']),
+  ],
+)
+def test_a_mix_transformer_has_fields_of_its_own(config, fields, words):
+  config.model.update(backbone='mit_b0', **fields)
+  message = refusal(config)
+  assert all(word in message for word in words), message
+  assert bool(message) == (words != [''])
+  assert 'model.width=16' in ' '.join(config_check.notes(config))
 
 
 def test_a_package_that_is_not_there_is_named(config, monkeypatch):

@@ -8,15 +8,34 @@ import saying
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import stopping
-from pointsup_jax.training import checkpoint, learner, loop, metrics_log
+from pointsup_jax.training import (
+  checkpoint,
+  learner,
+  loop,
+  metrics_log,
+  optimizers,
+)
+
+ADAMW = optimizers.segmenter_adamw(
+  optimizers.poly(0.01, power=1.0, decay_steps=100, warmup_steps=2),
+  head_lr_scale=10.0,
+  betas=(0.9, 0.999),
+  weight_decay=0.01,
+)
 
 
 def fresh_state():
   return players.fresh_state(players.SOURCE_ONLY)
 
 
-def abstract():
-  return players.abstract(jax.eval_shape(fresh_state))
+def with_adamw():
+  state = fresh_state()
+  opt_state = jax.jit(ADAMW.init)(state.segmenter['params'])
+  return state.replace(opt_state=opt_state)
+
+
+def abstract(fresh=fresh_state):
+  return players.abstract(jax.eval_shape(fresh))
 
 
 @jax.jit
@@ -27,9 +46,31 @@ def add_batch(state: learner.State, batch):
   return state, {'loss': 1.0 / (10.0 - batch)}
 
 
-def run(folder, steps, batches=itertools.count, train_step=add_batch):
+@jax.jit
+def move_by_adamw(state: learner.State, batch):
+  """The same; the state is moved by gradients that depend on the batch."""
+  params = state.segmenter['params']
+  change, opt_state = ADAMW.update(
+    jax.tree.map(lambda x: jnp.cos(x + batch), params),
+    state.opt_state,
+    params,
+    step=state.step,
+  )
+  params = jax.tree.map(jnp.add, params, change)
+  segmenter = state.segmenter | {'params': params}
+  state = state.replace(segmenter=segmenter, opt_state=opt_state)
+  return state.replace(step=state.step + 1), {'loss': 1.0 / (10.0 - batch)}
+
+
+def run(
+  folder,
+  steps,
+  batches=itertools.count,
+  train_step=add_batch,
+  fresh=fresh_state,
+):
   with checkpoint.Checkpoints(folder / 'checkpoints', keep=2) as checkpoints:
-    state = checkpoints.restore(abstract()) or fresh_state()
+    state = checkpoints.restore(abstract(fresh)) or fresh()
     start = int(state.step)
     log = metrics_log.MetricsLog(folder / 'metrics.jsonl', start_step=start)
     state = loop.train(
@@ -70,10 +111,15 @@ def break_at_3(state, batch):
   return state.replace(segmenter=segmenter), metrics
 
 
-def test_a_continued_run_equals_an_uninterrupted_one(tmp_path):
-  whole = run(tmp_path / 'whole', 7)
-  run(tmp_path / 'parts', 3)
-  parts = run(tmp_path / 'parts', 7)
+@pytest.mark.parametrize(
+  'how',
+  [{}, {'train_step': move_by_adamw, 'fresh': with_adamw}],
+  ids=['sgd', 'adamw'],
+)
+def test_a_continued_run_equals_an_uninterrupted_one(how, tmp_path):
+  whole = run(tmp_path / 'whole', 7, **how)
+  run(tmp_path / 'parts', 3, **how)
+  parts = run(tmp_path / 'parts', 7, **how)
   players.assert_equal(whole, parts)
   logs = [
     [(r['step'], r['loss']) for r in metrics_log.read(path / 'metrics.jsonl')]

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import traverse_util
 
 from pointsup_jax.training import optimizers
 
@@ -70,3 +71,83 @@ def test_poly_decay(step):
   schedule = optimizers.poly(2.5e-4, power=0.9, decay_steps=250_000)
   expected = 2.5e-4 * max(1 - step / 250_000, 0) ** 0.9
   np.testing.assert_allclose(schedule(step), expected, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize('step', [0, 1, 749, 1_499, 1_500, 39_999, 40_000])
+def test_the_rates_of_daformer(step):
+  schedule = optimizers.poly(
+    6e-5, power=1.0, decay_steps=40_000, warmup_steps=1_500
+  )
+  risen, decayed = step / 1_500, 1 - step / 40_000
+  expected = 6e-5 * (risen if step < 1_500 else decayed)
+  np.testing.assert_allclose(schedule(step), expected, rtol=1e-5, atol=1e-11)
+
+
+ADAMW = {'betas': (0.9, 0.999), 'weight_decay': 0.01}
+
+
+def test_adamw_is_torch_s_with_two_rates_and_norms_that_do_not_decay():
+  torch = pytest.importorskip('torch', reason='PyTorch is not installed')
+  rng = np.random.default_rng(0)
+  shapes = {
+    ('block0_0', 'query', 'kernel'): (1.0, 0.01),
+    ('block0_0', 'query', 'bias'): (1.0, 0.01),
+    ('block0_0', 'reduce_norm', 'scale'): (1.0, 0.0),
+    ('norm3', 'bias'): (1.0, 0.0),
+    ('main_head', 'fuse', 'kernel'): (10.0, 0.01),
+    ('main_head', 'bn', 'scale'): (10.0, 0.0),
+  }
+  start, *grads = (
+    {path: rng.normal(size=(3, 2)) for path in shapes} for _ in range(6)
+  )
+  lr, power, total, warmup = 0.1, 0.9, 10, 2
+  theirs = {path: torch.tensor(x) for path, x in start.items()}
+  tx = torch.optim.AdamW(
+    [
+      {'params': [theirs[path]], 'weight_decay': decay}
+      for path, (_, decay) in shapes.items()
+    ],
+    betas=ADAMW['betas'],
+  )
+  ours = traverse_util.unflatten_dict(start)
+  schedule = optimizers.poly(
+    lr, power=power, decay_steps=total, warmup_steps=warmup
+  )
+  mine = optimizers.segmenter_adamw(schedule, head_lr_scale=10.0, **ADAMW)
+  state, move = mine.init(ours), jax.jit(mine.update)
+  for step, grad in enumerate(grads):
+    risen, decayed = step / warmup, (1 - step / total) ** power
+    rates = zip(tx.param_groups, shapes.values(), strict=True)
+    for group, (scale, _) in rates:
+      group['lr'] = scale * lr * (risen if step < warmup else decayed)
+    for path, tensor in theirs.items():
+      tensor.grad = torch.tensor(grad[path])
+    tx.step()
+    updates, state = move(
+      traverse_util.unflatten_dict(grad), state, ours, step=step
+    )
+    ours = jax.tree.map(jnp.add, ours, updates)
+  for path, found in traverse_util.flatten_dict(ours).items():
+    np.testing.assert_allclose(found, theirs[path], rtol=1e-5, atol=1e-5)
+    assert not np.allclose(found, start[path], atol=0.1)
+
+
+def test_adamw_counts_the_updates_of_each_module():
+  """As some methods move heads more often than what is below."""
+  params = {
+    'conv1': {'kernel': jnp.ones(2)},
+    'main_head': {'fuse': {'kernel': jnp.ones(2)}},
+  }
+  tx = optimizers.segmenter_adamw(lambda _: 0.1, head_lr_scale=1.0, **ADAMW)
+  grads = jax.tree.map(lambda x: 0.5 * x, params)
+  heads = {'main_head': grads['main_head']}
+  state = tx.init(params)
+  for _ in range(3):
+    _, state = tx.update(heads, state, params)
+  late, after = tx.update({'conv1': grads['conv1']}, state, params)
+  assert late.keys() == {'conv1'}
+  assert after['main_head'] is state['main_head']
+  first, _ = tx.update(grads, tx.init(params), params)
+  np.testing.assert_allclose(
+    late['conv1']['kernel'], first['conv1']['kernel'], rtol=1e-6
+  )

@@ -5,7 +5,9 @@ import numpy as np
 import players
 import pytest
 
-from pointsup_jax.training import step
+from pointsup_jax.training import learner, step
+from pointsup_jax.types import Outputs, Pair
+from pointsup_jax.uda import strategy, teacher
 
 ADVENT, SOURCE_ONLY = players.ADVENT, players.SOURCE_ONLY
 
@@ -163,6 +165,40 @@ def test_everybody_moves_but_batch_norm_s_affine_parameters():
     state.segmenter['batch_stats'], after.segmenter['batch_stats']
   )
   assert int(after.step) == 1
+
+
+def test_what_is_left_out_differs_by_pass_and_step_and_teachers_have_all(
+  monkeypatch,
+):
+  method = teacher.teacher(strategy.Settings(Outputs(aux=0.1, main=1.0)))
+  see, keys = learner.Learner.see, []
+
+  def seen(self, variables, batch, key=None):
+    keys.append(key)
+    return see(self, variables, batch, key)
+
+  monkeypatch.setattr(learner.Learner, 'see', seen)
+
+  @jax.jit
+  def drawn(state, pair):
+    keys.clear()
+    step.train_step(
+      state,
+      pair,
+      learner=players.learner_of(method),
+      strategy=method,
+      supervision=step.Supervision(aux=0.1),
+    )
+    return [jax.random.key_data(key) for key in keys if key is not None]
+
+  shapes = jax.eval_shape(players.init(method), jax.random.key(0))
+  state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
+  pair = players.random_pair(0)
+  pair = Pair(*(batch._replace(ids=np.arange(2)) for batch in pair))
+  found = [drawn(state.replace(step=np.int32(i)), pair) for i in (0, 1)]
+  assert None in keys  # the teacher's
+  distinct = {tuple(map(int, key)) for key in found[0] + found[1]}
+  assert len(distinct) == len(found[0]) + len(found[1]) >= 4
 
 
 def test_many_steps_compile_once():
