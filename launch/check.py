@@ -17,6 +17,7 @@ from pointsup_jax.hosts import progress
 from pointsup_jax.run import (
   config_check,
   context,
+  data_check,
   methods,
   predicted,
   workdir,
@@ -45,7 +46,7 @@ def judge(config: ml_collections.ConfigDict, sheet: pathlib.Path) -> str:
   config_check.check_classes(config, run.classes.names)
   depth = methods.need(config, 'depth')
   doubtful = inspection.inspect(config, sheet, depth=depth)
-  config_check.open_data(run)
+  data_check.open_all(run)
   if config.uda.predictions:
     predicted.read_all(run)
   if doubtful:

@@ -18,6 +18,7 @@ from pointsup_jax.run import (
   augmentations,
   config_check,
   config_file,
+  data_check,
   held_back,
   predicted,
   recorded_data,
@@ -86,7 +87,7 @@ def show(
 def find_images(run: run_lib.Run, stages: Sequence[str]) -> Images:
   """Opens the domains that `stages` read; all of them before stage 1."""
   if not run.workdir.method_started:
-    return config_check.check_data(run)
+    return data_check.check(run)
   return {
     name: run.source(name, labelled=False, full_labels=name == 'evaluation')
     for name in domains.NAMES

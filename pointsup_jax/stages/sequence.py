@@ -13,6 +13,7 @@ from pointsup_jax.run import (
   answers_used,
   config_check,
   config_file,
+  data_check,
   extending,
   history,
   overwriting,
@@ -74,7 +75,7 @@ def run_stages(
   if overwrite or not processes.by_first(
     lambda: workdir.method_started, 'whether the run has started'
   ):
-    config_check.check_data(run)
+    data_check.check(run)
 
   def claim() -> None:
     if overwrite:

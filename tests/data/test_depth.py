@@ -23,7 +23,13 @@ from pointsup_jax.data import (
   transforms,
 )
 from pointsup_jax.data.streets import labels, scenes
-from pointsup_jax.run import config_check, methods, recorded_data, workdir
+from pointsup_jax.run import (
+  config_check,
+  data_check,
+  methods,
+  recorded_data,
+  workdir,
+)
 from pointsup_jax.run import context as run_lib
 
 SIZE = (64, 128)
@@ -214,11 +220,11 @@ def run(tmp_path):
 
 
 def test_only_a_method_that_needs_depth_reads_it(run):
-  assert config_check.open_data(run)['source'][0].depth is not None
+  assert data_check.open_all(run)['source'][0].depth is not None
   assert methods.need(run.config, 'depth', ('uda',))
   assert not methods.need(run.config, 'depth', ('adapt',))
   run.config.uda.strategy = 'advent'
-  assert config_check.open_data(run)['source'][0].depth is None
+  assert data_check.open_all(run)['source'][0].depth is None
 
 
 def test_a_method_is_refused_without_its_network_or_its_depth(run):
@@ -236,19 +242,19 @@ def test_a_method_is_refused_without_its_network_or_its_depth(run):
 
 
 def test_a_build_has_the_depth_that_the_files_have(run, tmp_path):
-  direct = list(config_check.open_data(run)['source'])
+  direct = list(data_check.open_all(run)['source'])
   run.config.data.prepared = str(tmp_path / 'built')
   run.config.uda.strategy = 'advent'
   building.build_all(run.config)
   run.config.uda.strategy = 'dada'
-  said = message(lambda: config_check.open_data(run))
+  said = message(lambda: data_check.open_all(run))
   assert 'was built without depth' in said
   assert said == message(lambda: building.build_all(run.config, depth=True))
   shutil.rmtree(tmp_path / 'built')
   building.build_all(run.config, depth=True)
-  np.testing.assert_equal(list(config_check.open_data(run)['source']), direct)
+  np.testing.assert_equal(list(data_check.open_all(run)['source']), direct)
   run.config.uda.strategy = 'advent'
-  assert config_check.open_data(run)['source'][0].depth is None
+  assert data_check.open_all(run)['source'][0].depth is None
   (tmp_path / 'S/depth/a/1.png').unlink()
   assert '1 depth removed (a/1)' in message(
     lambda: recorded_data.require_fresh_builds(run)

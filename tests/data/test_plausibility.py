@@ -11,7 +11,7 @@ from trees import cityscapes, gta5, save
 from configs import camvid_dusk, gta_active
 from launch import check
 from pointsup_jax import errors
-from pointsup_jax.run import config_check, context, workdir
+from pointsup_jax.run import config_check, context, data_check, workdir
 
 SIZE = (24, 32)
 SPLITS = ('day_train', 'dusk_train', 'dusk_test')
@@ -286,7 +286,7 @@ def both(config, tmp_path, capsys):
   def start():
     config_check.check(config)
     run = context.open_run(config, workdir.Workdir(tmp_path / 'run'))
-    config_check.check_data(run)
+    data_check.check(run)
 
   sheet = tmp_path / 'sheet.png'
   return (

@@ -15,8 +15,8 @@ from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import building, domains
 from pointsup_jax.run import (
-  config_check,
   config_file,
+  data_check,
   dry_run,
   recorded_data,
   workdir,
@@ -254,9 +254,9 @@ def stale(built, name):
 
 @pytest.mark.parametrize('name', domains.NAMES)
 def test_a_build_of_other_files_is_refused_before_stage_1(built, name):
-  config_check.check_data(built)
+  data_check.check(built)
   words = stale(built, name)
-  said = saying.message(lambda: config_check.check_data(built))
+  said = saying.message(lambda: data_check.check(built))
   assert words in said
   assert 'launch.prepare' in said
   assert str(built.config.data.prepared) in said
@@ -297,8 +297,8 @@ def test_a_run_may_change_between_files_and_their_build(built):
 def test_a_missing_weight_file_is_refused_before_stage_1(run, field, tmp_path):
   file = tmp_path / 'network.npz'
   run.config.model[field] = str(file)
-  said = saying.message(lambda: config_check.check_data(run))
+  said = saying.message(lambda: data_check.check(run))
   assert f'model.{field}' in said
   assert str(file) in said
   file.touch()
-  config_check.check_data(run)
+  data_check.check(run)

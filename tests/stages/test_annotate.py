@@ -6,7 +6,7 @@ from configs import streets_active
 from pointsup_jax import errors
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
-from pointsup_jax.run import config_check, waiting, workdir
+from pointsup_jax.run import config_check, data_check, waiting, workdir
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.stages import annotate
 
@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_read_is_refused_before_anything(run, name):
   run.config.annotate.answers = name
   config_check.check(run.config)
   with pytest.raises(errors.UsageError, match=name):
-    config_check.check_data(run)
+    data_check.check(run)
 
 
 def test_answers_that_nobody_would_read_are_refused(run):

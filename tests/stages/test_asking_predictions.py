@@ -12,7 +12,13 @@ from configs import streets_active
 from pointsup_jax import errors
 from pointsup_jax.acquisition import questions, scores, selection
 from pointsup_jax.data import predictions
-from pointsup_jax.run import config_check, predicted, recorded_data, workdir
+from pointsup_jax.run import (
+  config_check,
+  data_check,
+  predicted,
+  recorded_data,
+  workdir,
+)
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.stages import acquire
 
@@ -144,12 +150,12 @@ def test_a_score_that_labels_cannot_give_is_refused(run):
 
 
 def test_all_files_are_read_before_anything_is_written(run):
-  config_check.check_data(run)
+  data_check.check(run)
   path = predicted.open_folder(run).root / 'train/b/c.npy'
   np.save(path, np.full((*SMALL, 3), np.inf))
-  assert 'train/b/c.npy' in saying.message(lambda: config_check.check_data(run))
+  assert 'train/b/c.npy' in saying.message(lambda: data_check.check(run))
   path.unlink()
-  said = saying.message(lambda: config_check.check_data(run))
+  said = saying.message(lambda: data_check.check(run))
   assert 'lacks predictions of 1 of 2 images' in said
   assert not run.workdir.root.exists()
 
