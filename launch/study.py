@@ -54,7 +54,7 @@ def main() -> None:
   for setting in settings:
     changed = settings_lib.changed(config, setting.fields)
     config_check.check(changed)
-    settings_lib.require_evaluation(changed)
+    settings_lib.require_comparable(changed)
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_FIRST_SEED.value, _FIRST_SEED.value + _SEEDS.value)
   runner = runs.Runner(out, _JOBS.value)

@@ -73,14 +73,18 @@ class Comments:
     return True
 
   def add_new(self, comments: Iterable[records.Comment]) -> int:
-    """Records those that differ from the standing ones; returns how many."""
+    """Records those that were never made here; returns how many.
+
+    A file may hold comments that were changed or taken back since.
+    """
     now = records.timestamp(clock.time())
     with self._database.transaction() as connection:
-      said = self.by_request()
+      made = 'SELECT DISTINCT request_id, annotator, text FROM comments'
+      known = set(self._database.query(made))
       new = [
         one._replace(time=one.time or now)
         for one in comments
-        if said.get(one.request, {}).get(one.annotator) != one.text
+        if one[:3] not in known
       ]
       queries.insert_comments(connection, new)
     return len(new)

@@ -1,8 +1,8 @@
 """People's answers as facts about pixels, which any store can take in."""
 
-import datetime
 import math
 import re
+import time as clock
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -96,17 +96,21 @@ def judge(
     store.database.query('SELECT DISTINCT request_id, annotator FROM answers')
   )
   answered = {point for point, _ in heard}
-  remarked = set(
-    store.database.query('SELECT DISTINCT request_id, annotator FROM comments')
-  )
+  remarked = {
+    (point, annotator): time
+    for point, annotator, time in store.database.query(
+      'SELECT request_id, annotator, max(time) FROM comments GROUP BY 1, 2'
+    )
+  }
   comments = []
   new: list[tuple[str, Fact]] = []
   wanted: dict[str, Pixel] = {}
   refused: dict[str, list[str]] = {}
   known = otherwise = 0
   for fact in facts:
-    if fact.comment and (fact.comment[:2] not in remarked):
-      comments.append((fact, fact.comment))
+    remark = fact.comment
+    if remark and (remark.time or '') > remarked.get(remark[:2], ''):
+      comments.append((fact, remark))
     if fact.answer is None and not fact.fault:
       continue
     point = records.request_id(fact.image, fact.row, fact.col)
@@ -144,10 +148,14 @@ def refusals(judged: Judged) -> list[str]:
 
 def record(store: store_lib.Store, judged: Judged) -> None:
   """Takes in what `judge` found new, in one transaction."""
-  now = datetime.datetime.now(datetime.UTC).isoformat(timespec='milliseconds')
+  now = records.timestamp(clock.time())
   with store.database.transaction() as connection:
     queries.insert(connection, judged.points)
-    queries.insert_comments(connection, judged.comments)
+    # One of a clock that is ahead could not be changed for as long.
+    queries.insert_comments(
+      connection,
+      [x._replace(time=min(x.time or now, now)) for x in judged.comments],
+    )
     connection.executemany(
       'INSERT INTO answers (request_id, answer, label, annotator, seconds,'
       ' active_seconds, mode, key, time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -159,7 +167,7 @@ def record(store: store_lib.Store, judged: Judged) -> None:
           fact.annotator,
           fact.seconds,
           *fact.how,
-          fact.time or now.replace('+00:00', 'Z'),
+          fact.time or now,
         )
         for point, fact in judged.new
       ],

@@ -47,8 +47,11 @@ def mean_iou_gain(before: np.ndarray, after: np.ndarray) -> Estimate:
 
   `before` and `after` are each model's counts [N, 3, C]: the pixels of every
   class that are right, labelled and predicted (`confusion.counts`). As in
-  `confusion.mean_iou`, classes neither labelled nor predicted are left out.
+  `confusion.mean_iou`, classes neither labelled nor predicted are left out, and
+  so are images without a labelled pixel.
   """
+  labelled = before[:, 1].any(axis=-1)
+  before, after = before[labelled], after[labelled]
   images = len(before)
   flat = [x.reshape(images, -1).astype(float) for x in (before, after)]
 

@@ -1,8 +1,8 @@
 """Writes CSV that spreadsheets show and never run.
 
 Programs for tables take text that begins with =, +, -, @, a tab or a line break
-for a formula. Such text gets an apostrophe in front, which `plain` takes away.
-Numbers stay as they are.
+for a formula, also behind a semicolon or tab where these separate cells. Such
+text gets an apostrophe in front, which `plain` takes away. Numbers stay.
 """
 
 import csv
@@ -11,6 +11,8 @@ import types
 from collections.abc import Iterable, Sequence
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_INSIDE = re.compile(r"([;\t])(?='*[=+\-@])")
+_ESCAPED = re.compile(r"([;\t])'(?='*[=+\-@])")
 
 
 def write(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -29,11 +31,15 @@ def write(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def plain(cell: str) -> str:
   """The text of a cell of `write`; other cells come back as they are."""
-  return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+  cell = cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+  return _ESCAPED.sub(r'\1', cell)
 
 
 def _safe(text: str) -> str:
-  return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+  if _is_number(text):
+    return text
+  text = _INSIDE.sub(r"\1'", text)
+  return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _is_number(text: str) -> bool:

@@ -11,6 +11,7 @@ class Scores(NamedTuple):
   """One model's scores on the evaluation images."""
 
   column: str  # the model's name in tables
+  model: str  # its column in `run.trained_models`; '' for means over seeds
   network: str  # of the model; see `run.context.Run.network`
   step: int
   images: int
@@ -30,7 +31,7 @@ class Confusion(NamedTuple):
   pixels: int
 
 
-def from_json(column: str, known: Mapping[str, Any]) -> Scores:
+def from_json(column: str, model: str, known: Mapping[str, Any]) -> Scores:
   """Parses evaluate/<model>-<split>.json.
 
   A class that is predicted but absent from the labels has IoU NaN here, but
@@ -43,6 +44,7 @@ def from_json(column: str, known: Mapping[str, Any]) -> Scores:
   }
   return Scores(
     column=column,
+    model=model,
     network=known['network'],
     step=known['step'],
     images=known['images'],
@@ -70,6 +72,7 @@ def average(column: str, seeds: Sequence[Scores]) -> Scores:
   """
   return Scores(
     column=column,
+    model='',
     network=seeds[0].network,
     step=seeds[0].step,
     images=sum(scores.images for scores in seeds),

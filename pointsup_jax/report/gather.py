@@ -109,7 +109,9 @@ def _evaluated(
     path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
     known = json_files.read_derived(path, parse)
     if known is not None:
-      found.append((model, comparison.from_json(run.title(model), known)))
+      found.append(
+        (model, comparison.from_json(run.title(model), model.column, known))
+      )
   return found
 
 

@@ -37,10 +37,11 @@ def compare(
   made = np.array(list(predictions.values()))
   scores = points_lib.score(images, answers, made)
   before = gain = None
-  if 'UDA' in columns[:-1]:
-    pair = made[[columns.index('UDA'), -1]]
+  if trained_models.UDA in columns[:-1]:
+    first = columns.index(trained_models.UDA)
+    pair = made[[first, -1]]
     gain = points_lib.score(images, answers, pair)[1].gain
-    before = scores[columns.index('UDA')]
+    before = scores[first]
   titles = {x.column: run.title(x) for x in trained_models.all_of(run.workdir)}
   acquire = run.config.acquire
   return PointScores(
@@ -83,18 +84,7 @@ def sentences(scores: PointScores) -> list[str]:
       else ', which one image does not allow.'
     )
   ]
-  if scores.gain is not None and scores.before is not None:
-    before, after = scores.before, list(scores.models.values())[-1]
-    chance = (
-      ' The interval contains 0: this may be chance.'
-      if scores.gain.low <= 0 <= scores.gain.high
-      else ''
-    )
-    found.append(
-      f'Before learning from points, the model is right at {before.right:,} of '
-      f'them; after, at {after.right:,}: {gain(scores.gain)} percentage '
-      f'points.{chance}'
-    )
+  found += worth(scores)
   found.append(
     'The points were drawn at random, so the accuracy estimates that over all '
     'pixels of these images.'
@@ -103,6 +93,26 @@ def sentences(scores: PointScores) -> list[str]:
     'not the accuracy over all pixels.'
   )
   return found
+
+
+def worth(scores: PointScores) -> list[str]:
+  """The sentence that compares the last model with that before any points.
+
+  None if either is missing.
+  """
+  if scores.gain is None or scores.before is None:
+    return []
+  before, after = scores.before, list(scores.models.values())[-1]
+  chance = (
+    ' The interval contains 0: this may be chance.'
+    if scores.gain.low <= 0 <= scores.gain.high
+    else ''
+  )
+  return [
+    f'Before learning from points, the model is right at {before.right:,} of '
+    f'{scores.points:,} held-back points; after, at {after.right:,}: '
+    f'{gain(scores.gain)} percentage points.{chance}'
+  ]
 
 
 def share(estimate: resampling.Estimate) -> str:

@@ -9,8 +9,8 @@ from pointsup_jax.evaluation import resampling
 from pointsup_jax.hosts import wording
 from pointsup_jax.report import comparison, held_back
 from pointsup_jax.report import contents as contents_lib
+from pointsup_jax.run import trained_models
 
-BEFORE = 'UDA'  # column of the model before any answers
 _MORE = 1000  # answers
 
 
@@ -25,18 +25,16 @@ def sentences(contents: contents_lib.Contents) -> list[str]:
     return []
   models = _compared(contents.scores)
   if len(models) < 2:
-    scores = contents.on_points
-    told = scores is not None and scores.gain is not None
-    return held_back.sentences(scores)[1:2] if scores and told else []
+    return held_back.worth(contents.on_points) if contents.on_points else []
   before, *_, after = models
   worth = gain(before, after)
   found = [_worth(worth, 100 * before.means['mIoU'], 100 * after.means['mIoU'])]
-  answers = labelling.used.get(after.column, labelling.clicks.labelled)
+  answers = labelling.used.get(after.model, labelling.clicks.labelled)
   pace = _seconds_an_answer(labelling)
-  if worth.low > 0:
+  if worth.low > 0 and answers:
     found.append(_price(worth, answers, pace))
   earlier = models[-2]
-  new = answers - labelling.used.get(earlier.column, 0)
+  new = answers - labelling.used.get(earlier.model, 0)
   if new > 0:
     found.append(_outlook(gain(earlier, after), new, answers, pace))
   found.append(
@@ -62,17 +60,18 @@ def _compared(
   scores: Sequence[comparison.Scores],
 ) -> list[comparison.Scores]:
   """The model before the answers and those after, in order of training."""
-  columns = [model.column for model in scores]
-  if BEFORE not in columns:
+  names = [model.model for model in scores]
+  if trained_models.UDA not in names:
     return []
-  kept = list(scores[columns.index(BEFORE) :])
+  kept = list(scores[names.index(trained_models.UDA) :])
   same = {frozenset(model.image_counts) for model in kept}
-  return kept if len(same) == 1 and kept[0].image_counts else []
+  known = all(not math.isnan(model.means['mIoU']) for model in kept)
+  return kept if known and len(same) == 1 and kept[0].image_counts else []
 
 
 def _worth(worth: resampling.Estimate, before: float, after: float) -> str:
   interval = (
-    'one image gives no interval'
+    'one labelled image gives no interval'
     if math.isnan(worth.low)
     else f'95% interval {100 * worth.low:+z.1f} to {100 * worth.high:+z.1f}'
   )
@@ -109,7 +108,8 @@ def _outlook(
   logarithm of the answers gives an estimate as well.
   """
   which = f'last {new:,} answers' if new < answers else f'{answers:,} answers'
-  if last.high <= 0:
+  most = last.value if math.isnan(last.high) else last.high
+  if most <= 0:
     return (
       f'The {which} brought nothing: more of the same kind will not either.'
     )
@@ -121,7 +121,7 @@ def _outlook(
       answers / (answers - new)
     )
     said += f'about {100 * last.value * doublings:.1f} points and '
-  highest = rate * (last.value if math.isnan(last.high) else last.high)
+  highest = rate * most
   return (
     f'{said}at most {highest:.1f}, since later answers bring less than earlier '
     f'ones and the {which} brought {rate * last.value:.1f} a thousand.'

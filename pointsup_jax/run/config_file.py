@@ -10,7 +10,7 @@ import ml_collections
 import msgspec
 
 from pointsup_jax import command, errors
-from pointsup_jax.annotation import oracle, schema
+from pointsup_jax.annotation import comments, oracle, schema
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import (
@@ -26,7 +26,7 @@ from pointsup_jax.run import provenance, recorded_fields
 from pointsup_jax.run import workdir as workdir_lib
 
 # Of config.json; incremented when fields are added, removed or redefined.
-VERSION = 1
+VERSION = 2
 # What stage 1 does after its source-only phase.
 METHOD = 'method'
 # The first stage whose result depends on a field, or `METHOD`, by longest
@@ -181,10 +181,10 @@ def _way_out(workdir: workdir_lib.Workdir, changed: list[str]) -> str:
       f'Delete {folder} to train stage 3 anew with the same answers, or choose '
       'another --workdir'
     )
-  answers = answers_of_people(workdir)
+  given = given_by_people(workdir)
   keeping = (
-    f', which starts anew and keeps the {answers} answers that people gave'
-    if answers
+    f', which starts anew and keeps the {given} that people gave'
+    if given
     else ''
   )
   if not set(changed).isdisjoint(GROWING):
@@ -233,14 +233,24 @@ def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
   return fields
 
 
-def answers_of_people(workdir: workdir_lib.Workdir) -> int:
-  """Counts people's answers; errors.UserError if the store cannot be read."""
+def given_by_people(workdir: workdir_lib.Workdir) -> str:
+  """'4 answers and 2 comments' of people; '' if they gave neither.
+
+  Raises errors.UserError if the store cannot be read.
+  """
   if not workdir.annotations.exists():
-    return 0
+    return ''
   with store_lib.Store(
     workdir.annotations, connect=schema.connect_to_copy
   ) as store:
-    return store.count_by_others(oracle.NAME)
+    answers = store.count_by_others(oracle.NAME)
+    remarks = len(comments.Comments(store.database).all())
+  counts = ((answers, 'answer'), (remarks, 'comment'))
+  return ' and '.join(
+    f'{count:,} {what}{"s" if count > 1 else ""}'
+    for count, what in counts
+    if count
+  )
 
 
 def refuse_others(workdir: workdir_lib.Workdir) -> None:

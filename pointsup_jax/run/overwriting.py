@@ -15,7 +15,8 @@ def clear(
 ) -> None:
   """Deletes the contents of a run's folder, in the object store too.
 
-  People's answers are copied to earlier/ first, unless `discard_answers`.
+  People's answers and comments are copied to earlier/ first, unless
+  `discard_answers`.
 
   Raises:
     errors.UsageError: it holds no run.
@@ -30,10 +31,10 @@ def clear(
       held.enter_context(database.sole_writer(workdir.annotations))
     if discard_answers:
       _discard(workdir)
-    elif answers := config_file.answers_of_people(workdir):
+    elif given := config_file.given_by_people(workdir):
       kept = carrying.keep_answers(workdir)
       progress.say(
-        f'--overwrite: {answers} answers that people gave are kept in '
+        f'--overwrite: {given} that people gave are kept in '
         f'{workdir.kept(kept)}; the new run takes them in'
       )
       workdir.push()  # before the object store is cleared
@@ -58,14 +59,12 @@ def clear(
 def _discard(workdir: workdir_lib.Workdir) -> None:
   for folder in (workdir, *carrying.earlier(workdir)):
     try:
-      answers = config_file.answers_of_people(folder)
+      given = config_file.given_by_people(folder)
     except errors.UserError:
       progress.say(
         f'--discard_answers: deletes {workdir.kept(folder.annotations)}, which '
         'cannot be read'
       )
       continue
-    if answers:
-      progress.say(
-        f'--discard_answers: deletes {answers} answers of people in {folder}'
-      )
+    if given:
+      progress.say(f'--discard_answers: deletes {given} of people in {folder}')

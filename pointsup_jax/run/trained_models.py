@@ -9,6 +9,8 @@ from pointsup_jax.hosts import processes
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.training import checkpoint
 
+UDA = 'UDA'  # column of the model before any answers
+
 
 class Model(NamedTuple):
   """A training phase whose result is scored."""
@@ -67,7 +69,7 @@ def all_of(workdir: workdir_lib.Workdir) -> list[Model]:
   """All models of a run, trained or not."""
   return [
     Model('source_only', 'no adaptation', workdir.source_only),
-    Model('uda', 'UDA', workdir.uda),
+    Model('uda', UDA, workdir.uda),
     *with_points(workdir),
   ]
 

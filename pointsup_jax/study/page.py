@@ -45,7 +45,7 @@ def render(
   shown = [
     _Shown(
       line,
-      None if line is best else difference(line, best),
+      None if line is best else table_lib.difference(line.row, best.row),
       iou[line.row.title]
       - (iou[line.row.over] if line.row.over is not None else 0),
       line.row.over is not None,
@@ -69,13 +69,6 @@ def best_of(table: Sequence[table_lib.Line]) -> table_lib.Line:
   return max(table, key=lambda line: line.miou.mean)
 
 
-def difference(
-  line: table_lib.Line, other: table_lib.Line
-) -> table_lib.Interval:
-  """The difference in mIoU of one row from another, paired by seed."""
-  return table_lib.interval(np.subtract(line.row.miou, other.row.miou))
-
-
 def verdict(table: Sequence[table_lib.Line]) -> list[str]:
   """Which row is best, for what, and which rows cannot be told from it."""
   best = best_of(table)
@@ -89,10 +82,14 @@ def verdict(table: Sequence[table_lib.Line]) -> list[str]:
   if len(best.row.miou) < 2:
     return [*found, 'One seed has no interval: run more with --seeds.']
   others = [
-    (line, difference(line, best)) for line in table if line is not best
+    (line, table_lib.difference(line.row, best.row))
+    for line in table
+    if line is not best
   ]
   same = [
-    line.row.title for line, gap in others if gap.mean + gap.half >= 0
+    line.row.title or 'the config'
+    for line, gap in others
+    if gap.mean + gap.half >= 0
   ]  # the paired interval contains 0
   if same:
     found.append(f'Not told apart from it by these seeds: {"; ".join(same)}.')

@@ -17,7 +17,7 @@ from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.study import runs, settings
 from pointsup_jax.study import table as study_lib
 
-UDA = 'UDA'  # column in `run.trained_models`; the baseline of gains
+UDA = models_lib.UDA  # the baseline of gains
 
 
 class Study(NamedTuple):
@@ -50,7 +50,7 @@ def scored(
   for folder in folders:
     path = workdir_lib.Workdir(folder).evaluation(model, study.split)
     known = json_files.read(path, parse)
-    seeds.append(scores_lib.from_json(row.title, known))
+    seeds.append(scores_lib.from_json(row.title, '', known))
   miou = tuple(100 * scores.means['mIoU'] for scores in seeds)
   return Scored(row._replace(miou=miou), seeds)
 

@@ -66,12 +66,17 @@ def parse(text: str, flag: str) -> tuple[str, str]:
   return name.removeprefix('config.'), value
 
 
-def require_evaluation(config: ml_collections.ConfigDict) -> None:
-  """Raises errors.UsageError if there are no evaluation images."""
+def require_comparable(config: ml_collections.ConfigDict) -> None:
+  """Raises errors.UsageError for runs that a study cannot compare."""
   if not domains.has_evaluation(config.data):
     raise errors.UsageError(
       "data.evaluation.dataset='': a study compares models on the same "
       'labelled images, as every run holds back points of its own; name some'
+    )
+  if config.uda.predictions:
+    raise errors.UsageError(
+      'uda.predictions: a study trains stage 1 with every seed, and another '
+      'model is the same for all; leave it out, or compare runs of launch.main'
     )
 
 

@@ -141,12 +141,17 @@ def comma_separated(table: Sequence[Line], seeds: Sequence[int]) -> str:
   )  # fmt: skip
 
 
+def difference(row: Row, over: Row) -> Interval:
+  """The difference in mIoU of one row from another, paired by seed."""
+  return interval(np.subtract(row.miou, over.miou))
+
+
 def differences(rows: Sequence[Row]) -> str:
   """All pairwise mIoU differences, paired by seed, as CSV."""
   return csv_text.write(
     ['row', 'over', 'difference', 'ci95'],
     [
-      [row.title, over.title, *interval(np.subtract(row.miou, over.miou))]
+      [row.title, over.title, *difference(row, over)]
       for row, over in itertools.permutations(rows, 2)
     ],
   )

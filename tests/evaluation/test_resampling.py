@@ -62,6 +62,15 @@ def test_a_class_that_a_resample_lacks_is_left_out():
   assert found.high == 0
 
 
+def test_images_without_labels_change_nothing():
+  before, after = counts(matrices(0)), counts(matrices(1, right=0.7))
+  empty = np.zeros((60, 3, 3), int)
+  more = [np.concatenate([x, empty]) for x in (before, after)]
+  assert resampling.mean_iou_gain(*more) == resampling.mean_iou_gain(
+    before, after
+  )
+
+
 def test_one_image_gives_no_interval():
   found = resampling.mean_iou_gain(
     counts(matrices(0, 1)), counts(matrices(1, 1))

@@ -52,6 +52,16 @@ def test_a_cell_is_no_formula_and_comes_back(text):
   assert csv_text.plain(cell) == text
 
 
+@pytest.mark.parametrize(
+  'text', ['x;=HYPERLINK("http://e")', 'a\t-1', ";'=1", '=1;=2', 'a;;@b']
+)
+def test_no_part_of_a_cell_is_a_formula_for_those_who_split_there(text):
+  _, (cell,) = csv.reader(io.StringIO(csv_text.write(['a'], [[text]])))
+  parts = cell.replace('\t', ';').split(';')
+  assert not [x for x in parts if x[:1] in tuple('=+-@')]
+  assert csv_text.plain(cell) == text
+
+
 @pytest.mark.parametrize('number', [-1, -2.5, '-2.50', '+1e-3', 7, None])
 def test_numbers_stay_numbers(number):
   text = csv_text.write(['a', 'b'], [[number, 'x']])

@@ -30,9 +30,9 @@ def studied(out, *args):
 
 def test_a_study_without_evaluation_images_is_refused():
   config = streets_active.get_config()
-  settings.require_evaluation(config)
+  settings.require_comparable(config)
   config.data.evaluation.dataset = ''
-  text = saying.usage(lambda: settings.require_evaluation(config))
+  text = saying.usage(lambda: settings.require_comparable(config))
   assert 'data.evaluation.dataset' in text
 
 

@@ -11,7 +11,7 @@ MATRIX = np.array([[90, 8, 2, 0], [30, 70, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
 def model(name, matrix):
   images = {'a': 0.5, 'b': None, 'c': 0.25}
   known = scored.scores(matrix, miou_subsets={'2': None}, image_miou=images)
-  return comparison.from_json(name, known)
+  return comparison.from_json(name, '', known)
 
 
 def test_a_class_that_is_in_no_label_has_no_iou_but_counts_in_the_mean():

@@ -17,6 +17,7 @@ def models():
   return [
     comparison.Scores(
       column,
+      model='',
       network='segmenter',
       step=1,
       images=2,

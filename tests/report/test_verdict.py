@@ -21,7 +21,8 @@ def model(column, right, images=30, spread=0):
     each[f'image {i}'] = confusion.counts(matrix).tolist()
     total = total + matrix
   known = scored.scores(total, images=images, image_counts=each)
-  return comparison.from_json(column, known)
+  # The title says more where not the segmenter is scored.
+  return comparison.from_json(f'{column} (teacher)', column, known)
 
 
 def contents(models, used=None, hours=None, answers=1000, on_points=None):
@@ -96,11 +97,19 @@ def test_harm_and_doubt_are_called_so(after, spread, said):
   assert not any('a point of mIoU' in line for line in found)
 
 
-def test_one_image_has_no_interval():
-  models = [model('UDA', 40, images=1), model('points', 60, images=1)]
-  first, *_ = verdict.sentences(contents(models))
-  assert 'one image gives no interval' in first
-  assert 'nan' not in ' '.join(verdict.sentences(contents(models)))
+@pytest.mark.parametrize('after', [30, 60])
+def test_one_image_has_no_interval(after):
+  models = [model('UDA', 40, images=1), model('points', after, images=1)]
+  first, outlook, _ = verdict.sentences(contents(models))
+  assert 'one labelled image gives no interval' in first
+  assert 'nan' not in ' '.join([first, outlook])
+  assert ('brought nothing' in outlook) == (after < 40)
+
+
+def test_answers_that_were_all_held_back_have_no_price():
+  models = [model('UDA', 40), model('points', 60)]
+  found = verdict.sentences(contents(models, {'points': 0}))
+  assert len(found) == 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import saying
 
 from configs import streets_active
 from pointsup_jax import errors
-from pointsup_jax.annotation import database, oracle, records
+from pointsup_jax.annotation import comments, database, oracle, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.hosts import atomic_files
@@ -238,6 +238,21 @@ def test_answers_of_people_are_kept_unless_they_are_discarded(claimed, capsys):
   assert said.count('4 answers of people in') == 2
 
 
+def test_comments_are_kept_even_where_nobody_answered(claimed, capsys):
+  ask(claimed)
+  with store_lib.Store(claimed.annotations) as store:
+    (point, *_) = store.requests()
+    comments.Comments(store.database).add(
+      records.Comment(point.id, 'ben', 'no class fits here')
+    )
+  overwriting.clear(claimed)
+  assert '1 comment that people gave' in capsys.readouterr().err
+  (kept,) = carrying.earlier(claimed)
+  with store_lib.Store(kept.annotations) as store:
+    (said,) = comments.Comments(store.database).all()
+  assert said.text == 'no class fits here'
+
+
 def test_a_deletion_killed_at_any_moment_has_the_answers_whole(
   claimed, monkeypatch
 ):
@@ -267,7 +282,7 @@ def test_a_deletion_killed_at_any_moment_has_the_answers_whole(
       except KeyboardInterrupt:
         done = False
     stores = [claimed, *carrying.earlier(claimed)]
-    assert any(config_file.answers_of_people(x) == 4 for x in stores)
+    assert any(config_file.given_by_people(x) == '4 answers' for x in stores)
     if done:
       break
   assert last > 4
@@ -283,7 +298,8 @@ def test_simulated_answers_may_be_deleted_but_not_those_of_a_namesake(claimed):
     how = records.How(mode='blind')
     store.answer(store.unanswered()[0].id, 2, oracle.NAME, how=how)
   overwriting.clear(claimed)
-  assert config_file.answers_of_people(*carrying.earlier(claimed)) == 1
+  (kept,) = carrying.earlier(claimed)
+  assert config_file.given_by_people(kept) == '1 answer'
 
 
 def test_a_store_that_cannot_be_read_is_not_deleted_unasked(claimed, capsys):

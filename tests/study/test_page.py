@@ -22,7 +22,16 @@ def table(*rows):
 
 def scores(title, iou):
   return comparison.Scores(
-    title, 'segmenter', 1, 3, np.array(iou), {}, np.eye(2, dtype=int), {}, {}
+    title,
+    '',
+    'segmenter',
+    1,
+    3,
+    np.array(iou),
+    {},
+    np.eye(2, dtype=int),
+    {},
+    {},
   )
 
 

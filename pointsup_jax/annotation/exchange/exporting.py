@@ -30,12 +30,16 @@ def select(
   `which` is one of `WHICH`; `limit` is the maximum number.
   """
   current = store.current_answers()
+  said = comments.Comments(store.database).by_request()
   chosen = []
   if which in ('open', 'all'):
     chosen += store.unanswered()
   if which in ('answered', 'all'):
-    chosen += [x for x in store.requests() if x.id in current]
-  said = comments.Comments(store.database).by_request()
+    chosen += [
+      x
+      for x in store.requests()
+      if x.id in current or (which == 'answered' and x.id in said)
+    ]
   times = dict(store.database.query('SELECT id, time FROM state'))
   return [
     Point(

@@ -111,9 +111,13 @@ def import_file(
   used = dict.fromkeys(entry.request for entry in new)
   store.record(new, [added[point] for point in used if point in added])
   known_points = used.keys() | {request.id for request in asked}
-  remarks = comments.Comments(store.database).add_new(
-    one for one in verdict.comments if one.request in known_points
-  )
+  on_points = [x for x in verdict.comments if x.request in known_points]
+  remarks = comments.Comments(store.database).add_new(on_points)
+  if left_out := len(verdict.comments) - len(on_points):
+    progress.say(
+      f'note: {left_out} comments are left out: nobody asked or answered their '
+      'points here'
+    )
   _say_disputes(store, standing, new)
   return Imported(
     recorded=len(new),

@@ -46,7 +46,8 @@ def check(
     if entry.comment and not fault:
       try:
         comment = comments.checked(entry.comment)
-        remarks.append(records.Comment(entry.point, entry.annotator, comment))
+        who = entry.comment_by or entry.annotator
+        remarks.append(records.Comment(entry.point, who, comment))
       except ValueError as error:
         fault = str(error)
     if not fault and words.is_open(entry.word):

@@ -12,7 +12,9 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
 from pointsup_jax.hosts import csv_text
 
 # The first two are required, in any order.
-_COLUMNS = ('id', 'label', 'annotator', 'seconds', 'requests', 'comment')
+_COLUMNS = (
+  'id', 'label', 'annotator', 'seconds', 'requests', 'comment', 'comment_by',
+)  # fmt: skip
 # Spreadsheets use the separator of their locale.
 _SEPARATORS = (',', ';', '\t')
 
@@ -20,7 +22,8 @@ _SEPARATORS = (',', ';', '\t')
 def write(export: Export) -> Iterator[tuple[str, str]]:
   """Yields a line for each point; the label of open ones is empty.
 
-  Comments of others than who answered have lines of their own, without label.
+  Comments of others than who answered have lines of their own. Those name
+  nobody as annotator: what somebody writes there is not by whom remarked.
   """
   rows = []
   for point in export.points:
@@ -31,8 +34,11 @@ def write(export: Export) -> Iterator[tuple[str, str]]:
     said = dict(point.comments)
     id_, digest = point.request.id, export.digest
     own = said.pop(annotator, '')
-    rows.append([id_, word, annotator, seconds, digest, own])
-    rows += [[id_, '', who, None, digest, text] for who, text in said.items()]
+    by = annotator if own else ''
+    rows.append([id_, word, annotator, seconds, digest, own, by])
+    rows += [
+      [id_, '', '', None, digest, text, who] for who, text in said.items()
+    ]
   yield '', csv_text.write(_COLUMNS, rows)
 
 
@@ -85,4 +91,5 @@ def _file_answer(
     digest=cells.get('requests', '').strip() or None,
     fault=fault,
     comment=cells.get('comment', '').strip(),
+    comment_by=cells.get('comment_by', '').strip(),
   )

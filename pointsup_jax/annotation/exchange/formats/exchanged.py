@@ -83,6 +83,7 @@ class FileAnswer(NamedTuple):
   digest: str | None = None  # of the requests that were exported
   fault: str = ''  # why it is unusable, if it is
   comment: str = ''
+  comment_by: str = ''  # '': the annotator
 
 
 def is_point_id(name: str) -> bool:

@@ -6,8 +6,10 @@ let point = null;
 let save = () => {};
 
 // `saving` is called with the point and the text; '' takes a comment back.
-export function open(asked, saving) {
+export async function open(asked, saving) {
   if (!asked) return;
+  await beside.load(asked.image); // else an earlier comment would not be seen
+  if ($('comment-sheet').open) return;
   point = asked;
   save = saving;
   $('comment-text').value = beside.commentOf(point);

@@ -24,6 +24,7 @@ export const queue = {
 };
 let visible = false; // whether it is on the screen: before, no key counts
 let points = []; // to come
+let ofTask = new Set(); // ids of the points that the task is about
 let saved = []; // the last saved answers, the latest first
 let complete = false;
 let sending = false;
@@ -123,10 +124,7 @@ function halt(words) {
 export function answer(kind, label = null) {
   if (!queue.now || !visible || stopped) return;
   const time = clock.read();
-  const seen = queue.guessShown || queue.task === 'review';
-  let mode = seen ? 'confirm' : 'blind';
-  if (queue.task === 'settle') mode = 'adjudicate';
-  answers.add(queue.now, kind, label, time, mode);
+  answers.add(queue.now, kind, label, time, modeOf(queue.now));
   beside.note(queue.now, kind, label);
   takenBack.delete(queue.now.id);
   if (kind !== 'skip') progress.timed(time.active);
@@ -135,6 +133,14 @@ export function answer(kind, label = null) {
   next();
   drawState();
   send();
+}
+
+// How a point is answered. A task is about its own points: others, to which the
+// list of answers leads meanwhile, are answered as ever.
+function modeOf(point) {
+  const task = ofTask.has(point.id) ? queue.task : '';
+  if (task === 'settle') return 'adjudicate';
+  return queue.guessShown || task === 'review' ? 'confirm' : 'blind';
 }
 
 // Says what the model says or, in a review, what all others do.
@@ -169,7 +175,8 @@ function putAside() {
 export function withdraw() {
   const {now, earlier} = queue;
   if (!now || !earlier || earlier.withdrawn || stopped) return;
-  const mode = queue.task === 'settle' ? 'adjudicate' : 'blind';
+  const settles = modeOf(now) === 'adjudicate';
+  const mode = settles ? 'adjudicate' : 'blind';
   answers.add(now, 'undo', null, {seconds: 0, active: 0}, mode);
   beside.note(now, null, null);
   queue.earlier = {...earlier, withdrawn: true};
@@ -210,6 +217,7 @@ export function comment(point, words) {
 // Shows other points than those that are open.
 export function begin(task, itsPoints) {
   queue.task = task;
+  ofTask = new Set(itsPoints.map(({id}) => id));
   queue.now = null;
   points = itsPoints;
   next();

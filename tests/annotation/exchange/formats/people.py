@@ -13,6 +13,7 @@ from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import words as words_lib
 from pointsup_jax.annotation.exchange.formats.exchanged import ImageFile
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.hosts import csv_text as safe_csv
 
 CITYSCAPES = words_lib.Words(classes_lib.CITYSCAPES)
 # Readable formats and a file name for each.
@@ -134,8 +135,8 @@ def _in_cvat(text, said, person):
 def _in_csv(text, said, person):
   rows = list(csv.reader(io.StringIO(text)))
   for row in rows[1:]:
-    if row[0] in said:
-      row[1:3] = said[row[0]], person
+    if (point := safe_csv.plain(row[0])) in said:
+      row[1:3] = said[point], person
   return csv_text(rows)
 
 
