@@ -70,11 +70,7 @@ def facts_of(
       f'{workdir} is not a run that has asked for points: it needs config.json '
       'and acquire/annotations.sqlite'
     )
-  theirs = config_file.recorded(workdir).get('classes')
-  if not isinstance(theirs, list) or not all(
-    isinstance(name, str) for name in theirs
-  ):
-    raise errors.UserError(f'{workdir.config} is damaged: it lists no classes')
+  theirs = config_file.recorded_classes(workdir)
   with store_lib.Store(
     workdir.annotations, connect=schema.connect_to_copy
   ) as store:

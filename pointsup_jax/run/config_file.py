@@ -215,22 +215,35 @@ def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
 
   Raises errors.UsageError if it is damaged or of another version.
   """
-  kept = workdir.kept(workdir.config)
+  known = _content(workdir)
+  if known['version'] != VERSION:
+    raise errors.UsageError(
+      f'{workdir.kept(workdir.config)} has version {known["version"]!r} but '
+      f'this program reads version {VERSION}; use the program that wrote it, '
+      'or choose another --workdir'
+    )
+  return known['config']
+
+
+def recorded_classes(workdir: workdir_lib.Workdir) -> list[str]:
+  """The names of a run's classes, of any version: its answers outlast it.
+
+  Raises errors.UsageError if config.json is damaged.
+  """
+  names = _content(workdir)['config'].get('classes')
+  if not isinstance(names, list) or not all(isinstance(x, str) for x in names):
+    raise errors.UsageError(f'{workdir.config} is damaged: it lists no classes')
+  return names
+
+
+def _content(workdir: workdir_lib.Workdir) -> _Recorded:
   try:
-    found = json.loads(workdir.config.read_bytes())
-    known = msgspec.convert(found, _Recorded)
-    version, fields = known['version'], known['config']
+    return msgspec.convert(json.loads(workdir.config.read_bytes()), _Recorded)
   except (ValueError, RecursionError) as error:
     raise errors.UsageError(
-      f"{kept} is damaged or not a run's config ({error}); choose "
-      'another --workdir'
+      f"{workdir.kept(workdir.config)} is damaged or not a run's config "
+      f'({error}); choose another --workdir'
     ) from error
-  if version != VERSION:
-    raise errors.UsageError(
-      f'{kept} has version {version!r} but this program reads version '
-      f'{VERSION}; use the program that wrote it, or choose another --workdir'
-    )
-  return fields
 
 
 def given_by_people(workdir: workdir_lib.Workdir) -> str:

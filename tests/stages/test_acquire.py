@@ -1,5 +1,6 @@
 """What a round still has to ask, and what is known from elsewhere."""
 
+import json
 import types
 
 import numpy as np
@@ -133,13 +134,17 @@ def kept(run, points, label=3, annotator='ana'):
   carrying.put_aside(run.workdir, fill)
 
 
-def test_nobody_is_asked_again_what_was_answered_before(begin, capsys):
+@pytest.mark.parametrize('version', [config_file.VERSION, 1])
+def test_nobody_is_asked_again_what_was_answered_before(begin, capsys, version):
   first = begin('first', k=3)
   ask(first)
   with opened(first) as store:
     points = [x for x in store.requests() if x.image != 'c']
   run = begin('second', k=2)
   kept(run, points)
+  (earlier,) = carrying.earlier(run.workdir)
+  known = json.loads(earlier.config.read_text())
+  earlier.config.write_text(json.dumps(known | {'version': version}))
   asked = ask(run)
   with opened(run) as store:
     # Of two images, everything is answered, also a patch that is not asked.
