@@ -24,6 +24,7 @@ e.main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
   not PYTHON, reason='POINTSUP_CITYSCAPES_PYTHON names no environment'
 )

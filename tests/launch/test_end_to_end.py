@@ -128,6 +128,7 @@ def test_a_model_that_is_trained_anew_is_scored_anew(workdir):
   assert (workdir / 'evaluate/uda-test.json').stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_scores_that_a_power_cut_has_left_are_found_again(workdir):
   path = workdir / 'evaluate/uda-test.json'
   whole = path.read_text()
@@ -151,6 +152,7 @@ def test_running_again_skips_everything(finished):
   assert metrics.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.slow
 def test_another_config_is_refused_with_the_fields_that_differ(finished):
   args = tiny(finished[0])
   done = launch(*args, '--config.acquire.k=3', '--config.seed=1')

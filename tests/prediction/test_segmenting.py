@@ -10,6 +10,8 @@ from pointsup_jax.evaluation import inference as evaluation
 from pointsup_jax.models import resnet, upsample
 from pointsup_jax.prediction import segmenting
 
+pytestmark = pytest.mark.slow
+
 SIZE = using.SIZE
 PLAIN = segmenting.plain(SIZE)
 

@@ -113,8 +113,14 @@ def break_at_3(state, batch):
 
 @pytest.mark.parametrize(
   'how',
-  [{}, {'train_step': move_by_adamw, 'fresh': with_adamw}],
-  ids=['sgd', 'adamw'],
+  [
+    pytest.param({}, id='sgd'),
+    pytest.param(
+      {'train_step': move_by_adamw, 'fresh': with_adamw},
+      id='adamw',
+      marks=pytest.mark.slow,
+    ),
+  ],
 )
 def test_a_continued_run_equals_an_uninterrupted_one(how, tmp_path):
   whole = run(tmp_path / 'whole', 7, **how)

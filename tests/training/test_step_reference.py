@@ -12,6 +12,8 @@ from pointsup_jax.training import step
 from pointsup_jax.types import Outputs
 from pointsup_jax.uda import advent, strategy
 
+pytestmark = pytest.mark.slow
+
 # float32 drifts this far from float64 (reference/README.md).
 TOLERANCES = (1e-5, 1e-4, 1e-3, 3e-3)
 

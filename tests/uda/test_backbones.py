@@ -21,6 +21,7 @@ BATCH = Batch(
 )
 
 
+@pytest.mark.slow
 # Those that read features where logits are, both heads' small logits, or maps
 # in patches.
 @pytest.mark.parametrize(

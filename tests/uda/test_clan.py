@@ -253,6 +253,7 @@ def moved(old, new):
   return any(jax.tree.leaves(changed))
 
 
+@pytest.mark.slow
 def test_training_moves_all_its_parts(train_step):
   state = fresh = players.fresh_state(METHOD)
   for i in range(4):

@@ -142,6 +142,7 @@ def test_transposed_convolutions_are_torch_s(padding):
   np.testing.assert_allclose(found[0], inner, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_only_the_first_convolution_reflects():
   """A constant input stays constant through it, and through no other."""
   decoder = translation.Decoder(8)

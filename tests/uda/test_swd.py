@@ -232,6 +232,7 @@ def test_a_part_that_does_not_move_keeps_parameters_and_momentum(
       assert same == (part not in moving or module == 'bn1'), module
 
 
+@pytest.mark.slow
 def test_the_heads_part_and_the_backbone_follows():
   """Each move alone, many times on one batch, pulls where it should."""
   strong = swd.swd(strategy.Settings(Outputs(aux=0.0, main=100.0)))
@@ -260,6 +261,7 @@ def test_training_in_stage_3_adds_the_answers():
   } <= set(metrics)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_acquisition_sees_the_mean_of_both_predictions():
   learner = players.learner_of(METHOD)
   variables = learner.init_segmenter(jax.random.key(0))

@@ -104,6 +104,7 @@ def test_it_trains_in_both_stages_and_the_teacher_follows(build, answers):
   assert ('hidden_main' in metrics) == (build is teacher.masked_teacher)
 
 
+@pytest.mark.slow
 def test_each_step_mixes_anew_and_a_repeated_one_the_same():
   method, train_step = compiled(teacher.teacher, 0.0)
   state, pair = players.fresh_state(method), players.random_pair(0)

@@ -172,9 +172,9 @@ def test_answers_are_downloaded_as_exchange_writes_them(page, points, site):
   given = reply.headers['content-disposition']
   assert given == 'attachment; filename="answers.csv"'
   header, first, *rest = reply.text.splitlines()
-  assert header == 'id,label,annotator,seconds,requests,comment'
+  assert header == 'id,label,annotator,seconds,requests,comment,comment_by'
   assert first.startswith(f'{points[0]},car,ana,2.5,')
-  assert first.endswith(',glass')
+  assert first.endswith(',glass,ana')
   assert len(rest) == 4  # what was skipped is open
   tasks = page.client.get('/export/answers.json').json()
   assert [len(x['predictions'][0]['result']) for x in tasks] == [4, 1]
