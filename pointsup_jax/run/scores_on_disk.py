@@ -1,12 +1,15 @@
-"""Reads scores of earlier evaluations, if they still apply."""
+"""The files of scores: what they hold, and whether they still apply."""
 
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any, TypeAlias, TypedDict
 
 import msgspec
+import numpy as np
 
 from pointsup_jax.data import classes as classes_lib
+from pointsup_jax.evaluation import confusion
 from pointsup_jax.hosts import json_files
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import trained_models
@@ -98,3 +101,31 @@ def about(
     'data_root': run.config.data.root,
     'classes': list(run.classes.names),
   }
+
+
+def described(
+  classes: classes_lib.ClassSet,
+  matrix: np.ndarray,
+  of_image: Mapping[str, np.ndarray],
+) -> dict:
+  """Scores of a confusion matrix [C, C] and each image's counts [3, C]."""
+  return {
+    'images': len(of_image),
+    'miou': _or_none(confusion.mean_iou(matrix)),
+    'miou_subsets': {
+      subset: _or_none(confusion.mean_iou(matrix, indices))
+      for subset, indices in classes.subset_indices.items()
+    },
+    'iou': [_or_none(x) for x in confusion.iou(matrix)],
+    'confusion': matrix.tolist(),
+    'image_miou': {
+      image: _or_none(confusion.mean_of(confusion.iou_of(counts)))
+      for image, counts in of_image.items()
+    },
+    'image_counts': {image: x.tolist() for image, x in of_image.items()},
+  }
+
+
+def _or_none(value: float) -> float | None:
+  """Replaces NaN by None, because JSON has no NaN."""
+  return None if np.isnan(value) else float(value)

@@ -14,19 +14,17 @@ from pointsup_jax.hosts import (
   json_files,
   processes,
   progress,
-  stopping,
 )
 from pointsup_jax.models import deeplab
 from pointsup_jax.report import paper_tables, screen_table
 from pointsup_jax.run import (
   batches,
-  predicted,
   recorded_data,
   scores_on_disk,
   trained_models,
 )
 from pointsup_jax.run import context as run_lib
-from pointsup_jax.stages import point_scores
+from pointsup_jax.stages import point_scores, predicted_scores
 from pointsup_jax.training import checkpoint
 from pointsup_jax.types import Array, Batch, Variables
 
@@ -66,7 +64,7 @@ def score_images(
     run.title(model): [scores_of(run, model, count, data)] for model in trained
   }
   if run.config.uda.predictions:
-    scored = predicted_scores(run, data) | scored
+    scored = predicted_scores.score(run, data) | scored
   if not scored:
     return
   columns = {
@@ -132,82 +130,13 @@ def scores_of(
   matrix, of_image = confusion_of(run, variables, count, which, saved_as)
   found = {
     **scores_on_disk.about(run, model, at, data),
-    **described(run, matrix, of_image),
+    **scores_on_disk.described(run.classes, matrix, of_image),
     'predictions_saved': save,
   }
   if processes.is_first():
     split = run.config.data.evaluation.split
     json_files.write(run.workdir.evaluation(model.name, split, step), found)
   return found
-
-
-def predicted_scores(run: run_lib.Run, data: str) -> dict[str, list[dict]]:
-  """The scores of another model by its title; none if there are no files."""
-  if why := predicted.lacks_evaluation(run):
-    progress.say(f'note: the model of stage 1 is not scored: {why}')
-    return {}
-  [model] = [
-    x for x in trained_models.all_of(run.workdir) if x.phase == run.workdir.uda
-  ]
-  about = scores_on_disk.about(run, model, 0, data) | {
-    'predictions': recorded_data.check_predictions(run)
-  }
-  path = run.workdir.evaluation(model.name, run.config.data.evaluation.split)
-  parse = scores_on_disk.of_classes(run.classes)
-  known = processes.by_first(
-    lambda: scores_on_disk.read(path, about, parse), 'known scores'
-  )
-  if known is None:
-    known = about | described(run, *confusion_of_predictions(run))
-    if processes.is_first():
-      json_files.write(path, known)
-  return {run.title(model): [known]}
-
-
-def confusion_of_predictions(
-  run: run_lib.Run,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-  """`confusion_of` another model's predictions, at the labels' size."""
-  folder = predicted.open_folder(run)
-  shapes = predicted.shapes_of(run, 'evaluation')
-  native = run.source('evaluation', labelled=True, full_labels=True)
-  total = np.zeros((run.classes.num_classes,) * 2, np.int64)
-  of_image: dict[str, np.ndarray] = {}
-  for i in progress.each(range(len(native)), 'evaluation', len(native)):
-    stopping.check()
-    example = native[i]
-    size = example.labels.shape
-    labels = folder.labels(example.name, shapes(example.name), size)
-    matrix = np.asarray(
-      confusion.confusion_matrix(
-        example.labels, labels, run.classes.num_classes
-      ),
-      np.int64,
-    )
-    total += matrix
-    of_image[example.name] = confusion.counts(matrix)
-  return total, of_image
-
-
-def described(
-  run: run_lib.Run, matrix: np.ndarray, of_image: Mapping[str, np.ndarray]
-) -> dict:
-  """Scores as JSON, of a confusion matrix [C, C] and each image's counts."""
-  return {
-    'images': len(of_image),
-    'miou': _or_none(confusion.mean_iou(matrix)),
-    'miou_subsets': {
-      subset: _or_none(confusion.mean_iou(matrix, indices))
-      for subset, indices in run.classes.subset_indices.items()
-    },
-    'iou': [_or_none(x) for x in confusion.iou(matrix)],
-    'confusion': matrix.tolist(),
-    'image_miou': {
-      image: _or_none(confusion.mean_of(confusion.iou_of(counts)))
-      for image, counts in of_image.items()
-    },
-    'image_counts': {image: x.tolist() for image, x in of_image.items()},
-  }
 
 
 def counter(run: run_lib.Run) -> Callable:
@@ -296,8 +225,3 @@ def save(
   for name, prediction in zip(names, predictions, strict=False):
     path = run.workdir.prediction(model, evaluation.split, name)
     image_files.write_labels(path, ids[prediction])
-
-
-def _or_none(value: float) -> float | None:
-  """Replaces NaN by None, because JSON has no NaN."""
-  return None if np.isnan(value) else float(value)

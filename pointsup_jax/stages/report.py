@@ -75,7 +75,7 @@ def write(run: run_lib.Run, predict: predictions.Predict) -> None:
   index = folder / 'index.html'
   atomic_files.write(index, text.encode())
   if told:
-    progress.show(f'\n{told[0]}')
+    progress.say(told[0])
   progress.say(f'report: {run.workdir.kept(index)}')
 
 
