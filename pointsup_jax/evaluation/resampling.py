@@ -17,10 +17,6 @@ class Estimate(NamedTuple):
   low: float
   high: float
 
-  def times(self, factor: float) -> 'Estimate':
-    """The estimate of a multiple; `factor` is not negative."""
-    return Estimate(*(factor * x for x in self))
-
 
 def draws(images: int) -> Iterator[np.ndarray]:
   """How often each image is drawn, [N] float64, in each of the resamples.

@@ -56,6 +56,7 @@ def render(
     environment()
     .get_template('report.html')
     .render(
+      title=contents.title,
       contents=contents,
       pictures=pictures,
       notes=notes,

@@ -26,17 +26,19 @@ def sentences(contents: contents_lib.Contents) -> list[str]:
   models = _compared(contents.scores)
   if len(models) < 2:
     return held_back.worth(contents.on_points) if contents.on_points else []
-  before, *_, after = models
-  worth = gain(before, after)
+  before, *between, after = models
+  worth = _gain(before, after)
   found = [_worth(worth, 100 * before.means['mIoU'], 100 * after.means['mIoU'])]
   answers = labelling.used.get(after.model, labelling.clicks.labelled)
   pace = _seconds_an_answer(labelling)
   if worth.low > 0 and answers:
     found.append(_price(worth, answers, pace))
-  earlier = models[-2]
-  new = answers - labelling.used.get(earlier.model, 0)
+  last, new = worth, answers  # of the last round
+  if between:
+    last = _gain(between[-1], after)
+    new -= labelling.used.get(between[-1].model, 0)
   if new > 0:
-    found.append(_outlook(gain(earlier, after), new, answers, pace))
+    found.append(_outlook(last, new, answers, pace))
   found.append(
     f'The interval comes from resampling the {after.images:,} scored images. '
     'Training with another seed changes mIoU as well, which one run cannot '
@@ -45,7 +47,7 @@ def sentences(contents: contents_lib.Contents) -> list[str]:
   return found
 
 
-def gain(
+def _gain(
   before: comparison.Scores, after: comparison.Scores
 ) -> resampling.Estimate:
   """The gain in mIoU between two models, scored on the same images."""
@@ -117,10 +119,8 @@ def _outlook(
   rate = 100 * _MORE / new
   said = f'{_MORE:,} more{time} can be expected to bring '
   if new < answers and last.value > 0:
-    doublings = math.log1p(_MORE / answers) / math.log(
-      answers / (answers - new)
-    )
-    said += f'about {100 * last.value * doublings:.1f} points and '
+    rises = math.log1p(_MORE / answers) / math.log(answers / (answers - new))
+    said += f'about {100 * last.value * rises:.1f} points and '
   highest = rate * most
   return (
     f'{said}at most {highest:.1f}, since later answers bring less than earlier '

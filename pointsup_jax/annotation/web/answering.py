@@ -1,5 +1,6 @@
 """Hands out points and takes answers."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pointsup_jax.annotation import queue as queue_lib
@@ -38,27 +39,19 @@ class Answering:
     self, annotator: str, body: dict[str, Any]
   ) -> dict[str, Any]:
     """Records an answer and hands out the next points."""
-    want, answer = fields.want(body), fields.answer(body)
-    self._check_window(annotator, body)
-
-    def work(queue: queue_lib.Queue) -> dict[str, Any]:
-      queue.record(annotator, answer)
-      return self._state(queue, annotator, want)
-
-    return await self._thread.do(work)
+    answer = fields.answer(body)
+    return await self._record(
+      annotator, body, lambda queue: queue.record(annotator, answer)
+    )
 
   async def comment(
     self, annotator: str, body: dict[str, Any]
   ) -> dict[str, Any]:
     """Records a comment, which changes no answer, and hands out points."""
-    want, given = fields.want(body), fields.comment(body)
-    self._check_window(annotator, body)
-
-    def work(queue: queue_lib.Queue) -> dict[str, Any]:
-      queue.comment(annotator, *given)
-      return self._state(queue, annotator, want)
-
-    return await self._thread.do(work)
+    given = fields.comment(body)
+    return await self._record(
+      annotator, body, lambda queue: queue.comment(annotator, *given)
+    )
 
   async def beside(
     self, annotator: str, body: dict[str, Any]
@@ -78,10 +71,22 @@ class Answering:
 
     return await self._thread.do(work)
 
-  def _check_window(self, annotator: str, body: dict[str, Any]) -> None:
-    window = fields.text(body, 'window', 64)
+  async def _record(
+    self,
+    annotator: str,
+    body: dict[str, Any],
+    record: Callable[[queue_lib.Queue], object],
+  ) -> dict[str, Any]:
+    """Records what the annotator's window says, and hands out points."""
+    want, window = fields.want(body), fields.text(body, 'window', 64)
     if self._windows.setdefault(annotator, window) != window:
       raise OtherWindowError
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      record(queue)
+      return self._state(queue, annotator, want)
+
+    return await self._thread.do(work)
 
   def _state(
     self, queue: queue_lib.Queue, annotator: str, want: int

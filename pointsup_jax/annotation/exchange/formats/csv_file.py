@@ -22,8 +22,8 @@ _SEPARATORS = (',', ';', '\t')
 def write(export: Export) -> Iterator[tuple[str, str]]:
   """Yields a line for each point; the label of open ones is empty.
 
-  Comments of others than who answered have lines of their own. Those name
-  nobody as annotator: what somebody writes there is not by whom remarked.
+  A comment of anybody but the annotator has a line of its own, which names no
+  annotator: an answer written there is not taken for that of its author.
   """
   rows = []
   for point in export.points:
