@@ -5,12 +5,14 @@
 IMAGES are files, folders (searched recursively) and quoted patterns such as
 'drive/**/*.jpg'. --out gets, at each image's relative path and size:
 
-  labels/    8-bit PNG of class numbers, in the order of classes.json beside it;
+  labels/    PNG of class numbers, in the order of classes.json beside it, with
+             a palette: viewers show colours, Pillow reads the numbers;
              --label_ids gives the ids of label files, as benchmarks take them
   overlays/  the image overlaid with the colours of its classes (legend.png)
   entropy/   8-bit grey PNG; 0 is certain, 255 is all classes equally likely
 
-and images.jsonl with the mean entropy (0 to 1) of each image. The same command
+and images.jsonl with the mean entropy (0 to 1) of each image. World files and
+the coordinates of GeoTIFFs are carried over. The same command
 continues, and predicts changed images again. Results of another image or model
 are replaced only with --overwrite. Unreadable files are listed at the end, the
 others are predicted, and the exit code is 1.
@@ -29,6 +31,13 @@ _TTA = flags.DEFINE_bool(
   'tta',
   False,
   'Average over scales 1 and 1.25 and left-right flips: four passes.',
+)
+_TILES = flags.DEFINE_bool(
+  'tiles',
+  False,
+  'Show the network every image at its own resolution, in overlapping tiles of '
+  '--size, instead of resizing it: for large images, and models trained on '
+  'crops of them.',
 )
 _BATCH_SIZE = flags.DEFINE_integer(
   'batch_size',
@@ -56,9 +65,10 @@ def main(operands: Sequence[str]) -> None:
     raise errors.UsageError('; '.join(problems))
   model, size = trained.load()
   views = segmenting.augmented(size) if _TTA.value else segmenting.plain(size)
+  tile = size if _TILES.value else None
   if trained.OVERWRITE.value:
     folder.clear(out)
-  about = predicting.about(model, views, label_ids=_LABEL_IDS.value)
+  about = predicting.about(model, views, label_ids=_LABEL_IDS.value, tile=tile)
   made = folder.Folder(out, about, model.classes)
   left = made.left_to_do(pictures)
   if len(left) < len(pictures):
@@ -69,6 +79,7 @@ def main(operands: Sequence[str]) -> None:
     made,
     views=views,
     batch_size=_BATCH_SIZE.value or model.run.config.evaluate.batch_size,
+    tile=tile,
   )
   for problem in problems:
     progress.say(f'not predicted: {problem}')

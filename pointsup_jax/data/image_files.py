@@ -225,10 +225,19 @@ def read_depth_channels(root: pathlib.Path, path: str) -> np.ndarray:
   return pixels[..., 2::-1]  # OpenCV has blue first
 
 
-def write_labels(path: pathlib.Path, labels: Array) -> None:
-  """Writes train ids [H, W] uint8 as a PNG and creates its folders."""
+def write_labels(
+  path: pathlib.Path, labels: Array, palette: np.ndarray | None = None
+) -> None:
+  """Writes ids [H, W] uint8 as a PNG and creates its folders.
+
+  With a `palette`, [256, 3] uint8 RGB, viewers show ids in their colours, and
+  `read_ids`, Pillow and others still read them as ids.
+  """
   path.parent.mkdir(parents=True, exist_ok=True)
-  Image.fromarray(np.asarray(labels)).save(path)
+  image = Image.fromarray(np.asarray(labels))
+  if palette is not None:
+    image.putpalette(palette.tobytes())
+  image.save(path)
 
 
 def read_labels(path: pathlib.Path, size: tuple[int, ...]) -> np.ndarray:

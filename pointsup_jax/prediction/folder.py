@@ -23,6 +23,7 @@ from pointsup_jax.hosts import (
   progress,
   wording,
 )
+from pointsup_jax.prediction import georeference
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction
 
@@ -58,6 +59,9 @@ class Folder:
     """
     self.root, self._palette = root, np.array(classes.palette, np.uint8)
     self._ids = np.array(about['ids'], np.uint8)
+    self._colors = np.zeros((256, 3), np.uint8)  # of ids
+    self._colors[self._ids] = self._palette
+    self._georeferences = georeference.can_write()
     self._log = root / 'images.jsonl'
     made_by = root / 'model.json'
     if made_by.exists():
@@ -115,16 +119,27 @@ class Folder:
   def write(
     self, picture: Picture, image: np.ndarray, prediction: Prediction
   ) -> None:
-    """Writes the three PNGs of an RGB image [H, W, 3] uint8."""
-    image_files.write_labels(
-      self._made('labels', picture.name), self._ids[prediction.labels]
-    )
+    """Writes the three PNGs of an RGB image [H, W, 3] uint8.
+
+    And, where the image file lies on the Earth, what says so.
+    """
+    made = {tree: self._made(tree, picture.name) for tree in _TREES}
+    labels = self._ids[prediction.labels]
     grey = np.rint(prediction.entropy * 255).astype(np.uint8)
-    Image.fromarray(grey).save(self._made('entropy', picture.name))
+    image_files.write_labels(made['labels'], labels, self._colors)
+    Image.fromarray(grey).save(made['entropy'])
     overlay = contact_sheet.overlay(image, prediction.labels, self._palette)
-    Image.fromarray(overlay).save(
-      self._made('overlays', picture.name), compress_level=1
-    )
+    Image.fromarray(overlay).save(made['overlays'], compress_level=1)
+    for path in made.values():
+      georeference.copy_world_files(picture.path, path)
+    if self._georeferences and georeference.is_geotiff(picture.path):
+      colors = {i: tuple(self._colors[i].tolist()) for i in self._ids.tolist()}
+      for tree, pixels, palette in (
+        ('labels', labels, colors),
+        ('entropy', grey, None),
+      ):
+        path = self._made(tree, picture.name, '.tif')
+        georeference.write_geotiff(picture.path, path, pixels, palette)
 
   def finish(
     self, picture: Picture, file: identity.Entry, prediction: Prediction
@@ -145,9 +160,9 @@ class Folder:
   def _path(self, tree: str, name: str) -> pathlib.Path:
     return self.root / tree / f'{name}.png'
 
-  def _made(self, tree: str, name: str) -> pathlib.Path:
+  def _made(self, tree: str, name: str, suffix: str = '.png') -> pathlib.Path:
     """Like `_path`; creates the folder and refuses links out of the root."""
-    path = paths.inside(self.root, f'{tree}/{name}.png')
+    path = paths.inside(self.root, f'{tree}/{name}{suffix}')
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -3,10 +3,12 @@
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -15,12 +17,14 @@ from pointsup_jax import errors
 from pointsup_jax.data import identity, image_files, official
 from pointsup_jax.hosts import progress, stopping, wording
 from pointsup_jax.prediction import folder as folder_lib
+from pointsup_jax.prediction import georeference, segmenting, tiling
 from pointsup_jax.prediction import loaded_model as model_lib
-from pointsup_jax.prediction import segmenting
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction, Size
 from pointsup_jax.training import sharding
 from pointsup_jax.types import Variables
+
+_T = TypeVar('_T')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +34,10 @@ class Read:
   picture: Picture
   file: identity.Entry
   image: np.ndarray  # [H, W, 3] uint8, RGB
-  seen: dict[Size, np.ndarray]  # resized for each view size
+  # Each tile, or the whole image, resized for each view size.
+  seen: list[dict[Size, np.ndarray]]
   pages: int  # in the file; the image is the first
+  geotiff: bool
 
 
 def run(
@@ -41,11 +47,13 @@ def run(
   *,
   views: tuple[segmenting.View, ...],
   batch_size: int,
+  tile: Size | None = None,
 ) -> list[str]:
   """Predicts images into a folder.
 
   An image's files are complete once images.jsonl lists it. `batch_size` is
-  rounded up to a multiple of the number of devices.
+  rounded up to a multiple of the number of devices. The network sees images
+  whole, or in tiles of (height, width) pixels.
 
   Returns:
     A message per unreadable image; all others are predicted.
@@ -58,9 +66,12 @@ def run(
   segmenter = segmenting.Segmenter(
     model.segmenter, model.variables, views, sharding.split(mesh)
   )
-  batch_size = sharding.shared_batch(min(batch_size, len(pictures)))
+  if tile is None:
+    batch_size = min(batch_size, len(pictures))
+  batch_size = sharding.shared_batch(batch_size)
   problems: list[str] = []
   paged: list[str] = []
+  placed: list[str] = []
   done = 0
   with (
     concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -69,17 +80,19 @@ def run(
     ) as bar,
     _Writer(out, pool) as writer,
   ):
-    for batch in _read_ahead(pictures, views, batch_size, pool):
-      problems += [read for read in batch if isinstance(read, str)]
-      good = [read for read in batch if isinstance(read, Read)]
-      paged += [str(read.picture.path) for read in good if read.pages > 1]
-      for read, prediction in _predictions(segmenter, good, batch_size):
+    read = functools.partial(_read, views=views, tile=tile)
+    for batch in _read_ahead(pictures, read, batch_size, pool):
+      problems += [found for found in batch if isinstance(found, str)]
+      good = [found for found in batch if isinstance(found, Read)]
+      paged += [str(found.picture.path) for found in good if found.pages > 1]
+      placed += [str(found.picture.path) for found in good if found.geotiff]
+      for found, prediction in _predictions(segmenter, good, batch_size, tile):
         if not np.isfinite(prediction.entropy).all():
           raise errors.UserError(
             f'the model {model.phase} of {model.run.workdir} says nothing '
-            f'of {read.picture.path}: its logits are no numbers'
+            f'of {found.picture.path}: its logits are no numbers'
           )
-        writer.add(read, prediction)
+        writer.add(found, prediction)
       done += len(batch)
       bar.update(done)
       stopping.check()
@@ -88,12 +101,18 @@ def run(
       f'{len(paged)} images have several pages or frames; only the first was '
       f'predicted: {wording.few(paged)}'
     )
+  if placed and not georeference.can_write():
+    progress.say(
+      f'{len(placed)} images are GeoTIFFs, and their labels have no '
+      'coordinates, which needs rasterio: pip install -r requirements/geo.txt, '
+      f'then --overwrite: {wording.few(placed)}'
+    )
   return problems
 
 
 def _read_ahead(
   pictures: Sequence[Picture],
-  views: Sequence[segmenting.View],
+  read: Callable[[Picture], Read | str],
   batch_size: int,
   pool: concurrent.futures.Executor,
 ) -> Iterator[list[Read | str]]:
@@ -101,20 +120,22 @@ def _read_ahead(
     collections.deque()
   )
   for batch in _batched(pictures, batch_size):
-    waiting.append([pool.submit(_read, picture, views) for picture in batch])
+    waiting.append([pool.submit(read, picture) for picture in batch])
     if len(waiting) > 1:
       yield [future.result() for future in waiting.popleft()]
   for futures in waiting:
     yield [future.result() for future in futures]
 
 
-def _batched(pictures: Sequence[Picture], size: int) -> Iterator[list[Picture]]:
-  rest = iter(pictures)
+def _batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+  rest = iter(items)
   while batch := list(itertools.islice(rest, size)):
     yield batch
 
 
-def _read(picture: Picture, views: Sequence[segmenting.View]) -> Read | str:
+def _read(
+  picture: Picture, views: Sequence[segmenting.View], tile: Size | None
+) -> Read | str:
   where = (picture.path.parent, picture.path.name)
   try:
     file = identity.entry_of(picture.path)
@@ -122,23 +143,42 @@ def _read(picture: Picture, views: Sequence[segmenting.View]) -> Read | str:
     image = image_files.read_image(*where)
   except errors.UserError as error:
     return str(error)
-  return Read(picture, file, image, segmenting.as_seen(image, views), pages)
+  parts = [image] if tile is None else tiling.cut(image, tile)
+  seen = [segmenting.as_seen(part, views) for part in parts]
+  geotiff = georeference.is_geotiff(picture.path)
+  return Read(picture, file, image, seen, pages, geotiff)
 
 
 def _predictions(
-  segmenter: segmenting.Segmenter, batch: Sequence[Read], batch_size: int
+  segmenter: segmenting.Segmenter,
+  batch: Sequence[Read],
+  batch_size: int,
+  tile: Size | None,
 ) -> Iterator[tuple[Read, Prediction]]:
-  if not batch:
-    return
-  # The network is compiled for full batches: pad the last one.
-  filled = [*batch, *[batch[-1]] * (batch_size - len(batch))]
-  images = {
-    size: np.stack([read.seen[size] for read in filled])
-    for size in batch[0].seen
-  }
-  for read, logits in zip(batch, segmenter.small_logits(images), strict=False):
+  logits = _small_logits(
+    segmenter, (seen for read in batch for seen in read.seen), batch_size
+  )
+  for read in batch:
     height, width, _ = read.image.shape
-    yield read, segmenter.enlarge(logits, (height, width))
+    if tile is None:
+      yield read, segmenter.enlarge(next(logits), (height, width))
+    else:
+      of_tiles = itertools.islice(logits, len(read.seen))
+      probabilities = (segmenter.probabilities(x, tile) for x in of_tiles)
+      yield read, tiling.join(probabilities, (height, width), tile)
+
+
+def _small_logits(
+  segmenter: segmenting.Segmenter,
+  seen: Iterable[dict[Size, np.ndarray]],
+  batch_size: int,
+) -> Iterator[tuple[np.ndarray, ...]]:
+  """Of each image or tile, the logits of each view."""
+  for batch in _batched(seen, batch_size):
+    # The network is compiled for full batches: pad the last one.
+    filled = [*batch, *[batch[-1]] * (batch_size - len(batch))]
+    images = {size: np.stack([x[size] for x in filled]) for size in batch[0]}
+    yield from segmenter.small_logits(images)[: len(batch)]
 
 
 class _Writer:
@@ -178,6 +218,7 @@ def about(
   views: Sequence[segmenting.View],
   *,
   label_ids: bool = False,
+  tile: Size | None = None,
 ) -> dict[str, object]:
   """Everything that determines the predictions, for model.json.
 
@@ -195,6 +236,7 @@ def about(
     'views': [
       {'size': list(view.size), 'flipped': view.flipped} for view in views
     ],
+    'tile': tile and list(tile),
     'classes': list(model.classes.names),
     'ids': ids.tolist(),
   }

@@ -1,7 +1,7 @@
 """Segments images of any size, with optional test-time augmentation."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -19,9 +19,9 @@ Size = tuple[int, int]  # height, width
 # Chosen on the Streets validation scenes, where 0.75 hurts (docs/RESULTS.md).
 TTA_SCALES = (1.0, 1.25)
 _STRIDE = 8  # of the network
-# Logits are upsampled in tiles of this fixed size: one compiled program serves
+# Logits are upsampled in blocks of this fixed size: one compiled program serves
 # all image sizes, and memory use is bounded.
-_TILE = (128, 256)
+_BLOCK = (128, 256)
 
 
 class View(NamedTuple):
@@ -112,31 +112,52 @@ class Segmenter:
     evaluation. `small_logits` are [h, w, C] for each view.
     """
     height, width = size
-    rows, columns = [], []
-    for view, logits in zip(self._views, small_logits, strict=True):
-      rows.append(_tiles(upsample.weights(logits.shape[0], height), _TILE[0]))
-      of_columns = upsample.weights(logits.shape[1], width)
-      columns.append(
-        _tiles(of_columns[:, ::-1] if view.flipped else of_columns, _TILE[1])
-      )
+    rows, columns = self._weights(small_logits, size)
     logits = jax.device_put(tuple(small_logits))
-    tiles = [
-      [_judge(logits, r, c) for c in zip(*columns, strict=True)]
-      for r in zip(*rows, strict=True)
+    blocks = [
+      [_judge(logits, r, c) for c in _blocks(columns, _BLOCK[1])]
+      for r in _blocks(rows, _BLOCK[0])
     ]
-    tiles = jax.device_get(tiles)
+    blocks = jax.device_get(blocks)
     labels, unsure = (
-      np.block([[tile[i] for tile in line] for line in tiles])[:height, :width]
+      np.block([[block[i] for block in line] for line in blocks])
       for i in range(2)
     )
-    return Prediction(labels, unsure)
+    return Prediction(labels[:height, :width], unsure[:height, :width])
+
+  def probabilities(
+    self, small_logits: Sequence[np.ndarray], size: Size
+  ) -> np.ndarray:
+    """Like `enlarge`, but [H, W, C] float32; compiled for each size."""
+    rows, columns = self._weights(small_logits, size)
+    return np.asarray(_probabilities(tuple(small_logits), rows, columns))
+
+  def _weights(
+    self, small_logits: Sequence[np.ndarray], size: Size
+  ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """For each view, the matrices that enlarge: [H, h] and [W, w] float32."""
+    rows, columns = [], []
+    for view, logits in zip(self._views, small_logits, strict=True):
+      rows.append(upsample.weights(logits.shape[0], size[0]))
+      of_columns = upsample.weights(logits.shape[1], size[1])
+      columns.append(of_columns[:, ::-1] if view.flipped else of_columns)
+    return _float32(rows), _float32(columns)
 
 
-def _tiles(weights: np.ndarray, tile: int) -> np.ndarray:
-  """Splits a matrix [new, old] into [T, tile, old] float32, zero-padded."""
-  new, old = weights.shape
-  filled = np.pad(weights, ((0, -new % tile), (0, 0)))
-  return filled.astype(np.float32).reshape(-1, tile, old)
+def _float32(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+  return tuple(array.astype(np.float32) for array in arrays)
+
+
+def _blocks(
+  weights: Sequence[np.ndarray], block: int
+) -> Iterator[tuple[np.ndarray, ...]]:
+  """Splits each view's [new, old] into parts [block, old], zero-padded."""
+  parts = []
+  for matrix in weights:
+    new, old = matrix.shape
+    filled = np.pad(matrix, ((0, -new % block), (0, 0)))
+    parts.append(filled.reshape(-1, block, old))
+  return zip(*parts, strict=True)
 
 
 @jax.jit
@@ -146,14 +167,31 @@ def _judge(
   columns: tuple[Array, ...],
 ) -> tuple[jax.Array, jax.Array]:
   """`judge` of combined logits [h, w, C], upsampled by [H, h] and [W, w]."""
-  logits = combine(
+  labels, unsure = judge(_combined(small_logits, rows, columns))
+  return labels[0], unsure[0]
+
+
+@jax.jit
+def _probabilities(
+  small_logits: tuple[Array, ...],
+  rows: tuple[Array, ...],
+  columns: tuple[Array, ...],
+) -> jax.Array:
+  """Of combined logits [h, w, C], upsampled by [H, h] and [W, w]."""
+  return jax.nn.softmax(_combined(small_logits, rows, columns))[0]
+
+
+def _combined(
+  small_logits: tuple[Array, ...],
+  rows: tuple[Array, ...],
+  columns: tuple[Array, ...],
+) -> jax.Array:
+  return combine(
     [
       upsample.interpolate(jnp.asarray(x)[None], jnp.asarray(r), jnp.asarray(c))
       for x, r, c in zip(small_logits, rows, columns, strict=True)
     ]
   )
-  labels, unsure = judge(logits)
-  return labels[0], unsure[0]
 
 
 def combine(logits: Sequence[jax.Array]) -> jax.Array:
