@@ -11,6 +11,8 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 he_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
+# Of the rows of an image, in the sums of `shifted`'s gradient.
+_BANDS = 8
 # Each output channel of a depthwise convolution has one input channel.
 _he_normal_depthwise = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
@@ -242,15 +244,47 @@ def _backward(
     turned[row, column, 0].astype(exact) * part
     for row, column, part in _parts(wide, x.shape, kernel, 1, dilation)
   )
-  wide, gradient = jnp.pad(x, padding), gradient.astype(exact)
-  of_kernel = [
-    jnp.sum(part * gradient, (0, 1, 2))
-    for _, _, part in _parts(wide, x.shape, kernel, stride, dilation)
-  ]
+  of_kernel = _gradient_of_kernel(
+    jnp.pad(x, padding),
+    x.shape,
+    kernel,
+    gradient.astype(exact),
+    stride,
+    dilation,
+  )
   return (
     jnp.asarray(of_x).astype(x.dtype),
-    jnp.stack(of_kernel).reshape(kernel.shape).astype(kernel.dtype),
+    of_kernel.astype(kernel.dtype),
   )
+
+
+def _gradient_of_kernel(
+  wide: jax.Array,
+  shape: tuple[int, ...],
+  kernel: jax.Array,
+  gradient: jax.Array,
+  stride: int,
+  dilation: int,
+) -> jax.Array:
+  """Sums of what each place of the kernel saw times the result's gradient.
+
+  XLA's CPU backend sums over all but the last axis an element at a time, but
+  adds whole arrays fast: so images are first cut into bands of rows, whose
+  products are added up to one band. A fifth of the time.
+  """
+  # In the loops that read it, padding would be computed anew at each place.
+  wide = jax.lax.optimization_barrier(wide)
+  height = gradient.shape[1]
+  rows = -(-height // min(_BANDS, height))  # in a band
+  starts = range(0, height, rows)
+  sums = []
+  for _, _, part in _parts(wide, shape, kernel, stride, dilation):
+    bands = [part[:, i : i + rows] * gradient[:, i : i + rows] for i in starts]
+    short = rows - bands[-1].shape[1]
+    bands[-1] = jnp.pad(bands[-1], ((0, 0), (0, short), (0, 0), (0, 0)))
+    sums.append(sum(bands))
+  stacked = jax.lax.optimization_barrier(jnp.stack(sums))
+  return jnp.sum(stacked, (1, 2, 3)).reshape(kernel.shape)
 
 
 shifted.defvjp(_forward, _backward)
