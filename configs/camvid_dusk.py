@@ -29,6 +29,8 @@ def get_config() -> ml_collections.ConfigDict:
     domain.mirror = 0.5
     domain.scale = (0.75, 1.4)
     domain.crop = (128, 192)
+  # By day, other light: without it the night's sky is a building.
+  config.data.source.jitter = 0.5
   config.train.batch_size = 4
 
   config.model.backbone = 'efficientnet_lite0'
