@@ -33,8 +33,12 @@ def get_config() -> ml_collections.ConfigDict:
   config.data.source.jitter = 0.5
   config.train.batch_size = 4
 
+  config.model = default.get_config().model
   config.model.backbone = 'efficientnet_lite0'
   config.model.weights = 'imagenet'
+  config.model.bn = 'global'
+  config.model.bn_statistics = 'target'
+  config.model.discriminator_width = 16
 
   config.optim.name = 'adamw'
   config.optim.lr = 5e-4

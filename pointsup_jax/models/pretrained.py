@@ -126,12 +126,15 @@ def complete(
       'of AdaptSegNet and SSF-DAN: set to 0'
     )
     have |= {key: np.zeros_like(have[key]) for key in never_trained}
+  afresh = []
   for layers, name in _MAY_LACK:
     head = {key: want[key] for key in want if key.startswith(layers)}
     if head and _other_head([have.get(x) for x in head], list(head.values())):
-      said.append(f'{path} has no {name} that fits: it starts afresh')
+      afresh.append(name)
       # A head may be of another kind, with other names.
       have = {k: v for k, v in have.items() if not k.startswith(layers)} | head
+  if afresh:
+    said.append(f'none that fits in {path}, starts afresh: {", ".join(afresh)}')
   problems = {
     'missing': want.keys() - have.keys(),
     'unknown': have.keys() - want.keys(),
