@@ -21,7 +21,7 @@ from absl import flags
 from pointsup_jax import command, errors
 from pointsup_jax.hosts import object_store
 from pointsup_jax.run import config_check
-from pointsup_jax.study import results, runs
+from pointsup_jax.study import plan, progress, results, runs
 from pointsup_jax.study import rows as rows_lib
 from pointsup_jax.study import settings as settings_lib
 
@@ -57,8 +57,14 @@ def main() -> None:
     settings_lib.require_comparable(changed)
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_FIRST_SEED.value, _FIRST_SEED.value + _SEEDS.value)
-  runner = runs.Runner(out, _JOBS.value)
-  failed = runner.run(settings, seeds, points=not _UDA_ONLY.value)
+  points, study = (
+    not _UDA_ONLY.value,
+    rows_lib.Study(out, settings, seeds, config),
+  )
+  planned = plan.all_runs(study, points=points)
+  with progress.Watch(planned, _JOBS.value) as watch:
+    runner = runs.Runner(out, _JOBS.value, watch.show)
+    failed = runner.run(settings, seeds, points=points)
   whole = [
     setting
     for setting in settings
@@ -66,9 +72,7 @@ def main() -> None:
     & {folder for s in seeds for folder in runs.folders(out, setting, s)}
   ]
   if whole:
-    results.report(
-      rows_lib.Study(out, whole, seeds, config), points=not _UDA_ONLY.value
-    )
+    results.report(study._replace(settings=whole), points=points)
   if failed:
     said = '; '.join(f'{folder} ({why})' for folder, why in failed.items())
     raise errors.UserError(
