@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from pointsup_jax.hosts import progress, wording
-from pointsup_jax.study import plan
+from pointsup_jax.study import plan, runs
 from pointsup_jax.study import traces as traces_lib
 
 # By workdir, one per task.
@@ -53,7 +53,7 @@ def estimate(
       if task.kind in rates:
         of_run += rates[task.kind] * (task.units - at.step)
       else:
-        unmeasured[task.kind[0]] = None
+        unmeasured[_title(task.kind)] = None
     left.append(of_run)
   # A run cannot be divided.
   return Estimate(max(sum(left) / jobs, *left), list(unmeasured))
@@ -79,29 +79,29 @@ def text(
     parts[0] += f', {len(failed)} failed'
   possible = [run for run in todo if run.base not in failed]
   rates = seconds_per_unit(planned, traces)
-  if left := _time(estimate(possible, traces, rates, jobs)):
-    parts.append(left)
+  left = estimate(possible, traces, rates, jobs)
+  if left.seconds:
+    about = 'at least' if left.unmeasured else 'about'
+    parts.append(f'{about} {wording.duration(left.seconds)} left')
+  elif left.unmeasured:
+    parts.append('time left: not measured yet')
   parts += [
     f'{run.name}: {_doing(run, traces[run.folder])}'
     for run in planned
     if run.folder in running
   ]
+  if left.seconds and left.unmeasured:
+    parts.append(f'not measured yet: {wording.few(left.unmeasured)}')
   return '; '.join(parts)
+
+
+def _title(kind: plan.Kind) -> str:
+  name, fields = kind
+  return f'{name} with {runs.title(fields)}' if fields else name
 
 
 def _complete(traces: Sequence[traces_lib.Trace]) -> bool:
   return all(at.done for at in traces)
-
-
-def _time(left: Estimate) -> str:
-  if not left.unmeasured:
-    about = wording.duration(left.seconds)
-    return f'about {about} left' if left.seconds else ''
-  if not left.seconds:
-    return 'time left: not measured yet'
-  names = wording.few(left.unmeasured)
-  least = wording.duration(left.seconds)
-  return f'at least {least} left ({names}: not measured yet)'
 
 
 def _doing(run: plan.Run, traces: Sequence[traces_lib.Trace]) -> str:
