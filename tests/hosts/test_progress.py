@@ -38,8 +38,12 @@ def test_on_a_terminal_one_line_is_updated_in_place(monkeypatch):
     line.show('2 done, ' + 'x' * 99)
     progress.say('a message')
     line.close()
-    shown = os.read(controller, 10_000).decode()
+    print('end', file=file, flush=True)
+    shown = b''
+    while b'end' not in shown:  # it arrives in pieces
+      shown += os.read(controller, 10_000)
   os.close(controller)
+  shown = shown.decode().partition('end')[0]
   assert 'study: 1 done' in shown
   lines = shown.replace('\r\n', '\n').split('\n')
   assert len(lines) == 2  # as the message ends one
