@@ -7,7 +7,8 @@ r"""Compares settings of an experiment: a table, and curves over points, hours.
 Runs every combination of the --vary values, and each --also, with every seed,
 each in its own process. Runs that differ only after stage 1, or only after its
 source-only phase, share it; with --uda_only they end with stage 1. Finished
-runs are kept: the same command continues, and a longer one adds to it. OUT gets
+runs are kept: the same command continues, and a longer one adds to it. A line
+says how far the runs are and how long the rest may take. OUT gets
 table.md, .csv and .tex (a row per setting, as in the paper's Table 3),
 differences.csv (row against row, paired by seed), classes.csv and .tex (a
 column per class, as in Tables 1 and 2; means over seeds), curve.png,
