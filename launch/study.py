@@ -58,10 +58,8 @@ def main() -> None:
     settings_lib.require_comparable(changed)
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_FIRST_SEED.value, _FIRST_SEED.value + _SEEDS.value)
-  points, study = (
-    not _UDA_ONLY.value,
-    rows_lib.Study(out, settings, seeds, config),
-  )
+  study = rows_lib.Study(out, settings, seeds, config)
+  points = not _UDA_ONLY.value
   planned = plan.all_runs(study, points=points)
   with progress.Watch(planned, _JOBS.value) as watch:
     runner = runs.Runner(out, _JOBS.value, watch.show)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import ml_collections
 
-from pointsup_jax import uda
+from pointsup_jax.run import trained_models
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.study import rows, runs, settings
 
@@ -102,14 +102,11 @@ def _stage_1(
         workdir.done('uda'),
       )
     )
-  for part in uda.phases(config.uda.strategy):
+  for phase in trained_models.phases_of_stage_1(workdir, config):
+    name = 'stage 1' if phase == workdir.uda else f'stage 1 {phase.root.name}'
     tasks.append(
       _training(
-        f'stage 1 {part.name}'.strip(),
-        setting.stage_1,
-        config.uda.steps,
-        workdir.uda_phase(part.name),
-        workdir.done('uda'),
+        name, setting.stage_1, config.uda.steps, phase, workdir.done('uda')
       )
     )
   scores = workdir.evaluation('uda', study.split)
