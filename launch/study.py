@@ -7,7 +7,8 @@ r"""Compares settings of an experiment: a table, and curves over points, hours.
 Runs every combination of the --vary values, and each --also, with every seed,
 each in its own process. Runs that differ only after stage 1, or only after its
 source-only phase, share it; with --uda_only they end with stage 1. Finished
-runs are kept: the same command continues, and a longer one adds to it. OUT gets
+runs are kept: the same command continues, and a longer one adds to it. A line
+says how far the runs are and how long the rest may take. OUT gets
 table.md, .csv and .tex (a row per setting, as in the paper's Table 3),
 differences.csv (row against row, paired by seed), classes.csv and .tex (a
 column per class, as in Tables 1 and 2; means over seeds), curve.png,
@@ -21,7 +22,7 @@ from absl import flags
 from pointsup_jax import command, errors
 from pointsup_jax.hosts import object_store
 from pointsup_jax.run import config_check
-from pointsup_jax.study import results, runs
+from pointsup_jax.study import plan, progress, results, runs
 from pointsup_jax.study import rows as rows_lib
 from pointsup_jax.study import settings as settings_lib
 
@@ -57,8 +58,12 @@ def main() -> None:
     settings_lib.require_comparable(changed)
   out = pathlib.Path(_OUT.value or f'runs/study_{command.config_name()}')
   seeds = range(_FIRST_SEED.value, _FIRST_SEED.value + _SEEDS.value)
-  runner = runs.Runner(out, _JOBS.value)
-  failed = runner.run(settings, seeds, points=not _UDA_ONLY.value)
+  study = rows_lib.Study(out, settings, seeds, config)
+  points = not _UDA_ONLY.value
+  planned = plan.all_runs(study, points=points)
+  with progress.Watch(planned, _JOBS.value) as watch:
+    runner = runs.Runner(out, _JOBS.value, watch.show)
+    failed = runner.run(settings, seeds, points=points)
   whole = [
     setting
     for setting in settings
@@ -66,9 +71,7 @@ def main() -> None:
     & {folder for s in seeds for folder in runs.folders(out, setting, s)}
   ]
   if whole:
-    results.report(
-      rows_lib.Study(out, whole, seeds, config), points=not _UDA_ONLY.value
-    )
+    results.report(study._replace(settings=whole), points=points)
   if failed:
     said = '; '.join(f'{folder} ({why})' for folder, why in failed.items())
     raise errors.UserError(

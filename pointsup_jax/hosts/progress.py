@@ -1,6 +1,8 @@
 """Progress of long loops: a bar on a terminal, else lines."""
 
+import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -67,6 +69,50 @@ def each(
     for done, item in enumerate(items, start=1):
       yield item
       bar.update(done)
+
+
+class Line:
+  """A text that changes: in place on a terminal, else a line now and then."""
+
+  def __init__(self, title: str) -> None:
+    self._title, self._said = title, ''
+    self._next = time.monotonic()
+    self._bar = None
+    if sys.stderr.isatty():
+      self._bar = tqdm.tqdm(
+        bar_format='{desc}',
+        disable=not processes.is_first(),
+        file=sys.stderr,
+        leave=False,
+      )
+    else:
+      self._next += _SECONDS_BETWEEN_LINES
+
+  @property
+  def due(self) -> bool:
+    """Whether `show` would show anything."""
+    return time.monotonic() >= self._next
+
+  def show(self, text: str) -> None:
+    """Shows the text, on a terminal cut to its width."""
+    if not self.due:
+      return
+    text = f'{self._title}: {text}'
+    if self._bar is not None:
+      text = wording.printable(text)
+      width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+      cut = text if len(text) < width else f'{text[: width - 4]}...'
+      self._bar.set_description_str(cut)
+      return
+    self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
+    if text != self._said:
+      self._said = text
+      say(text)
+
+  def close(self) -> None:
+    """Takes the text away from a terminal."""
+    if self._bar is not None:
+      self._bar.close()
 
 
 class _Lines:

@@ -7,6 +7,8 @@ import numpy as np
 
 # Losses on labels; all others are the adaptation method's.
 _SUPERVISED = ('source', 'answers', 'guesses')
+# Of a record, what is no loss of the main head.
+_OTHERS = ('step', 'seconds', 'lr', 'lr_opponent', 'loss')
 _SMOOTH = 0.8  # weight of the past in the moving average
 
 
@@ -38,7 +40,7 @@ def of_phase(title: str, records: Sequence[dict]) -> Curves:
       name
       for record in records
       for name in record
-      if name not in ('step', 'seconds', 'loss') and not name.endswith('_aux')
+      if name not in _OTHERS and not name.endswith('_aux')
     }
   )
   curves = []

@@ -74,6 +74,15 @@ def all_of(workdir: workdir_lib.Workdir) -> list[Model]:
   ]
 
 
+def phases_of_stage_1(
+  workdir: workdir_lib.Workdir, config: ml_collections.ConfigDict
+) -> list[workdir_lib.Phase]:
+  """What stage 1 trains after its source-only phase, in order."""
+  return [
+    workdir.uda_phase(part.name) for part in uda.phases(config.uda.strategy)
+  ]
+
+
 def strategy_of(
   workdir: workdir_lib.Workdir,
   config: ml_collections.ConfigDict,

@@ -29,7 +29,7 @@ class Phase:
 
   @property
   def metrics(self) -> pathlib.Path:
-    """JSON lines with step, losses and seconds."""
+    """JSON lines with step, losses, learning rates and seconds."""
     return self.root / 'metrics.jsonl'
 
   @property

@@ -1,6 +1,7 @@
 """The networks of a training phase and their initial state."""
 
 import functools
+from typing import Any
 
 import jax
 import ml_collections
@@ -10,10 +11,13 @@ from pointsup_jax.hosts import progress
 from pointsup_jax.models import pretrained
 from pointsup_jax.run import context as run_lib
 from pointsup_jax.run import workdir
-from pointsup_jax.training import checkpoint, optimizers, sharding
+from pointsup_jax.training import checkpoint, loop, optimizers, sharding
 from pointsup_jax.training import learner as learner_lib
 from pointsup_jax.types import Variables
 from pointsup_jax.uda import strategy
+
+# The optimisers at config.optim.discriminator_lr.
+_OPPONENTS = ('opponent', 'translator_opponent')
 
 
 def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
@@ -21,12 +25,10 @@ def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
   model, optim = run.config.model, run.config.optim
   segmenter = run.segmenter()
   channels = segmenter.layout.channels
-  poly = functools.partial(
-    optimizers.poly,
-    power=optim.poly_power,
-    decay_steps=optim.decay_steps,
-    warmup_steps=optim.warmup_steps,
-  )
+
+  def poly(lr: float) -> optax.Schedule:
+    return optimizers.poly(lr, **_decay(optim))
+
   return learner_lib.Learner(
     segmenter=segmenter,
     sizes=strategy.Sizes(
@@ -51,6 +53,42 @@ def build_learner(run: run_lib.Run, seed: int = 0) -> learner_lib.Learner:
     },
     seed=seed,
   )
+
+
+def rates(
+  optim: ml_collections.ConfigDict, players: strategy.Players
+) -> loop.Rates:
+  """The learning rates to log: `lr` of the segmenter's body, `lr_opponent`.
+
+  The latter only if a player learns at config.optim.discriminator_lr.
+  """
+  peaks = {'lr': optim.lr}
+  if any(
+    isinstance(player, strategy.Player)
+    and player.weights is None
+    and player.optimizer in _OPPONENTS
+    for player in players.values()
+  ):
+    peaks['lr_opponent'] = optim.discriminator_lr
+  decay = _decay(optim)
+
+  def of_step(step: int) -> dict[str, float]:
+    before = step - 1  # a step's updates come before it is counted
+    return {
+      name: optimizers.poly_on_host(before, lr, **decay)
+      for name, lr in peaks.items()
+    }
+
+  return of_step
+
+
+def _decay(optim: ml_collections.ConfigDict) -> dict[str, Any]:
+  """The shape that all rates have over the steps, for `optimizers.poly`."""
+  return {
+    'power': optim.poly_power,
+    'decay_steps': optim.decay_steps,
+    'warmup_steps': optim.warmup_steps,
+  }
 
 
 def _segmenter_tx(

@@ -95,6 +95,7 @@ def train(
             checkpoint_every=config.train.checkpoint_every,
             log=log,
             log_every=config.train.log_every,
+            rates=initial_state.rates(config.optim, method.players),
             skipped=left_out.skipped,
             watched=left_out.watched,
           )

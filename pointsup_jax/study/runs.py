@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from pointsup_jax.hosts import lock, progress, stopping
@@ -20,6 +20,13 @@ from pointsup_jax.run import workdir as workdir_lib
 # Seconds to wait for a run that a killed study left behind: it ends by itself.
 _LEFT_OVER = 300.0
 
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+# Is told every second which workdirs are at work, and those that have ended:
+# workdir -> why it failed, None if it did not.
+Show = Callable[
+  [Collection[pathlib.Path], Mapping[pathlib.Path, str | None]], None
+]
 Fields = tuple[tuple[str, str], ...]  # names without 'config.', and values
 
 
@@ -92,21 +99,22 @@ def folders(
 class Runner:
   """Runs `launch.main` in several parallel processes."""
 
-  def __init__(self, out: pathlib.Path, jobs: int) -> None:
+  def __init__(self, out: pathlib.Path, jobs: int, show: Show) -> None:
     """Divides the CPU cores among `jobs` processes.
 
     The runs stop when this process ends, even if it is killed.
     """
-    self._out, self._jobs = out, jobs
+    self._out, self._jobs, self._show = out, jobs, show
     cores = sorted(_cores())
     self._shares: queue.Queue[list[int]] = queue.Queue()
     for job in range(jobs):
       self._shares.put(cores[job::jobs] or cores)
     # The runs' input; nobody writes, and only this process holds the other end.
     self._pipe = os.pipe()
-    self._running: set[subprocess.Popen] = set()
+    self._running: dict[pathlib.Path, subprocess.Popen] = {}
     self._lock = threading.Lock()
     self._stopped = False
+    self._ended: dict[pathlib.Path, str | None] = {}
     # Set once a stage 1 whose source-only phase others take over has ended.
     self._led: dict[pathlib.Path, threading.Event] = {}
 
@@ -133,7 +141,7 @@ class Runner:
     with concurrent.futures.ThreadPoolExecutor(self._jobs) as pool:
       try:
         # Those that others wait for come first, so that nobody waits for ever.
-        failed = self._stage(
+        self._stage(
           pool,
           {
             base(self._out, fields, seed): (fields, seed, lead_of[fields])
@@ -145,7 +153,7 @@ class Runner:
           self._stage_1,
         )
         if points:
-          failed |= self._stage(
+          self._stage(
             pool,
             {workdir(self._out, x, s): (x, s) for s in seeds for x in settings},
             self._rest,
@@ -154,22 +162,27 @@ class Runner:
         self._stop()
         pool.shutdown(cancel_futures=True)
         raise
-    return failed
+    return {folder: why for folder, why in self._ended.items() if why}
 
   def _stage(
     self,
     pool: concurrent.futures.Executor,
     todo: dict[pathlib.Path, tuple],
     work: Callable[..., str | None],
-  ) -> dict[pathlib.Path, str]:
-    jobs = {folder: pool.submit(work, *what) for folder, what in todo.items()}
-    found = {}
-    for done, (folder, job) in enumerate(jobs.items(), start=1):
-      why = job.result()
-      if why:
-        found[folder] = why
-      progress.say(f'{done}/{len(jobs)} {folder}: {why or "done"}')
-    return found
+  ) -> None:
+    jobs = {pool.submit(work, *what): folder for folder, what in todo.items()}
+    done, left = 0, set(jobs)
+    while left:
+      ended, left = concurrent.futures.wait(
+        left, _SECONDS_BETWEEN_LOOKS, concurrent.futures.FIRST_COMPLETED
+      )
+      for job in filter(ended.__contains__, jobs):
+        done += 1
+        self._ended[jobs[job]] = why = job.result()
+        progress.say(f'{done}/{len(jobs)} {jobs[job]}: {why or "done"}')
+      with self._lock:
+        running = set(self._running)
+      self._show(running, self._ended)
 
   def _stage_1(self, fields: Fields, seed: int, lead: Fields) -> str | None:
     folder, shared = (base(self._out, x, seed) for x in (fields, lead))
@@ -221,11 +234,11 @@ class Runner:
             env=os.environ | {stopping.PARENT: '1'},
             start_new_session=True,
           )
-          self._running.add(process)
+          self._running[folder] = process
           _pin(process.pid, cores)
         code = process.wait()
         with self._lock:
-          self._running.discard(process)
+          del self._running[folder]
         file.write(f'# {stage}: {time.monotonic() - began:.0f} s\n')
     finally:
       self._shares.put(cores)
@@ -248,7 +261,7 @@ class Runner:
   def _stop(self) -> None:
     with self._lock:
       self._stopped = True
-      for process in self._running:
+      for process in self._running.values():
         process.terminate()
 
 

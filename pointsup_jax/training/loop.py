@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,8 @@ _ADVICE = (
 )
 
 TrainStep = Callable[[learner.State, Pair], tuple[learner.State, Metrics]]
+# From the number of a step, from 1, to the learning rates of its updates.
+Rates = Callable[[int], Mapping[str, float]]
 
 
 class Diverged(errors.UserError):
@@ -44,6 +46,7 @@ def train(
   checkpoint_every: int,
   log: metrics_log.MetricsLog,
   log_every: int,
+  rates: Rates,
   skipped: Container[int] = (),
   watched: int = 0,
 ) -> learner.State:
@@ -55,6 +58,7 @@ def train(
     title: the phase's name in messages.
     checkpoints: where states go, every `checkpoint_every` steps.
     log: where metrics go, every `log_every` steps.
+    rates: logged beside the metrics.
     skipped: steps without an update; their batches are not used.
     watched: up to this step, wait for each and require a finite state.
 
@@ -63,7 +67,7 @@ def train(
     Diverged: logged metrics, or a saved or watched state, are not finite.
   """
   start = int(state.step)
-  pending = _Pending(log, checkpoints)
+  pending = _Pending(log, checkpoints, rates)
   with progress.Progress(title, steps, start=start, unit='step') as bar:
     bar.note('compiling the step')
     for step in range(start + 1, steps + 1):
@@ -125,9 +129,12 @@ class _Pending:
   """Metrics that were dispatched but not yet read."""
 
   def __init__(
-    self, log: metrics_log.MetricsLog, checkpoints: checkpoint.Checkpoints
+    self,
+    log: metrics_log.MetricsLog,
+    checkpoints: checkpoint.Checkpoints,
+    rates: Rates,
   ) -> None:
-    self._log, self._checkpoints = log, checkpoints
+    self._log, self._checkpoints, self._rates = log, checkpoints, rates
     self._item: tuple[int, Metrics] | None = None
     self._began = time.monotonic()
 
@@ -148,5 +155,6 @@ class _Pending:
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
       raise Diverged(', '.join(bad), step, self._checkpoints.latest_step)
-    self._log.write(step, {**values, 'seconds': round(self.seconds(), 3)})
+    seconds = round(self.seconds(), 3)
+    self._log.write(step, {**values, **self._rates(step), 'seconds': seconds})
     return '  '.join(f'{name} {value:.3f}' for name, value in values.items())

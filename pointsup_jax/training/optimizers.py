@@ -30,6 +30,20 @@ def poly(
   return lambda step: jnp.where(step < warmup_steps, rise(step), decay(step))
 
 
+def poly_on_host(
+  step: int,
+  lr: float,
+  *,
+  power: float,
+  decay_steps: int,
+  warmup_steps: int = 0,
+) -> float:
+  """The value of `poly` at a step, computed without the device."""
+  if step < warmup_steps:
+    return lr * step / warmup_steps
+  return float(lr * max(1 - step / decay_steps, 0.0) ** power)
+
+
 def opponent(
   schedule: optax.Schedule, *, b1: float = 0.9, b2: float = 0.99
 ) -> optax.GradientTransformationExtraArgs:

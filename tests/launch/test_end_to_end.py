@@ -40,6 +40,10 @@ def test_the_workdir_is_as_the_contract_says(finished):
   for phase in ('uda', 'uda/source_only', 'adapt'):
     records = metrics_log.read(workdir / phase / 'metrics.jsonl')
     assert [r['step'] for r in records] == [1, 2, 3, 4]
+    assert all(
+      ('lr_opponent' in r) == (phase != 'uda/source_only') for r in records
+    )
+    assert records[3]['lr'] < records[0]['lr']
     assert (workdir / phase / 'checkpoints' / '4').is_dir()
   for name in ('source_only', 'uda', 'adapt'):
     found = scores(workdir, f'{name}-test')

@@ -147,6 +147,7 @@ def test_a_study_from_its_start_to_its_end(tmp_path):
   with (tmp_path / 'table.csv').open() as file:
     titles = [row['row'] for row in csv.DictReader(file)]
   assert titles == ['no adaptation', 'UDA', 'k=0', 'k=2', 'strategy=full']
+  assert 'of 4 runs done; ' in done.stderr
   rows = json.loads((tmp_path / 'study.json').read_text())['rows']
   assert [row['points'] for row in rows] == [0, 0, 0, 40, 2560]
   assert [row['seconds'] for row in rows] == [0, 0, 0, 80, 5120]

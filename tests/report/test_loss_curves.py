@@ -4,9 +4,9 @@ from pointsup_jax.report import loss_curves
 
 RECORDS = [
   {'step': 20, 'loss': 3.0, 'source_main': 2.0, 'source_aux': 9.0,
-   'fool_main': 0.7, 'seconds': 4.0},
+   'fool_main': 0.7, 'lr': 0.1, 'lr_opponent': 0.2, 'seconds': 4.0},
   {'step': 40, 'loss': 2.0, 'source_main': 1.0, 'source_aux': 9.0,
-   'seconds': 8.0},
+   'lr': 0.1, 'lr_opponent': 0.2, 'seconds': 8.0},
 ]  # fmt: skip
 
 

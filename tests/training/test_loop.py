@@ -24,6 +24,10 @@ ADAMW = optimizers.segmenter_adamw(
 )
 
 
+def rates(step):
+  return {'lr': 1 / step}
+
+
 def fresh_state():
   return players.fresh_state(players.SOURCE_ONLY)
 
@@ -83,6 +87,7 @@ def run(
       checkpoint_every=2,
       log=log,
       log_every=1,
+      rates=rates,
     )
     log.close()
   return state
@@ -128,11 +133,25 @@ def test_a_continued_run_equals_an_uninterrupted_one(how, tmp_path):
   parts = run(tmp_path / 'parts', 7, **how)
   players.assert_equal(whole, parts)
   logs = [
-    [(r['step'], r['loss']) for r in metrics_log.read(path / 'metrics.jsonl')]
+    metrics_log.read(path / 'metrics.jsonl')
     for path in (tmp_path / 'whole', tmp_path / 'parts')
   ]
+  for record in (*logs[0], *logs[1]):
+    del record['seconds']
   assert logs[0] == logs[1]
-  assert [step for step, _ in logs[0]] == list(range(1, 8))
+  steps = range(1, 8)
+  assert [(r['step'], r['lr']) for r in logs[0]] == [(s, 1 / s) for s in steps]
+
+
+def test_the_progress_bar_shows_losses_and_no_rates(tmp_path, monkeypatch):
+  shown = []
+  monkeypatch.setattr(
+    loop.progress.Progress,
+    'update',
+    lambda _, done, info='': shown.append(info),
+  )
+  run(tmp_path, 2)
+  assert ''.join(shown) == 'loss 0.100loss 0.111'
 
 
 def test_a_request_to_stop_saves_first(tmp_path, monkeypatch):

@@ -68,19 +68,25 @@ def test_sgd_is_torch_s_with_two_rates_and_frozen_batch_norm(repeat):
 
 @pytest.mark.parametrize('step', [0, 1, 60_000, 119_999, 250_000, 300_000])
 def test_poly_decay(step):
-  schedule = optimizers.poly(2.5e-4, power=0.9, decay_steps=250_000)
+  shape = {'power': 0.9, 'decay_steps': 250_000}
   expected = 2.5e-4 * max(1 - step / 250_000, 0) ** 0.9
-  np.testing.assert_allclose(schedule(step), expected, rtol=1e-5, atol=1e-12)
+  close = {'rtol': 1e-5, 'atol': 1e-12}
+  found = optimizers.poly(2.5e-4, **shape)(step)
+  np.testing.assert_allclose(found, expected, **close)
+  found = optimizers.poly_on_host(step, 2.5e-4, **shape)
+  np.testing.assert_allclose(found, expected, **close)
 
 
 @pytest.mark.parametrize('step', [0, 1, 749, 1_499, 1_500, 39_999, 40_000])
 def test_the_rates_of_daformer(step):
-  schedule = optimizers.poly(
-    6e-5, power=1.0, decay_steps=40_000, warmup_steps=1_500
-  )
+  shape = {'power': 1.0, 'decay_steps': 40_000, 'warmup_steps': 1_500}
   risen, decayed = step / 1_500, 1 - step / 40_000
   expected = 6e-5 * (risen if step < 1_500 else decayed)
-  np.testing.assert_allclose(schedule(step), expected, rtol=1e-5, atol=1e-11)
+  close = {'rtol': 1e-5, 'atol': 1e-11}
+  found = optimizers.poly(6e-5, **shape)(step)
+  np.testing.assert_allclose(found, expected, **close)
+  found = optimizers.poly_on_host(step, 6e-5, **shape)
+  np.testing.assert_allclose(found, expected, **close)
 
 
 ADAMW = {'betas': (0.9, 0.999), 'weight_decay': 0.01}
