@@ -14,8 +14,8 @@ from pointsup_jax.annotation.web import access
 from pointsup_jax.run import config_check
 
 pytestmark = pytest.mark.usefixtures('unchanged')
-ASKED = ('session', 'agreement', 'plan')
-FILES = ['/static/main.js', '/image/0', '/export/answers.csv']
+ASKED = ('session', 'agreement', 'plan', 'examples')
+FILES = ['/static/main.js', '/image/0', '/crop/0/1/2', '/export/answers.csv']
 ROUTES = ['/', *FILES, *(f'/api/{x}' for x in ASKED)]
 JSON = {'content-type': 'application/json'}
 FORM = 'application/x-www-form-urlencoded'
@@ -82,6 +82,8 @@ def test_nothing_is_changed_by_get(page):
     'answer',
     'name',
     'beside',
+    'images',
+    'jump',
     'answers',
     'comment',
     'disputes',
@@ -149,6 +151,9 @@ UNKNOWN = [
   *(f'/static/{name}' for name in OUTSIDE + NO_FILES),
   *(f'/export/{name}' for name in (*NO_FILES, 'answers.xml', '..%2fsecret')),
   *(f'/image/{name}' for name in NO_IMAGES + NO_NUMBERS),
+  *(f'/example/0/{name}' for name in (*OUTSIDE, *NO_NUMBERS, '0')),
+  *(f'/crop/{name}/0/0' for name in NO_IMAGES + NO_NUMBERS),
+  *(f'/crop/0/{x}' for x in ('16/0', '0/32', '-1/0', '0/1.5', '0', '9' * 5000)),
 ]
 
 
@@ -198,6 +203,26 @@ def test_hostile_and_impossible_fields_are_refused(page, point, field, value):
 def test_hostile_comments_are_refused(page, point, field, value):
   body = {'point': point, 'text': 'dark', 'key': 'k', 'window': 'w1', 'want': 1}
   assert send(page, 'comment', json.dumps(body | {field: value})) == 422
+
+
+@pytest.mark.parametrize(
+  'image',
+  # None is an image of this run: neither its file nor a part of its name.
+  [*HOSTILE, 'town', 'town/002', '../town/000', 'town/000.png', 'TOWN/000', 0],
+  ids=lambda x: repr(x)[:20],
+)
+def test_only_the_name_of_an_image_leads_to_it(page, image):
+  body = {'image': image, 'window': 'w1', 'want': 3}
+  assert send(page, 'jump', json.dumps(body)) == 422
+
+
+@pytest.mark.parametrize(
+  ('field', 'value'),
+  [('find', None), ('find', 7), ('find', 'x' * 1001), ('want', 51)],
+)
+def test_impossible_searches_are_refused(page, field, value):
+  body = {'find': '', 'want': 3} | {field: value}
+  assert send(page, 'images', json.dumps(body)) == 422
 
 
 @pytest.mark.parametrize('value', HOSTILE, ids=lambda x: repr(x)[:20])
