@@ -9,7 +9,7 @@ KIND = 'image/jpeg'
 _SIDE = 192  # pixels of a crop
 _ACROSS = 96  # training pixels in it, as many as the page's view shows
 _LARGEST = (480, 192)  # width and height of a small image
-_GAP, _ARM = 10, 24  # of the cross, in pixels of the crop
+_GAP, _ARM = 12, 26  # of the cross, in pixels of the crop
 _MIDDLE = 0.42  # where an image's median is put, if it is darker
 
 
@@ -66,7 +66,8 @@ def _light(pixels: np.ndarray) -> list[int]:
 
 def _cross(image: Image.Image, x: float, y: float) -> None:
   draw = ImageDraw.Draw(image)
-  for color, width in (('black', 5), ('white', 2)):
+  x, y = round(x), round(y)
+  for color, width in (('black', 7), ('white', 3)):
     for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
       begin = x + dx * _GAP, y + dy * _GAP
       end = x + dx * (_GAP + _ARM), y + dy * (_GAP + _ARM)

@@ -9,6 +9,7 @@ export async function open() {
   $('guide-answers').hidden = true;
   $('guide').replaceChildren(...session.classes.flatMap(entryOf));
   $('guide-sheet').showModal();
+  $('guide-sheet').scrollTop = 0;
   const reply = await call('/api/examples');
   // Those of the file stand without them.
   if (reply.code === 200) showAnswers(reply.classes);
@@ -35,6 +36,7 @@ function showAnswers(classes) {
       const item = pictureOf(
         `/crop/${image}/${row}/${col}`, text(agreed ? 'agreedOn' : 'answered1', {name}),
       );
+      item.classList.add('crop');
       item.classList.toggle('agreed', agreed);
       return item;
     }));

@@ -13,6 +13,7 @@ let chooses = false; // whether the first is taken as soon as it is known
 export function open(going) {
   go = going;
   $('jump-sheet').showModal();
+  $('jump-sheet').scrollTop = 0;
   $('jump-find').select();
   show();
 }

@@ -152,6 +152,7 @@ function listen() {
   listenToLanguage();
   menu.listen({
     plan: sheets.openPlan, agreement: sheets.openAgreement, review: review.open, guide: guide.open,
+    jump: COMMANDS.jump, // where there is no room for its button
   });
   light.listen(() => { view.redraw(); history.redraw(); });
   $('name-form').addEventListener('submit', nameGiven);
