@@ -1,7 +1,7 @@
 """Chooses answers that show what a class looks like."""
 
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from pointsup_jax.annotation import records
@@ -18,7 +18,9 @@ class Exemplar(NamedTuple):
 
 
 def choose(
-  said: Iterable[tuple[str, Collection[records.PersonAnswer]]], most: int
+  said: Iterable[tuple[str, Mapping[str, records.PersonAnswer]]],
+  most: int,
+  is_open: Callable[[str], bool],
 ) -> dict[int, list[Exemplar]]:
   """Returns up to `most` points of each class that was answered.
 
@@ -26,15 +28,17 @@ def choose(
   unsure, a point shows nothing. Only looks at the first 20,000 points.
 
   Args:
-    said: points, each with its standing answers.
+    said: points, each with its standing answers by annotator.
     most: points of a class.
+    is_open: whether more answers to a point are wanted. It is not shown:
+      whoever gives those must not know the others.
   """
   agreed: dict[int, list[Exemplar]] = {}
   single: dict[int, list[Exemplar]] = {}
-  for request, answers in itertools.islice(said, _LOOKED_AT):
-    given = [x.label for x in answers if x.answer != 'skip']
+  for request, by in itertools.islice(said, _LOOKED_AT):
+    given = [x.label for x in by.values() if x.answer != 'skip']
     label = given[0] if len({*given}) == 1 else None
-    if label is None or label == IGNORE:
+    if label is None or label == IGNORE or is_open(request):
       continue
     kind = agreed if len(given) > 1 else single
     found = kind.setdefault(label, [])

@@ -252,18 +252,10 @@ class Queue:
     return [said for by in self._said.values() for said in by.values()]
 
   def exemplars(self, most: int) -> dict[int, list[exemplars.Exemplar]]:
-    """Returns points of each class; see `exemplars.choose`.
-
-    Points of which more answers are wanted are not shown: whoever gives those
-    must not know the others.
-    """
+    """Returns points of each class; see `exemplars.choose`."""
     self._refresh()
-    settled = (
-      (request, by.values())
-      for request, by in reversed(self._said.items())
-      if not self._wants(request)
-    )
-    return exemplars.choose(settled, most)
+    latest = reversed(self._said.items())
+    return exemplars.choose(latest, most, self._wants)
 
   def agreement(self) -> agreement.Agreement:
     """Returns the agreement of annotators on the points they share."""

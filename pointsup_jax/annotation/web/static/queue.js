@@ -72,7 +72,7 @@ export async function send() {
       return failed(reply, send);
     }
     if (route === 'jump') {
-      aim = null;
+      if (aim === given.image) aim = null; // else another was chosen meanwhile
       if (reply.code === 200) arrive(given.image, reply);
       else notice(text('noJump', {error: reply.error}));
       continue;
