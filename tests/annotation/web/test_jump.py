@@ -1,5 +1,7 @@
 """The way to an image that somebody chooses."""
 
+import json
+
 import pages
 import pytest
 
@@ -61,3 +63,31 @@ def test_another_window_of_the_same_name_does_not_jump(site, page, order):
   other = pages.Page(site, window='w2')
   assert jump(other, 'town/001').status_code == 409
   assert page.points(want=1) == order[:1]
+
+
+@pytest.mark.usefixtures('unchanged')
+@pytest.mark.parametrize(
+  'image',
+  # None is an image of this run: neither its file nor a part of its name.
+  ['', 'town', 'town/002', '../town/000', '../../etc/passwd', 'town/000.png',
+   'TOWN/000', 'a\x00b', '\ud800', 'x' * 2000, "'; DROP TABLE answers; --", 0,
+   None, ['town/000'], {'$ne': 1}],
+  ids=lambda x: repr(x)[:20],
+)  # fmt: skip
+def test_only_the_name_of_an_image_leads_to_it(page, image):
+  body = {'image': image, 'window': 'w1', 'want': 3}
+  reply = page.client.post(
+    '/api/jump',
+    content=json.dumps(body),
+    headers={'content-type': 'application/json'},
+  )
+  assert reply.status_code == 422
+
+
+@pytest.mark.parametrize(
+  ('field', 'value'),
+  [('find', None), ('find', 7), ('find', 'x' * 1001), ('want', 51)],
+)
+def test_impossible_searches_are_refused(page, field, value):
+  body = {'find': '', 'want': 3} | {field: value}
+  assert page.post('images', **body).status_code == 422

@@ -205,26 +205,6 @@ def test_hostile_comments_are_refused(page, point, field, value):
   assert send(page, 'comment', json.dumps(body | {field: value})) == 422
 
 
-@pytest.mark.parametrize(
-  'image',
-  # None is an image of this run: neither its file nor a part of its name.
-  [*HOSTILE, 'town', 'town/002', '../town/000', 'town/000.png', 'TOWN/000', 0],
-  ids=lambda x: repr(x)[:20],
-)
-def test_only_the_name_of_an_image_leads_to_it(page, image):
-  body = {'image': image, 'window': 'w1', 'want': 3}
-  assert send(page, 'jump', json.dumps(body)) == 422
-
-
-@pytest.mark.parametrize(
-  ('field', 'value'),
-  [('find', None), ('find', 7), ('find', 'x' * 1001), ('want', 51)],
-)
-def test_impossible_searches_are_refused(page, field, value):
-  body = {'find': '', 'want': 3} | {field: value}
-  assert send(page, 'images', json.dumps(body)) == 422
-
-
 @pytest.mark.parametrize('value', HOSTILE, ids=lambda x: repr(x)[:20])
 def test_hostile_names_are_refused(page, value):
   assert send(page, 'name', json.dumps({'name': value})) == 422
