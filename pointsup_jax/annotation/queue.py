@@ -5,23 +5,24 @@ they survive a restart. A share of the points goes to two annotators, to measure
 their agreement.
 """
 
-import bisect
 import itertools
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from pointsup_jax.annotation import (
   agreement,
   comments,
+  exemplars,
+  jumping,
+  leases,
+  line,
   planning,
   records,
   reviewing,
 )
 from pointsup_jax.annotation import store as store_lib
-
-LEASE_SECONDS = 600.0
 
 
 class Answer(NamedTuple):
@@ -69,6 +70,10 @@ class Queue:
     self._store, self._clock, self._overlap = store, clock, overlap
     self._remarks = comments.Comments(store.database)
     self._version: tuple[int, int] | None = None
+    # By annotator: the points of an image that was jumped to, still to come,
+    # and those handed out last.
+    self._ahead: dict[str, dict[str, None]] = {}
+    self._handed: dict[str, list[str]] = {}
     self._refresh()
 
   def _refresh(self) -> None:
@@ -81,9 +86,7 @@ class Queue:
   def _read(self, store: store_lib.Store, overlap: float) -> None:
     self._order = store.ordered()
     self._place = {request.id: i for i, request in enumerate(self._order)}
-    self._of_image: dict[str, list[records.Request]] = {}
-    for request in self._order:
-      self._of_image.setdefault(request.image, []).append(request)
+    self._images = jumping.Images(self._order)
     self._needed = {
       request.id: 1 + (request.round > 0 and asked_twice(request.id, overlap))
       for request in self._order
@@ -97,26 +100,12 @@ class Queue:
     for given in store.answers_by_person():
       self._keep(given)
     self._comments = self._remarks.by_request()
-    self._leases: dict[str, dict[str, float]] = {}
-    for lease in store.leases.all():
-      mine = self._said.get(lease.request, {}).get(lease.annotator)
-      if mine is not None and mine.answer != 'skip':
-        continue  # answered since
-      self._leases.setdefault(lease.request, {})[lease.annotator] = (
-        lease.expires
-      )
+    self._hands = leases.Hands(store.leases, self._has_answered)
     self._given = sum(map(self._count, self._needed))
-    # Positions in the order of wanted points: those nobody skipped, sorted, and
-    # those somebody skipped, with the seq of the latest skip.
-    self._open: list[int] = []
-    self._later: dict[int, int] = {}
+    self._line = line.Line()
     for place, request in enumerate(self._order):
       if self._wants(request.id):
-        skipped = self._skipped(request.id)
-        if skipped is None:
-          self._open.append(place)
-        else:
-          self._later[place] = skipped
+        self._line.put(place, self._skipped(request.id))
 
   def progress(self) -> Workload:
     """Returns the numbers of needed and given answers."""
@@ -127,24 +116,57 @@ class Queue:
   def complete(self) -> bool:
     """Whether no more answers are needed."""
     self._refresh()
-    return not self._open and not self._later
+    return not self._line
 
   def hand_out(self, annotator: str, count: int) -> list[records.Request]:
     """Leases up to `count` points to an annotator, most valuable first.
 
-    Points that the annotator already holds are included.
+    Points that the annotator already holds are included. Those of an image that
+    the annotator jumped to come before all others.
     """
     self._refresh()
     now = self._clock()
-    found: list[records.Request] = []
-    for place in self._waiting():
-      if len(found) == count:
-        break
-      request = self._order[place]
-      if self._may_answer(request.id, annotator, now):
-        found.append(request)
-    self._lease([request.id for request in found], annotator, now)
+    offered = (self._order[place] for place in self._offered(annotator))
+    may = (x for x in offered if self._may_answer(x.id, annotator, now))
+    found = list(itertools.islice(may, count))
+    self._handed[annotator] = [request.id for request in found]
+    self._hands.lease(self._handed[annotator], annotator, now)
     return found
+
+  def images(
+    self, annotator: str, wanted: str, count: int
+  ) -> tuple[int, list[jumping.Found]]:
+    """Returns how many images fit, and the best `count`; see `jumping`."""
+    self._refresh()
+    fitting = self._images.search(wanted, self._line)
+    now, found = self._clock(), []
+    for image, number in fitting[:count]:
+      free = sum(
+        self._may_answer(request, annotator, now)
+        for request in self._waiting_in(image)
+      )
+      found.append(jumping.Found(image, number, free))
+    return len(fitting), found
+
+  def jump(self, annotator: str, image: str) -> None:
+    """Hands an annotator the open points of an image next, then goes on.
+
+    Skipped ones are among them, once. What the annotator has in hand becomes
+    free for others. Raises ValueError if no point of the image is asked.
+    """
+    self._refresh()
+    self._ahead[annotator] = dict.fromkeys(self._waiting_in(image))
+    self._hands.release(self._handed.pop(annotator, []), annotator)
+
+  def _waiting_in(self, image: str) -> list[str]:
+    places = self._line.between(*self._images.ends(image))
+    return [self._order[place].id for place in places]
+
+  def _offered(self, annotator: str) -> Iterator[int]:
+    """Positions of wanted points, in the order in which one is asked."""
+    ahead = self._ahead.get(annotator, {})
+    yield from (self._place[x] for x in ahead if self._wants(x))
+    yield from (x for x in self._line if self._order[x].id not in ahead)
 
   def record(self, annotator: str, answer: Answer) -> bool:
     """Records an answer durably; returns False if it was sent before.
@@ -204,9 +226,10 @@ class Queue:
   ) -> list[tuple[records.Request, records.PersonAnswer | None]]:
     """Returns an image's points with an annotator's standing answers."""
     self._refresh()
+    begin, end = self._images.ends(image)
     return [
       (one, self._said.get(one.id, {}).get(annotator))
-      for one in self._of_image.get(image, [])
+      for one in self._order[begin:end]
     ]
 
   def request(self, request: str) -> records.Request:
@@ -228,6 +251,12 @@ class Queue:
     self._refresh()
     return [said for by in self._said.values() for said in by.values()]
 
+  def exemplars(self, most: int) -> dict[int, list[exemplars.Exemplar]]:
+    """Returns points of each class; see `exemplars.choose`."""
+    self._refresh()
+    latest = reversed(self._said.items())
+    return exemplars.choose(latest, most, self._wants)
+
   def agreement(self) -> agreement.Agreement:
     """Returns the agreement of annotators on the points they share."""
     return agreement.measure(self.given())
@@ -248,15 +277,11 @@ class Queue:
 
   def _left(self) -> list[int]:
     # A wanted point needs one answer, and a second one if two annotators are
-    # asked and neither has answered: counting sorted positions is enough.
-    untouched = [
-      self._place[request]
-      for request in self._twice
-      if request not in self._said or not self._answers(request)
-    ]
-    wanting = (self._open, sorted(self._later), untouched)
+    # asked and neither has answered.
+    untouched = [self._place[x] for x in self._twice if not self._answers(x)]
     return [
-      sum(bisect.bisect_left(places, budget.points) for places in wanting)
+      self._line.count(0, budget.points)
+      + sum(place < budget.points for place in untouched)
       for budget in self._budgets
     ]
 
@@ -274,13 +299,14 @@ class Queue:
           mine = self._by[annotator].items()
           self._by[annotator] = dict(sorted(mine, key=lambda item: item[1].seq))
     self._given += self._count(request)
-    self._sort_in(request)
+    self._line.take_out(self._place[request])
+    if self._wants(request):
+      self._line.put(self._place[request], self._skipped(request))
     if reopened and self._wants(request):
-      self._lease([request], annotator, now)
+      self._hands.lease([request], annotator, now)
       return
-    held = self._leases.get(request, {}).pop(annotator, None)
-    if held is not None and self._wants(request):  # release it
-      self._store.leases.keep([records.Lease(request, annotator, 0.0)])
+    self._ahead.get(annotator, {}).pop(request, None)
+    self._hands.release([request], annotator, free=self._wants(request))
 
   def _keep(self, given: records.PersonAnswer) -> None:
     self._said.setdefault(given.request, {})[given.annotator] = given
@@ -296,53 +322,16 @@ class Queue:
   def _wants(self, request: str) -> bool:
     return self._answers(request) < self._needed[request]
 
-  def _sort_in(self, request: str) -> None:
-    """Moves a point to `_open`, `_later` or neither."""
-    place = self._place[request]
-    i = bisect.bisect_left(self._open, place)
-    if i < len(self._open) and self._open[i] == place:
-      del self._open[i]
-    self._later.pop(place, None)
-    if not self._wants(request):
-      return
-    skipped = self._skipped(request)
-    if skipped is None:
-      bisect.insort(self._open, place)
-    else:
-      self._later[place] = skipped
-
   def _skipped(self, request: str) -> int | None:
     said = self._said.get(request, {}).values()
     return max((x.seq for x in said if x.answer == 'skip'), default=None)
 
-  def _waiting(self) -> Iterator[int]:
-    """Positions of wanted points; the latest skipped come last."""
-    yield from self._open
-    yield from sorted(self._later, key=self._later.__getitem__)
-
   def _may_answer(self, request: str, annotator: str, now: float) -> bool:
-    mine = self._said.get(request, {}).get(annotator)
-    if mine is not None and mine.answer != 'skip':
+    if self._has_answered(request, annotator):
       return False
-    others = sum(
-      # A lease that ends later was given before the clock was set back.
-      now < expires <= now + LEASE_SECONDS
-      for who, expires in self._leases.get(request, {}).items()
-      if who != annotator
-    )
+    others = self._hands.others(request, annotator, now)
     return self._answers(request) + others < self._needed[request]
 
-  def _lease(self, requests: Sequence[str], annotator: str, now: float) -> None:
-    """Leases points, unless their lease still lasts long enough."""
-    soon, expires = now + LEASE_SECONDS / 2, now + LEASE_SECONDS
-    leases = [
-      records.Lease(request, annotator, expires, since=now)
-      for request in requests
-      if not soon
-      <= self._leases.get(request, {}).get(annotator, 0.0)
-      <= expires
-    ]
-    if leases:
-      self._store.leases.keep(leases)
-    for lease in leases:
-      self._leases.setdefault(lease.request, {})[annotator] = expires
+  def _has_answered(self, request: str, annotator: str) -> bool:
+    mine = self._said.get(request, {}).get(annotator)
+    return mine is not None and mine.answer != 'skip'

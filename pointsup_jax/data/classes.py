@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from pointsup_jax import errors
-from pointsup_jax.data import folders, palettes
+from pointsup_jax.data import class_examples, folders, palettes
 from pointsup_jax.types import IGNORE
 
 MAX_CLASSES = 254
 # Characters that command the annotation page, and so are keys of no class.
-PAGE_KEYS = frozenset('usizbm/?+=-., ')
+PAGE_KEYS = frozenset('usizbm/?+=-.,; ')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,10 @@ class ClassSet:
   keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
   # What belongs to a class, for those who label: of some or all.
   guide: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  # Image files that show a class, for the same people: likewise.
+  examples: Mapping[str, tuple[pathlib.Path, ...]] = dataclasses.field(
+    default_factory=dict
+  )
 
   @property
   def num_classes(self) -> int:
@@ -140,13 +144,14 @@ def load(path: pathlib.Path | str) -> ClassSet:
 
   It holds {"classes": [name, ...]}, and optionally "ignore_id": id, "first_id":
   1 if ids begin there and 0 is ignored, "palette": [[r, g, b], ...], and, for
-  the annotation page, "keys": {name: character, ...} and "guide": {name: what
-  belongs to it, ...}. Raises errors.UserError if missing or malformed.
+  the annotation page, "keys": {name: character, ...}, "guide": {name: what
+  belongs to it, ...} and "examples": {name: [image file, ...], ...}, paths
+  below the file's own folder. Raises errors.UserError if missing or malformed.
   """
+  path = pathlib.Path(path)
   try:
-    text = folders.decode_text(pathlib.Path(path).read_bytes())
-    table = json.loads(text)
-    return of_table(table)
+    table = json.loads(folders.decode_text(path.read_bytes()))
+    return of_table(table, path.parent)
   except OSError as error:
     raise errors.UserError(
       f'{path} cannot be read: {error.strerror}; data.classes must be '
@@ -159,11 +164,16 @@ def load(path: pathlib.Path | str) -> ClassSet:
     raise errors.UserError(f'{path} is not JSON: {error}') from error
 
 
-_FIELDS = {'classes', 'ignore_id', 'first_id', 'palette', 'keys', 'guide'}
+_FIELDS = {
+  'classes', 'ignore_id', 'first_id', 'palette', 'keys', 'guide', 'examples',
+}  # fmt: skip
 
 
-def of_table(table: Any) -> ClassSet:
-  """Makes a class set of what `load` reads; UserError if it is malformed."""
+def of_table(table: Any, folder: pathlib.Path = pathlib.Path()) -> ClassSet:
+  """Makes a class set of what `load` reads; UserError if it is malformed.
+
+  Its examples are below `folder`.
+  """
   if not isinstance(table, dict):
     raise errors.UserError('must hold an object with the key "classes"')
   unknown = set(table) - _FIELDS
@@ -182,6 +192,7 @@ def of_table(table: Any) -> ClassSet:
     ),
     keys=_keys(table.get('keys', {}), names),
     guide=_guide(table.get('guide', {}), names),
+    examples=class_examples.find(table.get('examples', {}), names, folder),
   )
 
 

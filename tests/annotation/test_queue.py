@@ -4,8 +4,8 @@ import numpy as np
 import people
 import pytest
 
+from pointsup_jax.annotation import leases, records
 from pointsup_jax.annotation import queue as queue_lib
-from pointsup_jax.annotation import records
 from pointsup_jax.annotation import store as store_lib
 
 
@@ -66,17 +66,17 @@ def test_who_asks_again_gets_the_same(queue, store, time):
 def test_a_lease_runs_out_unless_it_is_renewed(queue, time):
   mine = hand_out(queue, 'ana', 5)
   for _ in range(5):
-    time.now += queue_lib.LEASE_SECONDS * 0.6
+    time.now += leases.SECONDS * 0.6
     queue.hand_out('ana', 5)
-  time.now += queue_lib.LEASE_SECONDS * 0.9
+  time.now += leases.SECONDS * 0.9
   assert not set(hand_out(queue, 'ben', 5)) & set(mine)
-  time.now += queue_lib.LEASE_SECONDS * 0.2
+  time.now += leases.SECONDS * 0.2
   assert hand_out(queue, 'eva', 5) == mine
 
 
 def test_who_comes_late_is_heard_beside_whoever_was_faster(queue, time):
   one, two = hand_out(queue, 'ana', 2)
-  time.now += queue_lib.LEASE_SECONDS + 1
+  time.now += leases.SECONDS + 1
   assert hand_out(queue, 'ben', 2) == [one, two]
   record(queue, 'ben', one)
   assert record(queue, 'ana', one, label=5)

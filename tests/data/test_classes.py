@@ -3,6 +3,7 @@ import json
 import pytest
 import saying
 import trees
+from PIL import Image
 
 from pointsup_jax.data import classes, palettes
 
@@ -148,3 +149,47 @@ def test_ids_may_begin_at_1_if_0_is_ignored(tmp_path):
   assert list(loaded.file_ids) == [1, 2]
   assert loaded.ignore_ids == (0, 255)
   assert list(classes.CITYSCAPES.file_ids) == list(range(19))
+
+
+def with_examples(folder, paths):
+  Image.new('RGB', (4, 4)).save(folder / 'pole.png')
+  path = folder / 'own' / 'classes.json'
+  (path.parent / 'guide').mkdir(parents=True)
+  Image.new('RGB', (4, 4)).save(path.parent / 'guide' / 'pole.jpg')
+  (path.parent / 'out.png').symlink_to(folder / 'pole.png')
+  (path.parent / 'text.png').write_text('no image')
+  table = {'classes': ['a', 'b'], 'examples': {'b': paths}}
+  path.write_text(json.dumps(table))
+  return path
+
+
+def test_classes_may_have_examples_beside_their_file(tmp_path):
+  path = with_examples(tmp_path, ['guide/pole.jpg'])
+  found = classes.load(path).examples
+  assert found == {'b': (path.parent.resolve() / 'guide' / 'pole.jpg',)}
+
+
+@pytest.mark.parametrize(
+  ('paths', 'expected'),
+  [
+    ('guide/pole.jpg', 'no list of at most 6 paths'),
+    ([7], 'no list of at most 6 paths'),
+    (['guide/pole.jpg'] * 7, 'no list of at most 6 paths'),
+    (['../pole.png'], 'must be a path below the folder'),
+    (['guide/../../pole.png'], 'must be a path below the folder'),
+    (['out.png'], 'must be a path below the folder'),
+    (['/etc/passwd'], 'must be a path below the folder'),
+    ([''], 'must be a path below the folder'),
+    (['guide/\n.jpg'], 'must be a path below the folder'),
+    (['a\x00b'], 'must be a path below the folder'),
+    (['guide'], "'guide', which is no file"),
+    (['x' * 300], 'which is no file'),
+    (['guide/none.jpg'], "'guide/none.jpg', which is no file"),
+    (['text.png'], 'text.png'),
+  ],
+)
+def test_other_examples_are_named_in_one_line(tmp_path, paths, expected):
+  path = with_examples(tmp_path, paths)
+  message = saying.message(lambda: classes.load(path))
+  assert expected in message
+  assert str(path) in message

@@ -53,6 +53,13 @@ class Answering:
       annotator, body, lambda queue: queue.comment(annotator, *given)
     )
 
+  async def jump(self, annotator: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Has the open points of an image come next, and hands out points."""
+    image = fields.text(body, 'image', 1000)
+    return await self._record(
+      annotator, body, lambda queue: queue.jump(annotator, image)
+    )
+
   async def beside(
     self, annotator: str, body: dict[str, Any]
   ) -> dict[str, Any]:
@@ -77,7 +84,7 @@ class Answering:
     body: dict[str, Any],
     record: Callable[[queue_lib.Queue], object],
   ) -> dict[str, Any]:
-    """Records what the annotator's window says, and hands out points."""
+    """Does what the annotator's window says, and hands out points."""
     want, window = fields.want(body), fields.text(body, 'window', 64)
     if self._windows.setdefault(annotator, window) != window:
       raise OtherWindowError

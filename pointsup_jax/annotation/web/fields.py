@@ -106,15 +106,20 @@ def image(body: dict[str, Any]) -> int:
   return value
 
 
+def part(body: dict[str, Any], field: str) -> str:
+  """Returns part of a name, '' for any name; ValueError if invalid."""
+  value = body.get(field)
+  if not isinstance(value, str) or len(value) > 1000:
+    raise ValueError(f'{field} must be a text of at most 1000 characters')
+  return value
+
+
 def wanted(body: dict[str, Any]) -> Wanted:
   """Parses a filter of answers; ValueError if a field is invalid."""
-  image = body.get('image')
-  if not isinstance(image, str) or len(image) > 1000:
-    raise ValueError('image must be a text of at most 1000 characters')
   return Wanted(
     which=_one_of(body, 'which', _WHICH),
     label=_whole(body, 'label', 255),
-    image=image,
+    image=part(body, 'image'),
     before=_whole(body, 'before', 2**53),
     want=want(body),
   )
@@ -123,14 +128,6 @@ def wanted(body: dict[str, Any]) -> Wanted:
 def share(body: dict[str, Any]) -> float:
   """Returns the share to review, 0 to 1; ValueError if invalid."""
   return _number(body, 'share', 1.0)
-
-
-def whose(body: dict[str, Any]) -> str:
-  """Returns an annotator's name, '' for anybody's; ValueError if invalid."""
-  value = body.get('whose')
-  if not isinstance(value, str) or len(value) > 1000:
-    raise ValueError('whose must be a text of at most 1000 characters')
-  return value
 
 
 def _whole(body: dict[str, Any], field: str, most: int) -> int | None:

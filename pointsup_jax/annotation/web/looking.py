@@ -7,6 +7,8 @@ from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation.web import fields, points, store_thread
 from pointsup_jax.types import IGNORE
 
+_EXAMPLES = 6  # of a class
+
 
 class Looking:
   """The routes that record nothing."""
@@ -46,6 +48,37 @@ class Looking:
       }
 
     return await self._thread.do(work)
+
+  async def images(
+    self, annotator: str, body: dict[str, Any]
+  ) -> dict[str, Any]:
+    """Returns the first images that fit, and how many do."""
+    find, want = fields.part(body, 'find'), fields.want(body)
+
+    def work(queue: queue_lib.Queue) -> dict[str, Any]:
+      fitting, found = queue.images(annotator, find, want)
+      return {'found': fitting, 'images': [one._asdict() for one in found]}
+
+    return await self._thread.do(work)
+
+  async def examples(self, annotator: str | None) -> dict[str, Any]:
+    """Returns places of answers, up to six for each class that has any."""
+    found = await self._thread.do(
+      lambda queue: {
+        label: [(queue.request(x.request), x.agreed) for x in examples]
+        for label, examples in queue.exemplars(_EXAMPLES).items()
+      }
+    )
+    return {
+      'classes': {
+        label: [
+          {'image': self._shown.pictures.number[one.image]}
+          | {'row': one.row, 'col': one.col, 'agreed': agreed}
+          for one, agreed in examples
+        ]
+        for label, examples in found.items()
+      }
+    }
 
   async def agreement(self, annotator: str | None) -> dict[str, Any]:
     """Returns each annotator's figures, and the agreement of every two."""
@@ -92,7 +125,7 @@ class Looking:
   ) -> dict[str, Any]:
     """Returns answers of others to look at, and how many there are."""
     want, share = fields.want(body), fields.share(body)
-    whose = fields.whose(body)
+    whose = fields.part(body, 'whose')
 
     def work(queue: queue_lib.Queue) -> dict[str, Any]:
       found = queue.to_review(annotator, share, whose)

@@ -4,6 +4,7 @@ import collections
 import io
 import threading
 
+import numpy as np
 from PIL import Image
 
 from pointsup_jax.data import sources
@@ -27,17 +28,21 @@ class Pictures:
       raise ValueError(f'there is no image {number}')
     return self._images.names[number]
 
-  def png(self, number: int) -> bytes:
-    """Returns a lossless PNG; raises KeyError if there is no such image."""
+  def pixels(self, number: int) -> np.ndarray:
+    """Returns an image: [H, W, 3] uint8; KeyError if there is no such image."""
     if not 0 <= number < len(self._images.names):
       raise KeyError(number)
+    return self._images[number].image
+
+  def png(self, number: int) -> bytes:
+    """Returns a lossless PNG; raises KeyError if there is no such image."""
     with self._lock:
       if number in self._kept:
         self._kept.move_to_end(number)
         return self._kept[number]
     stream = io.BytesIO()
     # Lossless, as points are single pixels; fast, as an annotator waits.
-    image = Image.fromarray(self._images[number].image)
+    image = Image.fromarray(self.pixels(number))
     image.save(stream, 'PNG', compress_level=1)
     with self._lock:
       self._kept[number] = stream.getvalue()

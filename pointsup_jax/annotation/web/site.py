@@ -17,6 +17,7 @@ from pointsup_jax.annotation.web import (
   downloads,
   fields,
   guard,
+  guide,
   keys,
   looking,
   pictures,
@@ -62,6 +63,7 @@ class Site:
     shown = points.Shown(self.pictures, self.sizes, self.grid)
     answers = answering.Answering(self.store_thread, shown, self.windows)
     looks = looking.Looking(self.store_thread, shown)
+    small = guide.Guide(self.pictures, self.sizes, self.classes)
     files = downloads.Downloads(
       self.store_thread.path, self.sizes, self.classes
     )
@@ -71,8 +73,11 @@ class Site:
       routing.Route('/static/{name}', self._get(self.static)),
       routing.Route('/api/session', self._get(self.session)),
       routing.Route('/image/{number}', self._get(self.image)),
+      routing.Route('/example/{label}/{number}', self._get(small.example)),
+      routing.Route('/crop/{image}/{row}/{col}', self._get(small.crop)),
       routing.Route('/export/{name}', self._get(files.export)),
       routing.Route('/api/agreement', self._get(self._told(looks.agreement))),
+      routing.Route('/api/examples', self._get(self._told(looks.examples))),
       routing.Route('/api/plan', self._get(self._told(looks.plan))),
       routing.Route('/api/name', self._post(self.name), methods=['POST']),
       *(
@@ -86,8 +91,10 @@ class Site:
           answers.answer,
           answers.beside,
           answers.comment,
+          answers.jump,
           looks.answers,
           looks.disputes,
+          looks.images,
           looks.review,
         )
       ),
@@ -129,6 +136,7 @@ class Site:
     shown = [
       {'name': name, 'color': list(color), 'key': key}
       | {'guide': self.classes.guide.get(name, '')}
+      | {'examples': len(self.classes.examples.get(name, ()))}
       for name, color, key in zip(
         self.classes.names,
         self.classes.palette,

@@ -8,6 +8,7 @@ import resource
 import sys
 
 import pages
+from PIL import Image
 
 from pointsup_jax.annotation.web import server
 from pointsup_jax.data import classes as classes_lib
@@ -21,6 +22,8 @@ def main() -> None:
   names = pages.names(count)
   if int(files):
     resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
+  example = pathlib.Path(folder, 'example.png')
+  Image.new('RGB', (300, 200), 'gray').save(example)
   stopping.install()
   server._GRACE_SECONDS = 1.0
   server.serve(
@@ -31,6 +34,7 @@ def main() -> None:
       names,
       palettes.distinct(count),
       guide={'road': 'what cars drive on'},
+      examples={'road': (example,)},
     ),
     grid=pages.GRID,
     options=server.Options('127.0.0.1', int(port), False, 0.0),

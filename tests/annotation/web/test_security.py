@@ -14,8 +14,8 @@ from pointsup_jax.annotation.web import access
 from pointsup_jax.run import config_check
 
 pytestmark = pytest.mark.usefixtures('unchanged')
-ASKED = ('session', 'agreement', 'plan')
-FILES = ['/static/main.js', '/image/0', '/export/answers.csv']
+ASKED = ('session', 'agreement', 'plan', 'examples')
+FILES = ['/static/main.js', '/image/0', '/crop/0/1/2', '/export/answers.csv']
 ROUTES = ['/', *FILES, *(f'/api/{x}' for x in ASKED)]
 JSON = {'content-type': 'application/json'}
 FORM = 'application/x-www-form-urlencoded'
@@ -82,6 +82,8 @@ def test_nothing_is_changed_by_get(page):
     'answer',
     'name',
     'beside',
+    'images',
+    'jump',
     'answers',
     'comment',
     'disputes',
@@ -149,6 +151,9 @@ UNKNOWN = [
   *(f'/static/{name}' for name in OUTSIDE + NO_FILES),
   *(f'/export/{name}' for name in (*NO_FILES, 'answers.xml', '..%2fsecret')),
   *(f'/image/{name}' for name in NO_IMAGES + NO_NUMBERS),
+  *(f'/example/0/{name}' for name in (*OUTSIDE, *NO_NUMBERS, '0')),
+  *(f'/crop/{name}/0/0' for name in NO_IMAGES + NO_NUMBERS),
+  *(f'/crop/0/{x}' for x in ('16/0', '0/32', '-1/0', '0/1.5', '0', '9' * 5000)),
 ]
 
 

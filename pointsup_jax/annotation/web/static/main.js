@@ -8,6 +8,7 @@ import * as guide from './guide.js';
 import * as help from './help.js';
 import * as hint from './hint.js';
 import * as history from './history.js';
+import * as jump from './jump.js';
 import * as keys from './keys.js';
 import * as light from './light.js';
 import * as list from './list.js';
@@ -89,6 +90,7 @@ const COMMANDS = {
   search: () => $('search').focus(),
   comment: () => comment.open(queue.queue.now, queue.comment),
   answers: () => list.open(queue.revisit),
+  jump: () => jump.open(queue.jump),
   guess: queue.toggleGuess,
   agree: queue.agree,
   nearer: () => view.zoom(NEARER),
@@ -144,11 +146,13 @@ function listen() {
   classes.listen(choose);
   help.listen(keysChanged);
   list.listen();
+  jump.listen();
   comment.listen();
   theme.listen();
   listenToLanguage();
   menu.listen({
     plan: sheets.openPlan, agreement: sheets.openAgreement, review: review.open, guide: guide.open,
+    jump: COMMANDS.jump, // where there is no room for its button
   });
   light.listen(() => { view.redraw(); history.redraw(); });
   $('name-form').addEventListener('submit', nameGiven);

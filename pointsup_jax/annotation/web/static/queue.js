@@ -32,6 +32,8 @@ let stopped = false; // another window has taken over, or the key is wrong
 let retryTimer = 0;
 let pollTimer = 0;
 let clock = null; // of the point asked
+let aim = null; // name of an image to jump to
+let jumping = false; // and it has been asked for
 const takenBack = new Map(); // point -> what had been said about it
 
 export const currentClock = () => clock;
@@ -53,10 +55,14 @@ export async function send() {
   if (sending || stopped) return;
   sending = true;
   let sent = 0;
-  while (answers.pending.length && !stopped) {
-    const {shown, route = 'answer', ...given} = answers.pending[0];
+  while ((answers.pending.length || aim !== null) && !stopped) {
+    // Answers go first, so that the server knows what is still open.
+    const [first = {route: 'jump', image: aim}] = answers.pending;
+    const {shown, route = 'answer', ...given} = first;
     const want = Math.min(AHEAD + answers.pending.length, 50);
+    jumping = route === 'jump';
     const reply = await call(`/api/${route}`, {...given, window: WINDOW, want});
+    jumping = false;
     if (reply.code === 409 && reply.error === 'window') {
       halt(text('otherWindow'));
       break;
@@ -64,6 +70,12 @@ export async function send() {
     if (reply.code === 0 || reply.code >= 500 || reply.code === 403) {
       sending = false;
       return failed(reply, send);
+    }
+    if (route === 'jump') {
+      if (aim === given.image) aim = null; // else another was chosen meanwhile
+      if (reply.code === 200) arrive(given.image, reply);
+      else notice(text('noJump', {error: reply.error}));
+      continue;
     }
     answers.sent();
     sent += 1;
@@ -122,7 +134,7 @@ function halt(words) {
 // ------------------------------------------------------------------- answers
 
 export function answer(kind, label = null) {
-  if (!queue.now || !visible || stopped) return;
+  if (!queue.now || !visible || stopped || jumping) return;
   const time = clock.read();
   answers.add(queue.now, kind, label, time, modeOf(queue.now));
   beside.note(queue.now, kind, label);
@@ -221,6 +233,22 @@ export function begin(task, itsPoints) {
   queue.now = null;
   points = itsPoints;
   next();
+}
+
+// Has an image's open points come next; then those that were to come.
+export function jump(image) {
+  aim = image;
+  send();
+}
+
+// What is on the screen comes again in its turn.
+function arrive(image, reply) {
+  notice('');
+  queue.task = '';
+  queue.now = null;
+  points = [];
+  apply(reply);
+  say(text(queue.now?.name === image ? 'jumped' : 'nothingThere', {name: image}));
 }
 
 export function toggleGuess() {

@@ -147,6 +147,10 @@ def test_axe_finds_no_fault(browser, server, axe):
   wait(lambda: 'answers' in text(browser, 'list-found'))
   check('list of answers')
   close(browser)
+  press(browser, ';')
+  wait(lambda: browser.find_elements(by.By.CSS_SELECTOR, '#jump-list li'))
+  check('jump')
+  close(browser)
   press(browser, ',')
   check('comment')
   close(browser)
@@ -155,6 +159,8 @@ def test_axe_finds_no_fault(browser, server, axe):
   close(browser)
   for sheet in ('plan', 'agreement', 'review', 'guide'):
     open_sheet(browser, sheet)
+    if sheet == 'guide':
+      wait(lambda: browser.find_elements(by.By.CSS_SELECTOR, '.crop'))
     check(sheet)
     close(browser)
   server.kill()

@@ -90,9 +90,26 @@ def test_answers_of_others_are_looked_at_one_by_one(browser, server):
   assert rows[0].split()[-2:] == ['20%', '67%']  # unsure, same as others
 
 
-def test_the_guide_tells_what_belongs_to_a_class(page):
-  open_sheet(page, 'guide')
-  assert 'what cars drive on' in text(page, 'guide')
+def test_the_guide_tells_and_shows_what_belongs_to_a_class(browser, server):
+  with store_lib.Store(server.folder / 'annotations.sqlite') as store:
+    points = [request.id for request in store.ordered()]
+    store.answer_many(dict.fromkeys(points[-8:], 0), 'ben')
+    store.answer(points[-1], 0, 'eva')
+  come_in(browser, server.start())
+  loaded = (
+    'return [...document.querySelectorAll("#guide img")].filter('
+    '(x) => x.naturalWidth > 0).map((x) => x.alt)'
+  )
+  assert browser.execute_script(loaded) == []  # not before it is opened
+  open_sheet(browser, 'guide')
+  wait(lambda: len(browser.execute_script(loaded)) == 7)
+  assert browser.execute_script(loaded) == [
+    'Example of road',
+    'road: two or more people agree',
+    *["road: one person's answer"] * 5,
+  ]
+  assert 'what cars drive on' in text(browser, 'guide')
+  assert 'Crops with a cross' in text(browser, 'guide-answers')
 
 
 def test_all_answers_are_downloaded_from_the_menu(page, server):
