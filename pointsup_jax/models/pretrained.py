@@ -134,7 +134,10 @@ def complete(
       # A head may be of another kind, with other names.
       have = {k: v for k, v in have.items() if not k.startswith(layers)} | head
   if afresh:
-    said.append(f'none that fits in {path}, starts afresh: {", ".join(afresh)}')
+    said.append(
+      f'{path} has none that fits of these, which start afresh: '
+      + ', '.join(afresh)
+    )
   problems = {
     'missing': want.keys() - have.keys(),
     'unknown': have.keys() - want.keys(),

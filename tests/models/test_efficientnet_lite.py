@@ -113,7 +113,7 @@ def test_weights_of_the_packages_fit(name, capsys):
   network = deeplab.DeepLabV2(5, backbone=name)
   fresh = jax.tree.map(lambda x: np.ones(x.shape, np.float32), shapes(network))
   found = pretrained.complete(published(name), fresh, 'imagenet')
-  _, _, fresh_ones = capsys.readouterr().err.partition('starts afresh: ')
+  _, _, fresh_ones = capsys.readouterr().err.partition('start afresh: ')
   assert len(fresh_ones.split(', ')) == 4
   kernel = found['params']['block1']['depthwise_conv']['kernel']
   assert kernel.shape == (3, 3, 1, 96)

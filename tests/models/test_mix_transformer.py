@@ -181,7 +181,7 @@ def test_a_classifier_of_other_classes_starts_afresh(small, tmp_path, capsys):
     fresh = name.startswith(('decode_head.classifier.', 'layer5.'))
     np.testing.assert_array_equal(tensor, (own if fresh else table)[name])
   said = capsys.readouterr().err
-  assert said.count('starts afresh') == 1
+  assert said.count('start afresh') == 1
   assert 'classifier of the main head' in said
   assert 'aux head' in said
 
@@ -199,7 +199,7 @@ def test_an_aux_head_of_another_kind_starts_afresh(small, tmp_path, capsys):
     np.testing.assert_equal(
       found['params']['main_head'], variables(one)['params']['main_head']
     )
-    assert 'starts afresh: aux head\n' in capsys.readouterr().err
+    assert 'start afresh: aux head\n' in capsys.readouterr().err
 
 
 def test_another_size_is_refused(small, tmp_path):
