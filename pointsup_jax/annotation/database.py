@@ -3,6 +3,7 @@
 import contextlib
 import pathlib
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 
 from pointsup_jax import errors
@@ -17,13 +18,15 @@ class Database:
   ) -> None:
     """Opens the file at `path`, which errors name, with one of `schema`."""
     self._path, self._connect = path, connect
-    self._opened = 0
+    # Held while the file is closed and opened again: SQLite must not find the
+    # same log open elsewhere in this process.
+    self.reopening = threading.Lock()
     self._open()
 
   def _open(self) -> None:
     self._connection = self._connect()
     self._files = self._identities()
-    self._opened += 1
+    self._connection.create_function('casefold', 1, str.casefold)
     self._kept = 0
     pragma = self._connection.execute('PRAGMA busy_timeout')
     (self._patience,) = pragma.fetchone()
@@ -33,10 +36,10 @@ class Database:
     """Closes the file."""
     self._connection.close()
 
-  def query(self, sql: str, *values: object) -> list[tuple]:
+  def query(self, sql: str, *values: object, **named: object) -> list[tuple]:
     """Runs a statement and returns its rows."""
     with self._reported():
-      return self._connection.execute(sql, values).fetchall()
+      return self._connection.execute(sql, named or values).fetchall()
 
   @contextlib.contextmanager
   def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -52,11 +55,6 @@ class Database:
         if self._connection.in_transaction:
           self._connection.execute('ROLLBACK')
         raise
-
-  def version(self) -> tuple[int, int]:
-    """Returns what changes whenever others write to the file."""
-    ((version,),) = self.query('PRAGMA data_version')
-    return self._opened, version
 
   def checkpoint(self) -> None:
     """Moves what the log holds into the file; then a plain copy is complete.
@@ -88,9 +86,10 @@ class Database:
         'it back: until then nothing is recorded'
       )
     if log != self._files[1]:  # deleted, but all of it can still be saved
-      self._connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
-      self._connection.close()
-      self._open()
+      with self.reopening:
+        self._connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+        self._connection.close()
+        self._open()
 
   def _wait(self, milliseconds: int) -> None:
     """Sets how long the locks of others are waited for."""

@@ -5,19 +5,20 @@ they survive a restart. A share of the points goes to two annotators, to measure
 their agreement.
 """
 
-import bisect
-import itertools
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pointsup_jax.annotation import (
   agreement,
   comments,
+  effort,
+  listing,
+  open_points,
   planning,
   records,
   reviewing,
+  state,
 )
 from pointsup_jax.annotation import store as store_lib
 
@@ -44,15 +45,15 @@ class Workload(NamedTuple):
 
 def asked_twice(request: str, overlap: float) -> bool:
   """Whether a point is in the share that two annotators answer."""
-  return zlib.crc32(request.encode()) < overlap * 2**32
+  return state.draw(request) < overlap * 2**32
 
 
 class Queue:
   """Hands out the open points of a store and records their answers.
 
-  Caches the store's state, and reads it anew when another process has written
-  to it. Only one process may hand out points. Use it only in the thread that
-  created it, like the store.
+  Keeps nothing in memory: what other processes write is seen at once. Only one
+  process may hand out points. Use it only in the thread that created it, like
+  the store.
   """
 
   def __init__(
@@ -61,90 +62,45 @@ class Queue:
     overlap: float = 0.0,
     clock: Callable[[], float] = time.time,
   ) -> None:
-    """Reads the requests, answers and leases of an open store.
+    """Takes an open store.
 
     `overlap` is the share of points, 0 to 1, that two annotators answer;
     `clock` returns seconds since 1970.
     """
     self._store, self._clock, self._overlap = store, clock, overlap
+    self._query = store.database.query
     self._remarks = comments.Comments(store.database)
-    self._version: tuple[int, int] | None = None
-    self._refresh()
-
-  def _refresh(self) -> None:
-    """Reads the store unless nobody else has written to it since."""
-    version = self._store.database.version()
-    if version != self._version:
-      self._read(self._store, self._overlap)
-      self._version = version
-
-  def _read(self, store: store_lib.Store, overlap: float) -> None:
-    self._order = store.ordered()
-    self._place = {request.id: i for i, request in enumerate(self._order)}
-    self._of_image: dict[str, list[records.Request]] = {}
-    for request in self._order:
-      self._of_image.setdefault(request.image, []).append(request)
-    self._needed = {
-      request.id: 1 + (request.round > 0 and asked_twice(request.id, overlap))
-      for request in self._order
-    }
-    self._total = sum(self._needed.values())
-    self._twice = [id for id, needed in self._needed.items() if needed > 1]
-    self._budgets = planning.budgets(self._order, [*self._needed.values()])
-    # Standing answers, by point and by annotator (oldest first).
-    self._said: dict[str, dict[str, records.PersonAnswer]] = {}
-    self._by: dict[str, dict[str, records.PersonAnswer]] = {}
-    for given in store.answers_by_person():
-      self._keep(given)
-    self._comments = self._remarks.by_request()
-    self._leases: dict[str, dict[str, float]] = {}
-    for lease in store.leases.all():
-      mine = self._said.get(lease.request, {}).get(lease.annotator)
-      if mine is not None and mine.answer != 'skip':
-        continue  # answered since
-      self._leases.setdefault(lease.request, {})[lease.annotator] = (
-        lease.expires
-      )
-    self._given = sum(map(self._count, self._needed))
-    # Positions in the order of wanted points: those nobody skipped, sorted, and
-    # those somebody skipped, with the seq of the latest skip.
-    self._open: list[int] = []
-    self._later: dict[int, int] = {}
-    for place, request in enumerate(self._order):
-      if self._wants(request.id):
-        skipped = self._skipped(request.id)
-        if skipped is None:
-          self._open.append(place)
-        else:
-          self._later[place] = skipped
 
   def progress(self) -> Workload:
     """Returns the numbers of needed and given answers."""
-    self._refresh()
-    return Workload(self._total, self._given)
+    self._store.ask_twice(self._overlap)
+    return Workload(*self._query('SELECT needed, given FROM totals')[0])
 
   @property
   def complete(self) -> bool:
     """Whether no more answers are needed."""
-    self._refresh()
-    return not self._open and not self._later
+    needed, given = self.progress()
+    return needed == given
 
   def hand_out(self, annotator: str, count: int) -> list[records.Request]:
     """Leases up to `count` points to an annotator, most valuable first.
 
     Points that the annotator already holds are included.
     """
-    self._refresh()
+    self._store.ask_twice(self._overlap)
     now = self._clock()
-    found: list[records.Request] = []
-    for place in self._waiting():
-      if len(found) == count:
-        break
-      request = self._order[place]
-      if self._may_answer(request.id, annotator, now):
-        found.append(request)
-    self._lease([request.id for request in found], annotator, now)
-    return found
+    latest = now + LEASE_SECONDS
+    found = open_points.first(
+      self._store.database, annotator, count, now, latest
+    )
+    # Unless their lease still lasts long enough.
+    soon = now + LEASE_SECONDS / 2
+    self._lease(
+      [x.request.id for x in found if not soon <= (x.expires or 0.0) <= latest],
+      annotator,
+      now,
+    )
+    return [x.request for x in found]
 
   def record(self, annotator: str, answer: Answer) -> bool:
     """Records an answer durably; returns False if it was sent before.
@@ -156,7 +112,6 @@ class Queue:
     Raises:
       ValueError: unknown point or label, or nothing to undo.
     """
-    self._refresh()
     request, now = answer.request, self._clock()
     rest = (annotator, answer.seconds, answer.how)
     time = self._given_at(annotator, answer, now)
@@ -180,169 +135,79 @@ class Queue:
     self, annotator: str, request: str, text: str, key: str, time: float | None
   ) -> None:
     """Records a comment durably; see `comments.Comments.add`."""
-    self._refresh()
     self._remarks.add(records.Comment(request, annotator, text), key, time)
-    self._comments = self._remarks.by_request()
 
   def comments(self, request: str) -> dict[str, str]:
     """Returns everybody's standing comments on a point."""
-    return self._comments.get(request, {})
+    return {one.annotator: one.text for one in self._remarks.on(request)}
 
-  def history(
-    self, annotator: str, count: int | None = None
-  ) -> list[records.PersonAnswer]:
-    """Returns an annotator's last standing answers or all, the latest first."""
-    mine = self._by.get(annotator, {})
-    return [mine[key] for key in itertools.islice(reversed(mine), count)]
+  def history(self, annotator: str, count: int) -> list[records.PersonAnswer]:
+    """Returns an annotator's last standing answers, the latest first."""
+    return self.listed(annotator, listing.Filter(), count).answers
+
+  def listed(
+    self, annotator: str, wanted: listing.Filter, count: int
+  ) -> listing.Listed:
+    """Returns an annotator's standing answers that fit; see `listing.find`."""
+    return listing.find(self._store.database, annotator, wanted, count)
 
   def said(self, request: str) -> list[records.PersonAnswer]:
     """Returns everybody's standing answers to a point."""
-    return list(self._said.get(request, {}).values())
+    return self._store.answers_by_person(request)
 
   def in_image(
     self, image: str, annotator: str
   ) -> list[tuple[records.Request, records.PersonAnswer | None]]:
     """Returns an image's points with an annotator's standing answers."""
-    self._refresh()
-    return [
-      (one, self._said.get(one.id, {}).get(annotator))
-      for one in self._of_image.get(image, [])
-    ]
+    return listing.in_image(self._store.database, image, annotator)
 
   def request(self, request: str) -> records.Request:
     """Returns a request by its id; raises ValueError if there is none."""
-    if request not in self._place:
-      raise ValueError(f'there is no request {request!r}')
-    return self._order[self._place[request]]
+    return self._store.request(request)
 
   def to_review(
-    self, annotator: str, share: float, whose: str
-  ) -> list[records.Request]:
-    """Returns the points to look at; see `reviewing.choose`."""
-    self._refresh()
-    chosen = reviewing.choose(self._order, self._said, annotator, share, whose)
-    return list(chosen)
-
-  def given(self) -> list[records.PersonAnswer]:
-    """Returns everybody's standing answers to all points."""
-    self._refresh()
-    return [said for by in self._said.values() for said in by.values()]
+    self, annotator: str, share: float, whose: str, count: int
+  ) -> reviewing.Found:
+    """Returns points to look at; see `reviewing.find`."""
+    return reviewing.find(self._store.database, annotator, share, whose, count)
 
   def agreement(self) -> agreement.Agreement:
     """Returns the agreement of annotators on the points they share."""
-    return agreement.measure(self.given())
+    return agreement.measure(self._store.database)
+
+  def disputes(self, count: int) -> list[str]:
+    """Returns ids of disputed points, in the order in which they were asked."""
+    return agreement.disputed(self._store.database, count)
+
+  def efforts(self) -> list[effort.Effort]:
+    """Returns the effort of each annotator."""
+    return effort.of_each(self._store.database)
 
   def plan(self, annotator: str | None = None) -> planning.Plan:
     """Returns the work left, in total and for smaller budgets.
 
     The pace is the annotator's if known, else everybody's, else assumed.
     """
-    self._refresh()
-    mine = self._by.get(annotator, {}) if annotator else {}
-    pace = (
-      planning.pace(mine.values(), annotator)
-      or planning.pace(self.given())
-      or planning.ASSUMED
-    )
-    return planning.plan(self._budgets, self._left(), self._given, pace)
-
-  def _left(self) -> list[int]:
-    # A wanted point needs one answer, and a second one if two annotators are
-    # asked and neither has answered: counting sorted positions is enough.
-    untouched = [
-      self._place[request]
-      for request in self._twice
-      if request not in self._said or not self._answers(request)
-    ]
-    wanting = (self._open, sorted(self._later), untouched)
-    return [
-      sum(bisect.bisect_left(places, budget.points) for places in wanting)
-      for budget in self._budgets
-    ]
+    self._store.ask_twice(self._overlap)
+    return planning.plan(self._store.database, annotator)
 
   def _follow(
     self, request: str, annotator: str, now: float, *, reopened: bool
   ) -> None:
-    self._given -= self._count(request)
-    self._said.get(request, {}).pop(annotator, None)
-    self._by.get(annotator, {}).pop(request, None)
-    for given in self._store.answers_by_person(request):
-      if given.annotator == annotator:
-        last = next(iter(self.history(annotator, 1)), given)
-        self._keep(given)
-        if last.seq > given.seq:  # an older answer stands: restore the order
-          mine = self._by[annotator].items()
-          self._by[annotator] = dict(sorted(mine, key=lambda item: item[1].seq))
-    self._given += self._count(request)
-    self._sort_in(request)
-    if reopened and self._wants(request):
+    """Releases a point that wants more answers; leases it if it is undone."""
+    ((wanted,),) = self._query(
+      'SELECT given < needed FROM held'
+      ' WHERE point = (SELECT rowid FROM requests WHERE id = ?)',
+      request,
+    )
+    if wanted and reopened:
       self._lease([request], annotator, now)
-      return
-    held = self._leases.get(request, {}).pop(annotator, None)
-    if held is not None and self._wants(request):  # release it
+    elif wanted and self._store.leases.since(request, annotator) is not None:
       self._store.leases.keep([records.Lease(request, annotator, 0.0)])
 
-  def _keep(self, given: records.PersonAnswer) -> None:
-    self._said.setdefault(given.request, {})[given.annotator] = given
-    self._by.setdefault(given.annotator, {})[given.request] = given
-
-  def _answers(self, request: str) -> int:
-    said = self._said.get(request, {})
-    return sum(given.answer != 'skip' for given in said.values())
-
-  def _count(self, request: str) -> int:
-    return min(self._answers(request), self._needed[request])
-
-  def _wants(self, request: str) -> bool:
-    return self._answers(request) < self._needed[request]
-
-  def _sort_in(self, request: str) -> None:
-    """Moves a point to `_open`, `_later` or neither."""
-    place = self._place[request]
-    i = bisect.bisect_left(self._open, place)
-    if i < len(self._open) and self._open[i] == place:
-      del self._open[i]
-    self._later.pop(place, None)
-    if not self._wants(request):
-      return
-    skipped = self._skipped(request)
-    if skipped is None:
-      bisect.insort(self._open, place)
-    else:
-      self._later[place] = skipped
-
-  def _skipped(self, request: str) -> int | None:
-    said = self._said.get(request, {}).values()
-    return max((x.seq for x in said if x.answer == 'skip'), default=None)
-
-  def _waiting(self) -> Iterator[int]:
-    """Positions of wanted points; the latest skipped come last."""
-    yield from self._open
-    yield from sorted(self._later, key=self._later.__getitem__)
-
-  def _may_answer(self, request: str, annotator: str, now: float) -> bool:
-    mine = self._said.get(request, {}).get(annotator)
-    if mine is not None and mine.answer != 'skip':
-      return False
-    others = sum(
-      # A lease that ends later was given before the clock was set back.
-      now < expires <= now + LEASE_SECONDS
-      for who, expires in self._leases.get(request, {}).items()
-      if who != annotator
-    )
-    return self._answers(request) + others < self._needed[request]
-
   def _lease(self, requests: Sequence[str], annotator: str, now: float) -> None:
-    """Leases points, unless their lease still lasts long enough."""
-    soon, expires = now + LEASE_SECONDS / 2, now + LEASE_SECONDS
-    leases = [
-      records.Lease(request, annotator, expires, since=now)
-      for request in requests
-      if not soon
-      <= self._leases.get(request, {}).get(annotator, 0.0)
-      <= expires
-    ]
-    if leases:
-      self._store.leases.keep(leases)
-    for lease in leases:
-      self._leases.setdefault(lease.request, {})[annotator] = expires
+    if requests:
+      expires = now + LEASE_SECONDS
+      self._store.leases.keep(
+        [records.Lease(x, annotator, expires, since=now) for x in requests]
+      )

@@ -14,7 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing
 
-from pointsup_jax.annotation import database, leases, queries, records, schema
+from pointsup_jax.annotation import (
+  database,
+  inserting,
+  leases,
+  queries,
+  records,
+  schema,
+  state,
+)
 from pointsup_jax.types import IGNORE
 
 _UNSPECIFIED = records.How()
@@ -31,21 +39,26 @@ class Store:
     path: pathlib.Path | str,
     num_classes: int = IGNORE,
     connect: Callable[[pathlib.Path], sqlite3.Connection] = schema.connect,
+    *,
+    check: bool = True,
   ):
     """Opens the store, or creates an empty one in an existing folder.
 
     Labels must be below `num_classes`, or 255. `connect` may also be
-    `schema.connect_to_copy`, to only read.
+    `schema.connect_to_copy`, to only read. `check` reads all rows, see
+    `schema.checked`: without it, do not rely on what is read.
 
     Raises:
       errors.UserError: the file cannot be opened or is not one of ours.
     """
     self.path = pathlib.Path(path)
     self._num_classes = num_classes
-    self.database = database.Database(
-      self.path,
-      lambda: schema.checked(connect(self.path), self.path, num_classes),
-    )
+
+    def connected() -> sqlite3.Connection:
+      found = connect(self.path)
+      return schema.checked(found, self.path, num_classes) if check else found
+
+    self.database = database.Database(self.path, connected)
     self._query = self.database.query
     self._transaction = self.database.transaction
     self.leases = leases.Leases(self.database)
@@ -93,13 +106,23 @@ class Store:
       connection.execute(
         'INSERT INTO scored VALUES (?, ?, ?)', (round, image, scores.tobytes())
       )
-      queries.insert(connection, requests)
+      inserting.requests(connection, requests)
     return True
 
   def ask(self, requests: Sequence[records.Request]) -> None:
     """Records requests, of known images, all or none."""
     with self._transaction() as connection:
-      queries.insert(connection, requests)
+      inserting.requests(connection, requests)
+
+  def ask_twice(self, overlap: float) -> None:
+    """Asks two people about a share of the points, 0 to 1.
+
+    Passes all points only if the share was another one before.
+    """
+    below = overlap * 2**32
+    if self._query('SELECT below FROM totals') != [(below,)]:
+      with self._transaction() as connection:
+        state.ask_twice(connection, below)
 
   def images(self, round: int = 1) -> set[str]:
     """Returns the images that a round scored, with or without requests."""
@@ -130,6 +153,13 @@ class Store:
     where, values = ('', ()) if image is None else ('WHERE image = ?', (image,))
     return self._requests(f'FROM requests {where} ORDER BY rowid', *values)
 
+  def request(self, request: str) -> records.Request:
+    """Returns a request by its id; raises ValueError if there is none."""
+    found = self._requests('FROM requests WHERE id = ?', request)
+    if not found:
+      raise ValueError(f'there is no request {request!r}')
+    return found[0]
+
   def unanswered(self) -> list[records.Request]:
     """Returns requests without an answer, most valuable first.
 
@@ -159,14 +189,22 @@ class Store:
     rows = self._query('SELECT image, height, width FROM images')
     return {image: (height, width) for image, height, width in rows}
 
+  def pixels(self) -> int:
+    """Returns the number of pixels of all images."""
+    ((found,),) = self._query(
+      'SELECT ifnull(sum(height * width), 0) FROM images'
+    )
+    return found
+
   def answers_by_person(
     self, request: str | None = None
   ) -> list[records.PersonAnswer]:
     """Returns standing answers to all requests or one, oldest first."""
-    where = '' if request is None else 'WHERE request_id = ?'
+    point = '(SELECT rowid FROM requests WHERE id = ?)'
+    where = '' if request is None else f'WHERE point = {point}'
     rows = self._query(
-      'SELECT seq, request_id, annotator, answer, label, active_seconds, mode,'
-      f' seconds FROM ({queries.answers_by_person(where)}) ORDER BY seq',
+      f'SELECT {queries.PERSON_ANSWER} FROM said JOIN answers USING (seq)'
+      f' {where} ORDER BY said.seq',
       *(() if request is None else (request,)),
     )
     return [records.PersonAnswer(*row) for row in rows]
@@ -182,12 +220,12 @@ class Store:
 
     `round` is the last round to include, `last` the last seq; None: all.
     """
+    ((newest,),) = self._query('SELECT ifnull(max(seq), 0) FROM answers')
     rows = self._query(
-      f'SELECT row, col, coalesce(label, {IGNORE})'
-      f' FROM ({queries.state("AND seq <= ifnull(?, seq)")})'
-      " WHERE image = ? AND answer IN ('label', 'unsure')"
-      ' AND round <= ifnull(?, round) ORDER BY position',
-      *(last, image, round),
+      queries.ANSWERED,
+      image=image,
+      round=2**31 if round is None else round,
+      last=newest if last is None else last,
     )
     table = np.array(rows, np.int32).reshape(-1, 3)
     return records.Answers(
@@ -207,8 +245,7 @@ class Store:
   def counts(self) -> records.Counts:
     """Counts images, requests and answered requests."""
     (row,) = self._query(
-      'SELECT (SELECT count(*) FROM images), (SELECT count(*) FROM requests),'
-      " (SELECT count(*) FROM state WHERE answer IN ('label', 'unsure'))"
+      'SELECT (SELECT count(*) FROM images), points, answered FROM totals'
     )
     return records.Counts(*row)
 
@@ -250,9 +287,9 @@ class Store:
     Answers given on the page always count.
     """
     ((count,),) = self._query(
-      'SELECT count(*) FROM answers_by_person'
-      " WHERE answer IN ('label', 'unsure')"
-      ' AND (annotator != ? OR mode IS NOT NULL)',
+      'SELECT count(*) FROM said JOIN answers USING (seq)'
+      " WHERE said.answer != 'skip'"
+      ' AND (said.annotator != ? OR mode IS NOT NULL)',
       annotator,
     )
     return count
@@ -310,7 +347,7 @@ class Store:
     now = records.timestamp(clock.time())
     time = now if given is None else min(records.timestamp(given), now)
     with self._transaction() as connection:
-      queries.insert(connection, requests)
+      inserting.requests(connection, requests)
       for request, answer, label, annotator, seconds, how in answers:
         if how.key is not None and self.has_key(how.key):
           return False
@@ -319,10 +356,10 @@ class Store:
         if late and answer == 'undo':
           return False  # what it took back has been replaced since
         row = (request, answer, label, annotator, seconds, time, *how)
-        connection.execute(queries.INSERT_ANSWER, row)
+        connection.execute(inserting.ANSWER, row)
         if late:  # it is kept, and the one given after it stands
           undo = (request, 'undo', None, annotator, None, now, None, None, None)
-          connection.execute(queries.INSERT_ANSWER, undo)
+          connection.execute(inserting.ANSWER, undo)
     return True
 
   def _answered_between(self, request: str, annotator: str, *time: str) -> bool:
@@ -330,8 +367,12 @@ class Store:
 
     One of the future was given before the clock was set back.
     """
-    query = queries.answers_by_person('WHERE request_id = ? AND annotator = ?')
-    rows = self._query(f'SELECT time FROM ({query})', request, annotator)
+    rows = self._query(
+      'SELECT time FROM said JOIN answers USING (seq)'
+      ' WHERE point = (SELECT rowid FROM requests WHERE id = ?)'
+      ' AND said.annotator = ?',
+      *(request, annotator),
+    )
     return any(time[0] < given <= time[1] for (given,) in rows)
 
   def _check(

@@ -1,4 +1,4 @@
-"""The thread that owns the store."""
+"""The threads that own the store: one takes answers, one looks at them."""
 
 import asyncio
 import concurrent.futures
@@ -24,20 +24,26 @@ class StoreThread:
   def __init__(
     self, path: pathlib.Path, num_classes: int, overlap: float
   ) -> None:
-    """Opens a store; see `store.Store` and `queue.Queue`."""
+    """Opens a store, unchecked; see `store.Store` and `queue.Queue`."""
     self.path = path
     self._asked = False
+    self._open = functools.partial(
+      store_lib.Store,
+      path,
+      num_classes,
+      functools.partial(schema.connect, busy_seconds=_BUSY_SECONDS),
+      check=False,
+    )
+    self._overlap = overlap
     self._thread = concurrent.futures.ThreadPoolExecutor(1)
-
-    def open_queue() -> tuple[store_lib.Store, queue_lib.Queue]:
-      connect = functools.partial(schema.connect, busy_seconds=_BUSY_SECONDS)
-      store = store_lib.Store(path, num_classes, connect)
-      return store, queue_lib.Queue(store, overlap)
-
+    self._looking = concurrent.futures.ThreadPoolExecutor(1)
     try:
-      self._store, self._queue = self._thread.submit(open_queue).result()
+      self._store = self._thread.submit(self._open).result()
+      self._queue = queue_lib.Queue(self._store, overlap)
+      self._thread.submit(self._queue.progress).result()
     except BaseException:
       self._thread.shutdown()
+      self._looking.shutdown()
       raise
 
   async def tend(self) -> bool:
@@ -62,6 +68,18 @@ class StoreThread:
     self._asked = True
     return await self._run(work)
 
+  async def look(self, work: Callable[[queue_lib.Queue], T]) -> T:
+    """Runs `work`, which records nothing, beside answers that are taken."""
+
+    def run() -> T:
+      # Opened anew, lest it hold on to a log that was deleted meanwhile.
+      with self._store.database.reopening, self._open() as store:
+        return work(queue_lib.Queue(store, self._overlap))
+
+    self._asked = True
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(self._looking, run)
+
   async def _run(self, work: Callable[[queue_lib.Queue], T]) -> T:
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(self._thread, work, self._queue)
@@ -72,6 +90,7 @@ class StoreThread:
 
   def close(self) -> None:
     """Completes the file and closes it after pending work."""
+    self._looking.shutdown()
     with contextlib.suppress(errors.UserError):
       self._thread.submit(self._store.database.checkpoint).result()
     self._thread.submit(self._store.close).result()
