@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import lock
@@ -18,9 +18,9 @@ class Database:
   ) -> None:
     """Opens the file at `path`, which errors name, with one of `schema`."""
     self._path, self._connect = path, connect
-    # Held while the file is closed and opened again: SQLite must not find the
-    # same log open elsewhere in this process.
-    self.reopening = threading.Lock()
+    # Others in this process hold one while they have the file open. If its log
+    # was deleted, all must close it before anybody opens it again.
+    self.others: Sequence[threading.Lock] = ()
     self._open()
 
   def _open(self) -> None:
@@ -40,6 +40,11 @@ class Database:
     """Runs a statement and returns its rows."""
     with self._reported():
       return self._connection.execute(sql, named or values).fetchall()
+
+  def rows(self, sql: str, *values: object) -> Iterator[tuple]:
+    """Runs a statement, and reads its rows as they are asked for."""
+    with self._reported():
+      yield from self._connection.execute(sql, values)
 
   @contextlib.contextmanager
   def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -86,7 +91,9 @@ class Database:
         'it back: until then nothing is recorded'
       )
     if log != self._files[1]:  # deleted, but all of it can still be saved
-      with self.reopening:
+      with contextlib.ExitStack() as stack:
+        for other in self.others:
+          stack.enter_context(other)
         self._connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
         self._connection.close()
         self._open()

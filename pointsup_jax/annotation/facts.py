@@ -87,7 +87,7 @@ def judge(
   refused.
   """
   sizes = store.sizes()
-  asked = {request.id for request in store.requests()}
+  asked = {request.id for request in store.each_request()}
   said = {
     (x.request, x.annotator): (x.answer, x.label)
     for x in store.answers_by_person()

@@ -18,7 +18,7 @@ from pointsup_jax.annotation import (
   database,
   inserting,
   leases,
-  queries,
+  reading,
   records,
   schema,
   state,
@@ -28,7 +28,7 @@ from pointsup_jax.types import IGNORE
 _UNSPECIFIED = records.How()
 
 
-class Store:
+class Store(reading.Reading):
   """An open annotation store; use it in a `with` statement.
 
   Open one per thread: SQLite connections are not shared.
@@ -58,8 +58,7 @@ class Store:
       found = connect(self.path)
       return schema.checked(found, self.path, num_classes) if check else found
 
-    self.database = database.Database(self.path, connected)
-    self._query = self.database.query
+    super().__init__(database.Database(self.path, connected))
     self._transaction = self.database.transaction
     self.leases = leases.Leases(self.database)
 
@@ -124,131 +123,6 @@ class Store:
       with self._transaction() as connection:
         state.ask_twice(connection, below)
 
-  def images(self, round: int = 1) -> set[str]:
-    """Returns the images that a round scored, with or without requests."""
-    rows = self._query('SELECT image FROM scored WHERE round = ?', round)
-    return {image for (image,) in rows}
-
-  def patch_scores(self, round: int) -> dict[str, np.ndarray]:
-    """Returns a round's patch scores of each image: [P] float32."""
-    rows = self._query(
-      'SELECT image, patches FROM scored WHERE round = ?', round
-    )
-    return {image: np.frombuffer(blob, '<f4') for image, blob in rows}
-
-  def asked_before(self, round: int) -> dict[str, dict[int, int]]:
-    """Returns the points that earlier rounds asked, by image and patch."""
-    rows = self._query(
-      'SELECT image, patch, count(*) FROM requests'
-      ' WHERE round BETWEEN 1 AND ? GROUP BY image, patch',
-      round - 1,
-    )
-    found: dict[str, dict[int, int]] = {}
-    for image, patch, points in rows:
-      found.setdefault(image, {})[patch] = points
-    return found
-
-  def requests(self, image: str | None = None) -> list[records.Request]:
-    """Returns all requests, or those of one image, in insertion order."""
-    where, values = ('', ()) if image is None else ('WHERE image = ?', (image,))
-    return self._requests(f'FROM requests {where} ORDER BY rowid', *values)
-
-  def request(self, request: str) -> records.Request:
-    """Returns a request by its id; raises ValueError if there is none."""
-    found = self._requests('FROM requests WHERE id = ?', request)
-    if not found:
-      raise ValueError(f'there is no request {request!r}')
-    return found[0]
-
-  def unanswered(self) -> list[records.Request]:
-    """Returns requests without an answer, most valuable first.
-
-    Images are ordered by mean score, an image's points as they were asked:
-    wherever people stop, they keep what the choice of points had in mind, such
-    as turns of classes. Skipped requests come last.
-    """
-    return self._requests(
-      "FROM state WHERE answer IS NULL OR answer = 'skip'"
-      ' ORDER BY answer IS NOT NULL, image_score DESC, image, position'
-    )
-
-  def ordered(self) -> list[records.Request]:
-    """Returns all requests, ordered by value regardless of answers."""
-    return self._requests(
-      'FROM requests JOIN (SELECT image, score AS image_score FROM images)'
-      ' USING (image)'
-      ' ORDER BY image_score DESC, image, requests.rowid'
-    )
-
-  def _requests(self, rest: str, *values: object) -> list[records.Request]:
-    rows = self._query(f'SELECT {queries.FIELDS} {rest}', *values)
-    return [records.Request(*row) for row in rows]
-
-  def sizes(self) -> dict[str, tuple[int, int]]:
-    """Returns the (height, width) that each image's requests refer to."""
-    rows = self._query('SELECT image, height, width FROM images')
-    return {image: (height, width) for image, height, width in rows}
-
-  def pixels(self) -> int:
-    """Returns the number of pixels of all images."""
-    ((found,),) = self._query(
-      'SELECT ifnull(sum(height * width), 0) FROM images'
-    )
-    return found
-
-  def answers_by_person(
-    self, request: str | None = None
-  ) -> list[records.PersonAnswer]:
-    """Returns standing answers to all requests or one, oldest first."""
-    point = '(SELECT rowid FROM requests WHERE id = ?)'
-    where = '' if request is None else f'WHERE point = {point}'
-    rows = self._query(
-      f'SELECT {queries.PERSON_ANSWER} FROM said JOIN answers USING (seq)'
-      f' {where} ORDER BY said.seq',
-      *(() if request is None else (request,)),
-    )
-    return [records.PersonAnswer(*row) for row in rows]
-
-  def has_key(self, key: str) -> bool:
-    """Whether an answer with this key was recorded."""
-    return bool(self._query('SELECT 1 FROM answers WHERE key = ?', key))
-
-  def answered(
-    self, image: str, round: int | None = None, last: int | None = None
-  ) -> records.Answers:
-    """Returns the current answers of an image, in the order of its requests.
-
-    `round` is the last round to include, `last` the last seq; None: all.
-    """
-    ((newest,),) = self._query('SELECT ifnull(max(seq), 0) FROM answers')
-    rows = self._query(
-      queries.ANSWERED,
-      image=image,
-      round=2**31 if round is None else round,
-      last=newest if last is None else last,
-    )
-    table = np.array(rows, np.int32).reshape(-1, 3)
-    return records.Answers(
-      table[:, 0], table[:, 1], table[:, 2].astype(np.uint8)
-    )
-
-  def answers_since(self, round: int, seq: int = 0) -> tuple[int, int]:
-    """The highest seq after one, and the points answered since, to `round`."""
-    (row,) = self._query(
-      'SELECT ifnull(max(seq), 0), count(DISTINCT request_id)'
-      ' FROM answers JOIN requests ON id = request_id'
-      " WHERE round <= ? AND seq > ? AND answer != 'skip'",
-      *(round, seq),
-    )
-    return row
-
-  def counts(self) -> records.Counts:
-    """Counts images, requests and answered requests."""
-    (row,) = self._query(
-      'SELECT (SELECT count(*) FROM images), points, answered FROM totals'
-    )
-    return records.Counts(*row)
-
   def answer(
     self,
     request: str,
@@ -280,27 +154,6 @@ class Store:
     self._append(
       [(*entry, _UNSPECIFIED) for entry in entries], requests=requests
     )
-
-  def count_by_others(self, annotator: str) -> int:
-    """Counts standing labels and 'unsure' by others than `annotator`.
-
-    Answers given on the page always count.
-    """
-    ((count,),) = self._query(
-      'SELECT count(*) FROM said JOIN answers USING (seq)'
-      " WHERE said.answer != 'skip'"
-      ' AND (said.annotator != ? OR mode IS NOT NULL)',
-      annotator,
-    )
-    return count
-
-  def current_answers(self) -> dict[str, records.Entry]:
-    """Returns the answer that holds for each answered request, by id."""
-    rows = self._query(
-      'SELECT id, answer, label, annotator, seconds FROM state'
-      " WHERE answer IN ('label', 'unsure')"
-    )
-    return {row[0]: records.Entry(*row) for row in rows}
 
   def answer_many(
     self,
