@@ -8,8 +8,8 @@ import numpy as np
 import people
 import pytest
 
+from pointsup_jax.annotation import open_points, records, schema, state
 from pointsup_jax.annotation import queue as queue_lib
-from pointsup_jax.annotation import records, schema, state
 from pointsup_jax.annotation import store as store_lib
 
 TABLES = ('totals', 'said', 'held', 'tallies', 'halves', 'agreed', 'timed')
@@ -86,6 +86,19 @@ def check(store, overlap):
     sum(needed.values()),
     sum(min(answers[point], needed[point]) for point in needed),
   )
+  for who in ('v', 'w', 'nobody'):
+    free = [
+      x.id
+      for x in store.ordered()
+      if answers[x.id] < needed[x.id]
+      and said.get((x.id, who), (None, None, 'skip'))[2] == 'skip'
+    ]
+    skipped = {
+      point: max((x[6] for x in of_point[point] if x[2] == 'skip'), default=0)
+      for point in free
+    }
+    found = open_points.first(store.database, who, 999, now=0, latest=0)
+    assert [x.request.id for x in found] == sorted(free, key=skipped.get)
   pairs = collections.Counter()
   disputed = []
   for point in needed:
