@@ -104,7 +104,8 @@ async def measure(
   )
   found = {'start': time.perf_counter() - began}
   with contextlib.closing(thread):
-    answers = await answer(answering.Answering(thread, shown, {}), options)
+    page = answering.Answering(thread, shown, {})
+    answers = await answer(page, options)
     found['answer, median'] = statistics.median(answers)
     found['answer, 95%'] = statistics.quantiles(answers, n=20)[-1]
     looks = looking.Looking(thread, shown)
@@ -118,6 +119,11 @@ async def measure(
       'own answers': lambda: looks.answers(who, listed | {'want': WANT}),
       'review of 1%': lambda: looks.review(
         who, {'want': WANT, 'share': 0.01, 'whose': ''}
+      ),
+      'images': lambda: looks.images(who, {'find': '', 'want': WANT}),
+      'example points': lambda: looks.examples(None),
+      'jump': lambda: page.jump(
+        who, {'image': name_of(0), 'window': who, 'want': WANT}
       ),
     }
     for name, work in works.items():

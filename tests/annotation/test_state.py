@@ -97,8 +97,27 @@ def check(store, overlap):
       point: max((x[6] for x in of_point[point] if x[2] == 'skip'), default=0)
       for point in free
     }
-    found = open_points.first(store.database, open_points.Asked(who, 0, 0), 999)
+    asked = open_points.Asked(who, 0, 0)
+    found = open_points.first(store.database, asked, 999)
     assert [x.request.id for x in found] == sorted(free, key=skipped.get)
+    for image in {x.image for x in store.requests()}:
+      here = [x for x in free if store.request(x).image == image]
+      found = open_points.in_image(store.database, image, asked, 999, 2**62)
+      assert [x.request.id for x in found] == sorted(here, key=skipped.get)
+      count = open_points.count_in_image(store.database, image, asked)
+      assert count == len(here)
+  shown = queue.exemplars(999)
+  expected = collections.defaultdict(set)
+  for point, rows in of_point.items():
+    labels = [x[3] for x in rows if x[2] != 'skip']
+    wanted = answers[point] < needed[point]
+    if len({*labels}) == 1 and labels[0] not in (None, 255) and not wanted:
+      expected[labels[0]].add((point, len(labels) > 1))
+  assert {label: {*points} for label, points in shown.items()} == expected
+  for points in shown.values():
+    assert [x.agreed for x in points] == sorted(
+      (x.agreed for x in points), reverse=True
+    )
   pairs = collections.Counter()
   disputed = []
   for point in needed:
