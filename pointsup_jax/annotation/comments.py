@@ -8,7 +8,7 @@ import time as clock
 import unicodedata
 from collections.abc import Iterable
 
-from pointsup_jax.annotation import database, queries, records
+from pointsup_jax.annotation import database, inserting, queries, records
 
 LONGEST = 500  # characters
 # Control characters, lone surrogates, separators of lines and paragraphs.
@@ -32,8 +32,13 @@ class Comments:
 
   def all(self) -> list[records.Comment]:
     """Returns the standing comments, oldest first."""
-    rows = self._database.query(queries.COMMENTS)
+    rows = self._database.query(queries.comments())
     return [records.Comment(*row) for row in rows]
+
+  def on(self, request: str) -> list[records.Comment]:
+    """Returns the standing comments on a point, oldest first."""
+    query = queries.comments('WHERE request_id = ?')
+    return [records.Comment(*x) for x in self._database.query(query, request)]
 
   def by_request(self) -> dict[str, dict[str, str]]:
     """Returns the standing comments by request and annotator."""
@@ -67,7 +72,7 @@ class Comments:
       asked = 'SELECT 1 FROM requests WHERE id = ?'
       if not self._database.query(asked, comment.request):
         raise ValueError(f'there is no request {comment.request!r}')
-      queries.insert_comments(
+      inserting.comments(
         connection, [comment._replace(text=text, time=given)], key
       )
     return True
@@ -86,5 +91,5 @@ class Comments:
         for one in comments
         if one[:3] not in known
       ]
-      queries.insert_comments(connection, new)
+      inserting.comments(connection, new)
     return len(new)

@@ -3,7 +3,8 @@
 import contextlib
 import pathlib
 import sqlite3
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 from pointsup_jax import errors
 from pointsup_jax.hosts import lock
@@ -17,13 +18,15 @@ class Database:
   ) -> None:
     """Opens the file at `path`, which errors name, with one of `schema`."""
     self._path, self._connect = path, connect
-    self._opened = 0
+    # Others in this process hold one while they have the file open. If its log
+    # was deleted, all must close it before anybody opens it again.
+    self.others: Sequence[threading.Lock] = ()
     self._open()
 
   def _open(self) -> None:
     self._connection = self._connect()
     self._files = self._identities()
-    self._opened += 1
+    self._connection.create_function('casefold', 1, str.casefold)
     self._kept = 0
     pragma = self._connection.execute('PRAGMA busy_timeout')
     (self._patience,) = pragma.fetchone()
@@ -33,10 +36,15 @@ class Database:
     """Closes the file."""
     self._connection.close()
 
-  def query(self, sql: str, *values: object) -> list[tuple]:
+  def query(self, sql: str, *values: object, **named: object) -> list[tuple]:
     """Runs a statement and returns its rows."""
     with self._reported():
-      return self._connection.execute(sql, values).fetchall()
+      return self._connection.execute(sql, named or values).fetchall()
+
+  def rows(self, sql: str, *values: object) -> Iterator[tuple]:
+    """Runs a statement, and reads its rows as they are asked for."""
+    with self._reported():
+      yield from self._connection.execute(sql, values)
 
   @contextlib.contextmanager
   def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -52,11 +60,6 @@ class Database:
         if self._connection.in_transaction:
           self._connection.execute('ROLLBACK')
         raise
-
-  def version(self) -> tuple[int, int]:
-    """Returns what changes whenever others write to the file."""
-    ((version,),) = self.query('PRAGMA data_version')
-    return self._opened, version
 
   def checkpoint(self) -> None:
     """Moves what the log holds into the file; then a plain copy is complete.
@@ -88,9 +91,12 @@ class Database:
         'it back: until then nothing is recorded'
       )
     if log != self._files[1]:  # deleted, but all of it can still be saved
-      self._connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
-      self._connection.close()
-      self._open()
+      with contextlib.ExitStack() as stack:
+        for other in self.others:
+          stack.enter_context(other)
+        self._connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+        self._connection.close()
+        self._open()
 
   def _wait(self, milliseconds: int) -> None:
     """Sets how long the locks of others are waited for."""

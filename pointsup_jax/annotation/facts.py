@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from pointsup_jax.annotation import comments as comments_lib
-from pointsup_jax.annotation import oracle, queries, records
+from pointsup_jax.annotation import inserting, oracle, queries, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.hosts import wording
 from pointsup_jax.types import IGNORE
@@ -28,7 +28,7 @@ _LAST_WORDS = f"""
   JOIN requests ON id = request_id JOIN images USING (image)
   LEFT JOIN ({queries.answers_by_person()}) AS given
     USING (request_id, annotator)
-  LEFT JOIN ({queries.COMMENTS}) AS remarked USING (request_id, annotator)
+  LEFT JOIN ({queries.comments()}) AS remarked USING (request_id, annotator)
   WHERE annotator != ? OR mode IS NOT NULL
   ORDER BY last"""
 
@@ -87,7 +87,7 @@ def judge(
   refused.
   """
   sizes = store.sizes()
-  asked = {request.id for request in store.requests()}
+  asked = {request.id for request in store.each_request()}
   said = {
     (x.request, x.annotator): (x.answer, x.label)
     for x in store.answers_by_person()
@@ -150,9 +150,9 @@ def record(store: store_lib.Store, judged: Judged) -> None:
   """Takes in what `judge` found new, in one transaction."""
   now = records.timestamp(clock.time())
   with store.database.transaction() as connection:
-    queries.insert(connection, judged.points)
+    inserting.requests(connection, judged.points)
     # One of a clock that is ahead could not be changed for as long.
-    queries.insert_comments(
+    inserting.comments(
       connection,
       [x._replace(time=min(x.time or now, now)) for x in judged.comments],
     )

@@ -1,9 +1,21 @@
-"""The images in the order in which they are asked, and how to find them."""
+"""Finds the images to which an annotator can jump."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from pointsup_jax.annotation import line, records
+from pointsup_jax.annotation import database, open_points
+
+# Images with points, numbered from 1 in the order in which they are asked. Of
+# these the one of the number :wanted, then those with :wanted in their names,
+# of which those with points that want an answer come first.
+_FITTING = """
+  WITH numbered AS (
+    SELECT image, given < needed AS waits,
+      row_number() OVER (ORDER BY score DESC, image) AS number
+    FROM tallies WHERE points > 0)
+  SELECT image, number, count(*) OVER ()
+  FROM numbered
+  WHERE number = :number OR instr(casefold(image), :wanted)
+  ORDER BY number IS NOT :number, NOT waits, number LIMIT :count"""
 
 
 class Found(NamedTuple):
@@ -14,39 +26,52 @@ class Found(NamedTuple):
   open: int  # points that the annotator may be asked
 
 
-class Images:
-  """Where the points of each image begin and end in the order of all points."""
+class Jump(NamedTuple):
+  """Where an annotator went, and when."""
 
-  def __init__(self, order: Sequence[records.Request]) -> None:
-    """Takes all points; those of an image follow each other."""
-    self._ends: dict[str, tuple[int, int]] = {}
-    for place, request in enumerate(order):
-      begin, _ = self._ends.get(request.image, (place, place))
-      self._ends[request.image] = (begin, place + 1)
+  image: str
+  after: int  # seq of the last answer before
 
-  def ends(self, image: str) -> tuple[int, int]:
-    """Returns [begin, end) of an image; ValueError if no point is asked."""
-    if image not in self._ends:
-      raise ValueError(f'there is no image {image!r}')
-    return self._ends[image]
 
-  def search(self, wanted: str, waiting: line.Line) -> list[tuple[str, int]]:
-    """Returns the images that fit, with their numbers, the best first.
+def to(open_database: database.Database, image: str) -> Jump:
+  """Returns a jump to an image now; ValueError if none of its points is asked.
 
-    These are the image of the number `wanted`, then those with `wanted` in
-    their names, upper case or lower, of which those with points in the line
-    come first.
-    """
-    wanted = wanted.strip().casefold()
-    fitting = [
-      (image, number)
-      for number, image in enumerate(self._ends, start=1)
-      if wanted == str(number) or wanted in image.casefold()
-    ]
-    return sorted(
-      fitting,
-      key=lambda one: (
-        wanted != str(one[1]),
-        not waiting.count(*self._ends[one[0]]),
-      ),
+  The name must be the image's own.
+  """
+  if not open_database.query(
+    'SELECT 1 FROM tallies WHERE image = ? AND points > 0', image
+  ):
+    raise ValueError(f'there is no image {image!r}')
+  ((last,),) = open_database.query('SELECT last_answer FROM totals')
+  return Jump(image, last)
+
+
+def find(
+  open_database: database.Database,
+  wanted: str,
+  count: int,
+  asked: open_points.Asked,
+) -> tuple[int, list[Found]]:
+  """Returns how many images fit, and the best of them, at most `count`.
+
+  An image fits if `wanted` is its number or part of its name, upper case or
+  lower. The image of that number comes first, then those with points that want
+  an answer, else they are in the order of asking.
+  """
+  wanted = wanted.strip().casefold()
+  rows = open_database.query(
+    _FITTING, wanted=wanted, number=_number(wanted), count=max(count, 1)
+  )
+  found = [
+    Found(
+      image, number, open_points.count_in_image(open_database, image, asked)
     )
+    for image, number, _ in rows[:count]
+  ]
+  return rows[0][-1] if rows else 0, found
+
+
+def _number(wanted: str) -> int | None:
+  """The number that a text is, written as it is shown; None: it is none."""
+  is_one = wanted.isascii() and wanted.isdecimal() and len(wanted) < 16
+  return int(wanted) if is_one and str(int(wanted)) == wanted else None

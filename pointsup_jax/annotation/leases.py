@@ -1,6 +1,6 @@
 """Leases of points to annotators, kept in the annotation store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pointsup_jax.annotation import database, records
 
@@ -47,53 +47,7 @@ class Leases:
     )
     return rows[0][0] if rows else None
 
-
-class Hands:
-  """Who is asked about which point, as the table of leases says."""
-
-  def __init__(
-    self, table: Leases, has_answered: Callable[[str, str], bool]
-  ) -> None:
-    """Reads the leases, but for those of who has answered the point since."""
-    self._table = table
-    self._expires: dict[str, dict[str, float]] = {}  # by point and annotator
-    for lease in table.all():
-      if not has_answered(lease.request, lease.annotator):
-        held = self._expires.setdefault(lease.request, {})
-        held[lease.annotator] = lease.expires
-
-  def others(self, request: str, annotator: str, now: float) -> int:
-    """Counts those who are asked about a point, without an annotator."""
-    return sum(
-      # A lease that ends later was given before the clock was set back.
-      now < expires <= now + SECONDS
-      for who, expires in self._expires.get(request, {}).items()
-      if who != annotator
-    )
-
-  def lease(self, requests: Sequence[str], annotator: str, now: float) -> None:
-    """Leases points, unless their lease still lasts long enough."""
-    soon, expires = now + SECONDS / 2, now + SECONDS
-    new = [
-      records.Lease(request, annotator, expires, since=now)
-      for request in requests
-      if not soon
-      <= self._expires.get(request, {}).get(annotator, 0.0)
-      <= expires
-    ]
-    if new:
-      self._table.keep(new)
-    for one in new:
-      self._expires.setdefault(one.request, {})[annotator] = expires
-
-  def release(
-    self, requests: Sequence[str], annotator: str, free: bool = True
-  ) -> None:
-    """Ends an annotator's leases; `free`: others may be asked now."""
-    held = [
-      records.Lease(request, annotator, 0.0)
-      for request in requests
-      if self._expires.get(request, {}).pop(annotator, None) is not None
-    ]
-    if held and free:
-      self._table.keep(held)
+  def release(self, requests: Sequence[str], annotator: str) -> None:
+    """Ends leases that an annotator was given: others may be asked now."""
+    if requests:
+      self.keep([records.Lease(x, annotator, 0.0) for x in requests])

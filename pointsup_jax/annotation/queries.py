@@ -1,24 +1,23 @@
-"""What is asked of the tables of the annotation store, and put into them."""
+"""What is asked of the tables of the annotation store."""
 
-import sqlite3
-from collections.abc import Iterable, Sequence
-
-import numpy as np
-
-from pointsup_jax.annotation import records
+from pointsup_jax.types import IGNORE
 
 # Columns of `requests`, as records.Request has them.
 FIELDS = 'id, image, row, col, patch, score, pseudo_label, round, model_step'
-INSERT_ANSWER = (
-  'INSERT INTO answers (request_id, answer, label, annotator, seconds, time,'
-  ' active_seconds, mode, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'
-)
-# Everybody's latest comment on each point, unless it is empty.
-COMMENTS = """
-  SELECT request_id, annotator, text, time FROM (
-    SELECT *, row_number() OVER (PARTITION BY request_id, annotator
-      ORDER BY time DESC, seq DESC) AS age FROM comments)
-  WHERE age = 1 AND text != '' ORDER BY seq"""
+# The same beside other tables.
+REQUEST = ', '.join(f'requests.{field}' for field in FIELDS.split(', '))
+
+
+def comments(where: str = '') -> str:
+  """Returns the query for everybody's latest comments, but empty ones.
+
+  `where` is a WHERE clause on `comments`.
+  """
+  return f"""
+    SELECT request_id, annotator, text, time FROM (
+      SELECT *, row_number() OVER (PARTITION BY request_id, annotator
+        ORDER BY time DESC, seq DESC) AS age FROM comments {where})
+    WHERE age = 1 AND text != '' ORDER BY seq"""
 
 
 def answers_by_person(where: str = '') -> str:
@@ -40,52 +39,51 @@ def answers_by_person(where: str = '') -> str:
     WHERE balance = -1 GROUP BY request_id, annotator"""
 
 
-def state(which: str = '') -> str:
-  """Returns the query for each request with the answer that holds, if any.
+# The best of some answers.
+_HOLDING = """ORDER BY answers.answer = 'skip', mode IS NOT 'adjudicate',
+    mode IS NULL, CASE WHEN mode IS NULL THEN answers.seq END,
+    CASE WHEN mode != 'adjudicate' THEN time END DESC, answers.seq DESC
+  LIMIT 1"""
+
+
+def holds(where: str) -> str:
+  """Returns the query for the seq of the answer that holds at a point, if any.
 
   Of the standing answers to a point, the one that holds is not a skip if
   possible, then an adjudication if there is one, then the latest given on the
-  page, then the first that was imported: an import overrules nobody. `which`
-  is an SQL condition on the `answers` that count, such as 'AND seq <= 9'.
+  page, then the first that was imported: an import overrules nobody. `where`
+  is an SQL condition on `said`.
   """
-  answers = answers_by_person(f'WHERE request_id = requests.id {which}')
-  return f"""
-    SELECT requests.rowid AS position, requests.*, images.score AS image_score,
-      answer, label, annotator, seconds, time
-    FROM requests JOIN images USING (image) LEFT JOIN answers ON seq = (
-      SELECT seq FROM ({answers})
-      ORDER BY answer = 'skip', mode IS NOT 'adjudicate', mode IS NULL,
-        CASE WHEN mode IS NULL THEN seq END,
-        CASE WHEN mode != 'adjudicate' THEN time END DESC, seq DESC
-      LIMIT 1)"""
+  return f"""SELECT answers.seq FROM said JOIN answers USING (seq)
+    WHERE {where} {_HOLDING}"""
 
 
-def insert(
-  connection: sqlite3.Connection, requests: Sequence[records.Request]
-) -> None:
-  """Adds requests; a point of round 0 gets the round that asks for it."""
-  for request in requests:
-    # SQLite would store NumPy's scalars as bytes.
-    id_, *rest = (x.item() if isinstance(x, np.generic) else x for x in request)
-    added = connection.execute(
-      f'UPDATE requests SET ({FIELDS.removeprefix("id, ")})'
-      ' = (?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ? AND round = 0',
-      (*rest, id_),
-    )
-    if not added.rowcount:
-      connection.execute(
-        'INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', (id_, *rest)
-      )
+def held_at() -> str:
+  """As `holds`, at `requests.id` and for the answers up to the seq :last."""
+  then = answers_by_person('WHERE request_id = requests.id AND seq <= :last')
+  return f'SELECT seq FROM ({then}) AS answers {_HOLDING}'
 
 
-def insert_comments(
-  connection: sqlite3.Connection,
-  comments: Iterable[records.Comment],
-  key: str | None = None,
-) -> None:
-  """Adds comments, of known requests, that have a time."""
-  connection.executemany(
-    'INSERT INTO comments (request_id, annotator, text, time, key)'
-    ' VALUES (?, ?, ?, ?, ?)',
-    [(*comment, key) for comment in comments],
-  )
+# Each request with the answer that holds, if any.
+STATE = """
+  SELECT requests.rowid AS position, requests.*, images.score AS image_score,
+    answer, label, annotator, seconds, time
+  FROM requests JOIN images USING (image)
+    LEFT JOIN held ON held.point = requests.rowid
+    LEFT JOIN answers ON answers.seq = held.seq"""
+
+# Columns of `said` and `answers`, as records.PersonAnswer has them.
+PERSON_ANSWER = (
+  'answers.seq, request_id, answers.annotator, answers.answer, answers.label,'
+  ' active_seconds, mode, seconds'
+)
+# The answers of an :image to the :round, among those up to the seq :last.
+ANSWERED = f"""
+  SELECT row, col, coalesce(label, {IGNORE})
+  FROM requests JOIN held ON held.point = requests.rowid
+    JOIN answers ON answers.seq = CASE
+      WHEN EXISTS (SELECT 1 FROM answers
+        WHERE request_id = requests.id AND answers.seq > :last)
+      THEN ({held_at()}) ELSE held.seq END
+  WHERE image = :image AND round <= :round AND answer IN ('label', 'unsure')
+  ORDER BY requests.rowid"""

@@ -5,22 +5,23 @@ they survive a restart. A share of the points goes to two annotators, to measure
 their agreement.
 """
 
-import itertools
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pointsup_jax.annotation import (
   agreement,
   comments,
+  effort,
   exemplars,
   jumping,
   leases,
-  line,
+  listing,
+  open_points,
   planning,
   records,
   reviewing,
+  state,
 )
 from pointsup_jax.annotation import store as store_lib
 
@@ -45,14 +46,14 @@ class Workload(NamedTuple):
 
 def asked_twice(request: str, overlap: float) -> bool:
   """Whether a point is in the share that two annotators answer."""
-  return zlib.crc32(request.encode()) < overlap * 2**32
+  return state.draw(request) < overlap * 2**32
 
 
 class Queue:
   """Hands out the open points of a store and records their answers.
 
-  Caches the store's state, and reads it anew when another process has written
-  to it. Only one process may hand out points. Use it only in the thread that
+  Keeps nothing of the store in memory: what other processes write is seen at
+  once. Only one process may hand out points. Use it only in the thread that
   created it, like the store.
   """
 
@@ -62,61 +63,28 @@ class Queue:
     overlap: float = 0.0,
     clock: Callable[[], float] = time.time,
   ) -> None:
-    """Reads the requests, answers and leases of an open store.
+    """Takes an open store.
 
     `overlap` is the share of points, 0 to 1, that two annotators answer;
     `clock` returns seconds since 1970.
     """
     self._store, self._clock, self._overlap = store, clock, overlap
+    self._query = store.database.query
     self._remarks = comments.Comments(store.database)
-    self._version: tuple[int, int] | None = None
-    # By annotator: the points of an image that was jumped to, still to come,
-    # and those handed out last.
-    self._ahead: dict[str, dict[str, None]] = {}
+    # By annotator: where they went, and ids of what they were handed last.
+    self._jumps: dict[str, jumping.Jump] = {}
     self._handed: dict[str, list[str]] = {}
-    self._refresh()
-
-  def _refresh(self) -> None:
-    """Reads the store unless nobody else has written to it since."""
-    version = self._store.database.version()
-    if version != self._version:
-      self._read(self._store, self._overlap)
-      self._version = version
-
-  def _read(self, store: store_lib.Store, overlap: float) -> None:
-    self._order = store.ordered()
-    self._place = {request.id: i for i, request in enumerate(self._order)}
-    self._images = jumping.Images(self._order)
-    self._needed = {
-      request.id: 1 + (request.round > 0 and asked_twice(request.id, overlap))
-      for request in self._order
-    }
-    self._total = sum(self._needed.values())
-    self._twice = [id for id, needed in self._needed.items() if needed > 1]
-    self._budgets = planning.budgets(self._order, [*self._needed.values()])
-    # Standing answers, by point and by annotator (oldest first).
-    self._said: dict[str, dict[str, records.PersonAnswer]] = {}
-    self._by: dict[str, dict[str, records.PersonAnswer]] = {}
-    for given in store.answers_by_person():
-      self._keep(given)
-    self._comments = self._remarks.by_request()
-    self._hands = leases.Hands(store.leases, self._has_answered)
-    self._given = sum(map(self._count, self._needed))
-    self._line = line.Line()
-    for place, request in enumerate(self._order):
-      if self._wants(request.id):
-        self._line.put(place, self._skipped(request.id))
 
   def progress(self) -> Workload:
     """Returns the numbers of needed and given answers."""
-    self._refresh()
-    return Workload(self._total, self._given)
+    self._store.ask_twice(self._overlap)
+    return Workload(*self._query('SELECT needed, given FROM totals')[0])
 
   @property
   def complete(self) -> bool:
     """Whether no more answers are needed."""
-    self._refresh()
-    return not self._line
+    needed, given = self.progress()
+    return needed == given
 
   def hand_out(self, annotator: str, count: int) -> list[records.Request]:
     """Leases up to `count` points to an annotator, most valuable first.
@@ -124,29 +92,51 @@ class Queue:
     Points that the annotator already holds are included. Those of an image that
     the annotator jumped to come before all others.
     """
-    self._refresh()
+    self._store.ask_twice(self._overlap)
+    asked = self._asked(annotator)
+    found = self._next(asked, count)
+    # Unless their lease still lasts long enough.
+    soon = asked.now + leases.SECONDS / 2
+    self._lease(
+      [
+        x.request.id
+        for x in found
+        if not soon <= (x.expires or 0.0) <= asked.latest
+      ],
+      annotator,
+      asked.now,
+    )
+    self._handed[annotator] = [x.request.id for x in found]
+    return [x.request for x in found]
+
+  def _asked(self, annotator: str) -> open_points.Asked:
     now = self._clock()
-    offered = (self._order[place] for place in self._offered(annotator))
-    may = (x for x in offered if self._may_answer(x.id, annotator, now))
-    found = list(itertools.islice(may, count))
-    self._handed[annotator] = [request.id for request in found]
-    self._hands.lease(self._handed[annotator], annotator, now)
-    return found
+    return open_points.Asked(annotator, now, now + leases.SECONDS)
+
+  def _next(
+    self, asked: open_points.Asked, count: int
+  ) -> list[open_points.Waiting]:
+    database = self._store.database
+    jump = self._jumps.get(asked.annotator)
+    ahead = []
+    if jump:
+      ahead = open_points.in_image(
+        database, jump.image, asked, count, jump.after
+      )
+    if len(ahead) == count:
+      return ahead
+    known = {x.position for x in ahead}
+    others = open_points.first(database, asked, count)
+    return (ahead + [x for x in others if x.position not in known])[:count]
 
   def images(
     self, annotator: str, wanted: str, count: int
   ) -> tuple[int, list[jumping.Found]]:
-    """Returns how many images fit, and the best `count`; see `jumping`."""
-    self._refresh()
-    fitting = self._images.search(wanted, self._line)
-    now, found = self._clock(), []
-    for image, number in fitting[:count]:
-      free = sum(
-        self._may_answer(request, annotator, now)
-        for request in self._waiting_in(image)
-      )
-      found.append(jumping.Found(image, number, free))
-    return len(fitting), found
+    """Returns how many images fit, and the best `count`; see `jumping.find`."""
+    self._store.ask_twice(self._overlap)
+    return jumping.find(
+      self._store.database, wanted, count, self._asked(annotator)
+    )
 
   def jump(self, annotator: str, image: str) -> None:
     """Hands an annotator the open points of an image next, then goes on.
@@ -154,19 +144,9 @@ class Queue:
     Skipped ones are among them, once. What the annotator has in hand becomes
     free for others. Raises ValueError if no point of the image is asked.
     """
-    self._refresh()
-    self._ahead[annotator] = dict.fromkeys(self._waiting_in(image))
-    self._hands.release(self._handed.pop(annotator, []), annotator)
-
-  def _waiting_in(self, image: str) -> list[str]:
-    places = self._line.between(*self._images.ends(image))
-    return [self._order[place].id for place in places]
-
-  def _offered(self, annotator: str) -> Iterator[int]:
-    """Positions of wanted points, in the order in which one is asked."""
-    ahead = self._ahead.get(annotator, {})
-    yield from (self._place[x] for x in ahead if self._wants(x))
-    yield from (x for x in self._line if self._order[x].id not in ahead)
+    self._jumps[annotator] = jumping.to(self._store.database, image)
+    handed = self._handed.pop(annotator, [])
+    self._store.leases.release(handed, annotator)
 
   def record(self, annotator: str, answer: Answer) -> bool:
     """Records an answer durably; returns False if it was sent before.
@@ -178,7 +158,6 @@ class Queue:
     Raises:
       ValueError: unknown point or label, or nothing to undo.
     """
-    self._refresh()
     request, now = answer.request, self._clock()
     rest = (annotator, answer.seconds, answer.how)
     time = self._given_at(annotator, answer, now)
@@ -202,136 +181,84 @@ class Queue:
     self, annotator: str, request: str, text: str, key: str, time: float | None
   ) -> None:
     """Records a comment durably; see `comments.Comments.add`."""
-    self._refresh()
     self._remarks.add(records.Comment(request, annotator, text), key, time)
-    self._comments = self._remarks.by_request()
 
   def comments(self, request: str) -> dict[str, str]:
     """Returns everybody's standing comments on a point."""
-    return self._comments.get(request, {})
+    return {one.annotator: one.text for one in self._remarks.on(request)}
 
-  def history(
-    self, annotator: str, count: int | None = None
-  ) -> list[records.PersonAnswer]:
-    """Returns an annotator's last standing answers or all, the latest first."""
-    mine = self._by.get(annotator, {})
-    return [mine[key] for key in itertools.islice(reversed(mine), count)]
+  def history(self, annotator: str, count: int) -> list[records.PersonAnswer]:
+    """Returns an annotator's last standing answers, the latest first."""
+    return self.listed(annotator, listing.Filter(), count).answers
+
+  def listed(
+    self, annotator: str, wanted: listing.Filter, count: int
+  ) -> listing.Listed:
+    """Returns an annotator's standing answers that fit; see `listing.find`."""
+    return listing.find(self._store.database, annotator, wanted, count)
 
   def said(self, request: str) -> list[records.PersonAnswer]:
     """Returns everybody's standing answers to a point."""
-    return list(self._said.get(request, {}).values())
+    return self._store.answers_by_person(request)
 
   def in_image(
     self, image: str, annotator: str
   ) -> list[tuple[records.Request, records.PersonAnswer | None]]:
     """Returns an image's points with an annotator's standing answers."""
-    self._refresh()
-    begin, end = self._images.ends(image)
-    return [
-      (one, self._said.get(one.id, {}).get(annotator))
-      for one in self._order[begin:end]
-    ]
+    return listing.in_image(self._store.database, image, annotator)
 
   def request(self, request: str) -> records.Request:
     """Returns a request by its id; raises ValueError if there is none."""
-    if request not in self._place:
-      raise ValueError(f'there is no request {request!r}')
-    return self._order[self._place[request]]
+    return self._store.request(request)
 
   def to_review(
-    self, annotator: str, share: float, whose: str
-  ) -> list[records.Request]:
-    """Returns the points to look at; see `reviewing.choose`."""
-    self._refresh()
-    chosen = reviewing.choose(self._order, self._said, annotator, share, whose)
-    return list(chosen)
-
-  def given(self) -> list[records.PersonAnswer]:
-    """Returns everybody's standing answers to all points."""
-    self._refresh()
-    return [said for by in self._said.values() for said in by.values()]
+    self, annotator: str, share: float, whose: str, count: int
+  ) -> reviewing.Found:
+    """Returns points to look at; see `reviewing.find`."""
+    return reviewing.find(self._store.database, annotator, share, whose, count)
 
   def exemplars(self, most: int) -> dict[int, list[exemplars.Exemplar]]:
-    """Returns points of each class; see `exemplars.choose`."""
-    self._refresh()
-    latest = reversed(self._said.items())
-    return exemplars.choose(latest, most, self._wants)
+    """Returns points of each class; see `exemplars.find`."""
+    self._store.ask_twice(self._overlap)
+    return exemplars.find(self._store.database, most)
 
   def agreement(self) -> agreement.Agreement:
     """Returns the agreement of annotators on the points they share."""
-    return agreement.measure(self.given())
+    return agreement.measure(self._store.database)
+
+  def disputes(self, count: int) -> list[str]:
+    """Returns ids of disputed points, in the order in which they were asked."""
+    return agreement.disputed(self._store.database, count)
+
+  def efforts(self) -> list[effort.Effort]:
+    """Returns the effort of each annotator."""
+    return effort.of_each(self._store.database)
 
   def plan(self, annotator: str | None = None) -> planning.Plan:
     """Returns the work left, in total and for smaller budgets.
 
     The pace is the annotator's if known, else everybody's, else assumed.
     """
-    self._refresh()
-    mine = self._by.get(annotator, {}) if annotator else {}
-    pace = (
-      planning.pace(mine.values(), annotator)
-      or planning.pace(self.given())
-      or planning.ASSUMED
-    )
-    return planning.plan(self._budgets, self._left(), self._given, pace)
-
-  def _left(self) -> list[int]:
-    # A wanted point needs one answer, and a second one if two annotators are
-    # asked and neither has answered.
-    untouched = [self._place[x] for x in self._twice if not self._answers(x)]
-    return [
-      self._line.count(0, budget.points)
-      + sum(place < budget.points for place in untouched)
-      for budget in self._budgets
-    ]
+    self._store.ask_twice(self._overlap)
+    return planning.plan(self._store.database, annotator)
 
   def _follow(
     self, request: str, annotator: str, now: float, *, reopened: bool
   ) -> None:
-    self._given -= self._count(request)
-    self._said.get(request, {}).pop(annotator, None)
-    self._by.get(annotator, {}).pop(request, None)
-    for given in self._store.answers_by_person(request):
-      if given.annotator == annotator:
-        last = next(iter(self.history(annotator, 1)), given)
-        self._keep(given)
-        if last.seq > given.seq:  # an older answer stands: restore the order
-          mine = self._by[annotator].items()
-          self._by[annotator] = dict(sorted(mine, key=lambda item: item[1].seq))
-    self._given += self._count(request)
-    self._line.take_out(self._place[request])
-    if self._wants(request):
-      self._line.put(self._place[request], self._skipped(request))
-    if reopened and self._wants(request):
-      self._hands.lease([request], annotator, now)
-      return
-    self._ahead.get(annotator, {}).pop(request, None)
-    self._hands.release([request], annotator, free=self._wants(request))
+    """Releases a point that wants more answers; leases it if it is undone."""
+    ((wanted,),) = self._query(
+      'SELECT given < needed FROM held'
+      ' WHERE point = (SELECT rowid FROM requests WHERE id = ?)',
+      request,
+    )
+    if wanted and reopened:
+      self._lease([request], annotator, now)
+    elif wanted and self._store.leases.since(request, annotator) is not None:
+      self._store.leases.release([request], annotator)
 
-  def _keep(self, given: records.PersonAnswer) -> None:
-    self._said.setdefault(given.request, {})[given.annotator] = given
-    self._by.setdefault(given.annotator, {})[given.request] = given
-
-  def _answers(self, request: str) -> int:
-    said = self._said.get(request, {})
-    return sum(given.answer != 'skip' for given in said.values())
-
-  def _count(self, request: str) -> int:
-    return min(self._answers(request), self._needed[request])
-
-  def _wants(self, request: str) -> bool:
-    return self._answers(request) < self._needed[request]
-
-  def _skipped(self, request: str) -> int | None:
-    said = self._said.get(request, {}).values()
-    return max((x.seq for x in said if x.answer == 'skip'), default=None)
-
-  def _may_answer(self, request: str, annotator: str, now: float) -> bool:
-    if self._has_answered(request, annotator):
-      return False
-    others = self._hands.others(request, annotator, now)
-    return self._answers(request) + others < self._needed[request]
-
-  def _has_answered(self, request: str, annotator: str) -> bool:
-    mine = self._said.get(request, {}).get(annotator)
-    return mine is not None and mine.answer != 'skip'
+  def _lease(self, requests: Sequence[str], annotator: str, now: float) -> None:
+    if requests:
+      expires = now + leases.SECONDS
+      self._store.leases.keep(
+        [records.Lease(x, annotator, expires, since=now) for x in requests]
+      )

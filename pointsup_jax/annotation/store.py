@@ -14,13 +14,21 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing
 
-from pointsup_jax.annotation import database, leases, queries, records, schema
+from pointsup_jax.annotation import (
+  database,
+  inserting,
+  leases,
+  reading,
+  records,
+  schema,
+  state,
+)
 from pointsup_jax.types import IGNORE
 
 _UNSPECIFIED = records.How()
 
 
-class Store:
+class Store(reading.Reading):
   """An open annotation store; use it in a `with` statement.
 
   Open one per thread: SQLite connections are not shared.
@@ -31,22 +39,26 @@ class Store:
     path: pathlib.Path | str,
     num_classes: int = IGNORE,
     connect: Callable[[pathlib.Path], sqlite3.Connection] = schema.connect,
+    *,
+    check: bool = True,
   ):
     """Opens the store, or creates an empty one in an existing folder.
 
     Labels must be below `num_classes`, or 255. `connect` may also be
-    `schema.connect_to_copy`, to only read.
+    `schema.connect_to_copy`, to only read. `check` reads all rows, see
+    `schema.checked`: without it, do not rely on what is read.
 
     Raises:
       errors.UserError: the file cannot be opened or is not one of ours.
     """
     self.path = pathlib.Path(path)
     self._num_classes = num_classes
-    self.database = database.Database(
-      self.path,
-      lambda: schema.checked(connect(self.path), self.path, num_classes),
-    )
-    self._query = self.database.query
+
+    def connected() -> sqlite3.Connection:
+      found = connect(self.path)
+      return schema.checked(found, self.path, num_classes) if check else found
+
+    super().__init__(database.Database(self.path, connected))
     self._transaction = self.database.transaction
     self.leases = leases.Leases(self.database)
 
@@ -93,124 +105,23 @@ class Store:
       connection.execute(
         'INSERT INTO scored VALUES (?, ?, ?)', (round, image, scores.tobytes())
       )
-      queries.insert(connection, requests)
+      inserting.requests(connection, requests)
     return True
 
   def ask(self, requests: Sequence[records.Request]) -> None:
     """Records requests, of known images, all or none."""
     with self._transaction() as connection:
-      queries.insert(connection, requests)
+      inserting.requests(connection, requests)
 
-  def images(self, round: int = 1) -> set[str]:
-    """Returns the images that a round scored, with or without requests."""
-    rows = self._query('SELECT image FROM scored WHERE round = ?', round)
-    return {image for (image,) in rows}
+  def ask_twice(self, overlap: float) -> None:
+    """Asks two people about a share of the points, 0 to 1.
 
-  def patch_scores(self, round: int) -> dict[str, np.ndarray]:
-    """Returns a round's patch scores of each image: [P] float32."""
-    rows = self._query(
-      'SELECT image, patches FROM scored WHERE round = ?', round
-    )
-    return {image: np.frombuffer(blob, '<f4') for image, blob in rows}
-
-  def asked_before(self, round: int) -> dict[str, dict[int, int]]:
-    """Returns the points that earlier rounds asked, by image and patch."""
-    rows = self._query(
-      'SELECT image, patch, count(*) FROM requests'
-      ' WHERE round BETWEEN 1 AND ? GROUP BY image, patch',
-      round - 1,
-    )
-    found: dict[str, dict[int, int]] = {}
-    for image, patch, points in rows:
-      found.setdefault(image, {})[patch] = points
-    return found
-
-  def requests(self, image: str | None = None) -> list[records.Request]:
-    """Returns all requests, or those of one image, in insertion order."""
-    where, values = ('', ()) if image is None else ('WHERE image = ?', (image,))
-    return self._requests(f'FROM requests {where} ORDER BY rowid', *values)
-
-  def unanswered(self) -> list[records.Request]:
-    """Returns requests without an answer, most valuable first.
-
-    Images are ordered by mean score, an image's points as they were asked:
-    wherever people stop, they keep what the choice of points had in mind, such
-    as turns of classes. Skipped requests come last.
+    Passes all points only if the share was another one before.
     """
-    return self._requests(
-      "FROM state WHERE answer IS NULL OR answer = 'skip'"
-      ' ORDER BY answer IS NOT NULL, image_score DESC, image, position'
-    )
-
-  def ordered(self) -> list[records.Request]:
-    """Returns all requests, ordered by value regardless of answers."""
-    return self._requests(
-      'FROM requests JOIN (SELECT image, score AS image_score FROM images)'
-      ' USING (image)'
-      ' ORDER BY image_score DESC, image, requests.rowid'
-    )
-
-  def _requests(self, rest: str, *values: object) -> list[records.Request]:
-    rows = self._query(f'SELECT {queries.FIELDS} {rest}', *values)
-    return [records.Request(*row) for row in rows]
-
-  def sizes(self) -> dict[str, tuple[int, int]]:
-    """Returns the (height, width) that each image's requests refer to."""
-    rows = self._query('SELECT image, height, width FROM images')
-    return {image: (height, width) for image, height, width in rows}
-
-  def answers_by_person(
-    self, request: str | None = None
-  ) -> list[records.PersonAnswer]:
-    """Returns standing answers to all requests or one, oldest first."""
-    where = '' if request is None else 'WHERE request_id = ?'
-    rows = self._query(
-      'SELECT seq, request_id, annotator, answer, label, active_seconds, mode,'
-      f' seconds FROM ({queries.answers_by_person(where)}) ORDER BY seq',
-      *(() if request is None else (request,)),
-    )
-    return [records.PersonAnswer(*row) for row in rows]
-
-  def has_key(self, key: str) -> bool:
-    """Whether an answer with this key was recorded."""
-    return bool(self._query('SELECT 1 FROM answers WHERE key = ?', key))
-
-  def answered(
-    self, image: str, round: int | None = None, last: int | None = None
-  ) -> records.Answers:
-    """Returns the current answers of an image, in the order of its requests.
-
-    `round` is the last round to include, `last` the last seq; None: all.
-    """
-    rows = self._query(
-      f'SELECT row, col, coalesce(label, {IGNORE})'
-      f' FROM ({queries.state("AND seq <= ifnull(?, seq)")})'
-      " WHERE image = ? AND answer IN ('label', 'unsure')"
-      ' AND round <= ifnull(?, round) ORDER BY position',
-      *(last, image, round),
-    )
-    table = np.array(rows, np.int32).reshape(-1, 3)
-    return records.Answers(
-      table[:, 0], table[:, 1], table[:, 2].astype(np.uint8)
-    )
-
-  def answers_since(self, round: int, seq: int = 0) -> tuple[int, int]:
-    """The highest seq after one, and the points answered since, to `round`."""
-    (row,) = self._query(
-      'SELECT ifnull(max(seq), 0), count(DISTINCT request_id)'
-      ' FROM answers JOIN requests ON id = request_id'
-      " WHERE round <= ? AND seq > ? AND answer != 'skip'",
-      *(round, seq),
-    )
-    return row
-
-  def counts(self) -> records.Counts:
-    """Counts images, requests and answered requests."""
-    (row,) = self._query(
-      'SELECT (SELECT count(*) FROM images), (SELECT count(*) FROM requests),'
-      " (SELECT count(*) FROM state WHERE answer IN ('label', 'unsure'))"
-    )
-    return records.Counts(*row)
+    below = overlap * 2**32
+    if self._query('SELECT below FROM totals') != [(below,)]:
+      with self._transaction() as connection:
+        state.ask_twice(connection, below)
 
   def answer(
     self,
@@ -243,27 +154,6 @@ class Store:
     self._append(
       [(*entry, _UNSPECIFIED) for entry in entries], requests=requests
     )
-
-  def count_by_others(self, annotator: str) -> int:
-    """Counts standing labels and 'unsure' by others than `annotator`.
-
-    Answers given on the page always count.
-    """
-    ((count,),) = self._query(
-      'SELECT count(*) FROM answers_by_person'
-      " WHERE answer IN ('label', 'unsure')"
-      ' AND (annotator != ? OR mode IS NOT NULL)',
-      annotator,
-    )
-    return count
-
-  def current_answers(self) -> dict[str, records.Entry]:
-    """Returns the answer that holds for each answered request, by id."""
-    rows = self._query(
-      'SELECT id, answer, label, annotator, seconds FROM state'
-      " WHERE answer IN ('label', 'unsure')"
-    )
-    return {row[0]: records.Entry(*row) for row in rows}
 
   def answer_many(
     self,
@@ -310,7 +200,7 @@ class Store:
     now = records.timestamp(clock.time())
     time = now if given is None else min(records.timestamp(given), now)
     with self._transaction() as connection:
-      queries.insert(connection, requests)
+      inserting.requests(connection, requests)
       for request, answer, label, annotator, seconds, how in answers:
         if how.key is not None and self.has_key(how.key):
           return False
@@ -319,10 +209,10 @@ class Store:
         if late and answer == 'undo':
           return False  # what it took back has been replaced since
         row = (request, answer, label, annotator, seconds, time, *how)
-        connection.execute(queries.INSERT_ANSWER, row)
+        connection.execute(inserting.ANSWER, row)
         if late:  # it is kept, and the one given after it stands
           undo = (request, 'undo', None, annotator, None, now, None, None, None)
-          connection.execute(queries.INSERT_ANSWER, undo)
+          connection.execute(inserting.ANSWER, undo)
     return True
 
   def _answered_between(self, request: str, annotator: str, *time: str) -> bool:
@@ -330,8 +220,12 @@ class Store:
 
     One of the future was given before the clock was set back.
     """
-    query = queries.answers_by_person('WHERE request_id = ? AND annotator = ?')
-    rows = self._query(f'SELECT time FROM ({query})', request, annotator)
+    rows = self._query(
+      'SELECT time FROM said JOIN answers USING (seq)'
+      ' WHERE point = (SELECT rowid FROM requests WHERE id = ?)'
+      ' AND said.annotator = ?',
+      *(request, annotator),
+    )
     return any(time[0] < given <= time[1] for (given,) in rows)
 
   def _check(

@@ -1,12 +1,21 @@
 """Click statistics: classes, patches, and agreement with the guesses."""
 
-from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from pointsup_jax.annotation import records
+from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.types import IGNORE
+
+_POINTS = """
+  SELECT round, pseudo_label, given = 0, label, count(*)
+  FROM requests JOIN held ON point = requests.rowid
+    LEFT JOIN answers ON answers.seq = held.seq
+  GROUP BY 1, 2, 3, 4 ORDER BY min(point)"""
+_PATCHES = """
+  SELECT patch, count(DISTINCT image) FROM requests WHERE round > 0
+  GROUP BY patch"""
+_IMAGES = 'SELECT count(DISTINCT image) FROM requests WHERE round > 0'
 
 
 class Clicks(NamedTuple):
@@ -53,49 +62,41 @@ class Correction(NamedTuple):
 
 
 def count(
-  requests: Sequence[records.Request],
-  current: Mapping[str, records.Entry],
-  num_classes: int,
-  grid: tuple[int, int],
+  store: store_lib.Store, num_classes: int, grid: tuple[int, int]
 ) -> Clicks:
-  """Counts all requested points and their `current` answers by request id.
+  """Counts all requested points of a store and the answers that hold.
 
   `grid` has the rows and columns of patches.
   """
-  rows, cols = grid
   asked = np.zeros(num_classes, np.int64)
   rounds: dict[int, np.ndarray] = {}
-  unsure = open_ = 0
-  for request in requests:
-    asked[request.pseudo_label] += 1
+  unsure = open_ = added = 0
+  for round, guess, is_open, label, points in store.database.query(_POINTS):
+    asked[guess] += points
+    added += 0 if round else points
     answers = rounds.setdefault(
-      request.round, np.zeros((num_classes, num_classes + 1), np.int64)
+      round, np.zeros((num_classes, num_classes + 1), np.int64)
     )
-    entry = current.get(request.id)
-    if entry is None:
-      open_ += 1
-    elif entry.label is None:
-      unsure += 1
+    if is_open:
+      open_ += points
+    elif label is None:
+      unsure += points
     else:
-      answer = num_classes if entry.label == IGNORE else entry.label
-      answers[request.pseudo_label, answer] += 1
-  places = {
-    (request.image, request.patch) for request in requests if request.round
-  }
-  patches = np.bincount(
-    np.array([patch for _, patch in places], int), minlength=rows * cols
-  )
+      answers[guess, num_classes if label == IGNORE else label] += points
+  patches = np.zeros(grid[0] * grid[1], np.int64)
+  for patch, images in store.database.query(_PATCHES):
+    patches[patch] = images
   return Clicks(
-    images=len({image for image, _ in places}),
+    images=store.database.query(_IMAGES)[0][0],
     asked=asked,
     answers=sum(
       rounds.values(), np.zeros((num_classes, num_classes + 1), np.int64)
     ),
     unsure=unsure,
     open=open_,
-    patches=patches.reshape(rows, cols),
+    patches=patches.reshape(grid),
     rounds=rounds,
-    added=sum(not request.round for request in requests),
+    added=added,
   )
 
 

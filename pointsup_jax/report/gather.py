@@ -193,19 +193,22 @@ def _labelling(run: run_lib.Run) -> contents_lib.PointLabels | None:
   with store_lib.Store(
     run.workdir.annotations, run.classes.num_classes
   ) as store:
-    requests, current = store.requests(), store.current_answers()
-    given, sizes = store.answers_by_person(), store.sizes()
+    counts = store.counts()
+    if not counts.requests:
+      return None
+    clicks = click_statistics.count(
+      store, run.classes.num_classes, tuple(run.config.acquire.grid)
+    )
+    efforts = effort.measure(store.database)
+    pairs = agreement.measure(store.database).pairs
+    pixels = store.pixels()
     held = held_back.requests(run, store)
-  if not requests:
-    return None
   return contents_lib.PointLabels(
-    clicks=click_statistics.count(
-      requests, current, run.classes.num_classes, tuple(run.config.acquire.grid)
-    ),
-    pixels=sum(height * width for height, width in sizes.values()),
-    target_images=len(sizes),
-    effort=effort.measure(given),
-    agreement=agreement.measure(given).pairs,
+    clicks=clicks,
+    pixels=pixels,
+    target_images=counts.images,
+    effort=efforts,
+    agreement=pairs,
     simulated=not waiting.from_people(run),
     held_back=len(held),
     used={

@@ -74,8 +74,12 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
   ) as store:
     chosen = _by_uncertainty(store)
     requests = {title: store.requests(name) for title, name in chosen.items()}
-    current = store.current_answers()
-    last = max((request.round for request in store.requests()), default=0)
+    current = {
+      point: entry
+      for name in chosen.values()
+      for point, entry in store.current_answers(name).items()
+    }
+    last = store.newest_round()
   if not chosen:
     return Strips([], [])
   recorded_data.require_same(run, 'target', 'report')
@@ -127,8 +131,9 @@ def asked(run: run_lib.Run, predict: predictions.Predict) -> Strips:
 
 def _by_uncertainty(store: store_lib.Store) -> dict[str, str]:
   """'most uncertain', 'median' and 'least uncertain' -> image with points."""
-  ordered = dict.fromkeys(request.image for request in store.ordered())
-  ranks = {name: -float(place) for place, name in enumerate(ordered)}
+  ranks = {
+    name: -float(place) for place, name in enumerate(store.asked_images())
+  }
   return {
     _UNCERTAIN.get(title, title): name
     for title, name in comparison.extremes(ranks).items()

@@ -82,7 +82,7 @@ def pixels_before(
   A is the most of any image; the others end with pixels that are none.
   """
   of_image: dict[str, list] = {name: [] for name in names}
-  for request in store.requests() if store else ():
+  for request in store.each_request() if store else ():
     if 0 < request.round < round and request.image in of_image:
       of_image[request.image].append((request.row, request.col))
   most = max(map(len, of_image.values()), default=0)

@@ -39,7 +39,7 @@ def requests(run: run_lib.Run, store: store_lib.Store) -> list[records.Request]:
   share = run.config.adapt.holdout
   if not share:
     return []
-  return holdout.held_back(store.requests(), share, run.seed('holdout'))
+  return holdout.held_back(store.each_request(), share, run.seed('holdout'))
 
 
 def points(run: run_lib.Run) -> list[Point]:

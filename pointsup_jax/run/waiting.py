@@ -61,7 +61,7 @@ def _count(run: run_lib.Run) -> tuple[int, int]:
 
   def count() -> list[int]:
     with store_lib.Store(
-      run.workdir.annotations, run.classes.num_classes
+      run.workdir.annotations, run.classes.num_classes, check=False
     ) as store:
       needed, given = queue_lib.Queue(
         store, run.config.annotate.overlap

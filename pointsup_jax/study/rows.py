@@ -142,8 +142,7 @@ def series(setting: runs.Setting) -> str:
 def cost(folder: pathlib.Path) -> tuple[int, float]:
   """The answered points of a run and their total seconds."""
   with store_lib.Store(workdir_lib.Workdir(folder).annotations) as store:
-    answers = store.current_answers().values()
-  return len(answers), sum(answer.seconds or 0.0 for answer in answers)
+    return store.spent()
 
 
 def all_points(study: Study) -> int:

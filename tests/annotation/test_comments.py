@@ -8,7 +8,7 @@ import pytest
 import saying
 
 from pointsup_jax.annotation import comments as comments_lib
-from pointsup_jax.annotation import facts, records, schema
+from pointsup_jax.annotation import facts, records
 from pointsup_jax.annotation import store as store_lib
 
 SIZE = (8, 16)
@@ -78,20 +78,6 @@ def test_what_is_no_comment_is_refused(comments, text):
 def test_a_comment_is_on_a_point_that_was_asked(comments):
   with pytest.raises(ValueError, match='no request'):
     add(comments, 'where?', point='b-r0-c0')
-
-
-def test_a_store_from_before_comments_is_taken_on(store, path):
-  store.answer('a-r0-c0', 3, 'ana')
-  store.close()
-  with contextlib.closing(sqlite3.connect(path)) as file:
-    file.executescript('DROP TABLE comments; PRAGMA user_version = 5')
-  with store_lib.Store(path, connect=schema.connect_to_copy) as copy:
-    assert comments_lib.Comments(copy.database).all() == []
-  with store_lib.Store(path) as store:
-    assert [x.label for x in store.answers_by_person()] == [3]
-    comments = comments_lib.Comments(store.database)
-    add(comments, 'as always')
-    assert len(comments.all()) == 1
 
 
 @pytest.mark.parametrize('change', ["text = 'a' || char(10)", 'text = 7'])

@@ -74,6 +74,18 @@ def test_what_is_skipped_after_a_jump_is_not_asked_again_at_once(queue):
   assert hand_out(queue, 'ana', 40) == [*points_of(queue, 'rich'), last]
 
 
+def test_what_is_undone_after_a_jump_is_asked_at_once(queue):
+  queue.jump('ana', 'dull')
+  one, two, *rest = hand_out(queue, 'ana', 20)
+  record(queue, 'ana', one)
+  record(queue, 'ana', two, 'skip')
+  assert hand_out(queue, 'ana', 20)[:18] == rest
+  record(queue, 'ana', two, 'undo')
+  assert hand_out(queue, 'ana', 20)[:19] == [two, *rest]
+  record(queue, 'ana', one, 'undo')
+  assert hand_out(queue, 'ana', 20) == [one, two, *rest]
+
+
 def test_a_jump_outlives_what_others_write(queue, store):
   queue.jump('ana', 'dull')
   one, two, *_ = points_of(queue, 'dull')

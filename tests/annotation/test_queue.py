@@ -80,7 +80,7 @@ def test_who_comes_late_is_heard_beside_whoever_was_faster(queue, time):
   assert hand_out(queue, 'ben', 2) == [one, two]
   record(queue, 'ben', one)
   assert record(queue, 'ana', one, label=5)
-  assert queue.agreement().disputed == [one]
+  assert queue.disputes(9) == [one]
   assert record(queue, 'ana', two)
   assert queue.progress().given == 2
 
@@ -97,10 +97,10 @@ def test_what_others_record_is_seen_at_once(queue, store):
   assert one not in hand_out(queue, 'ana', 40)
   record(queue, 'ana', two)
   imported(store, two, 5)
-  assert queue.agreement().disputed == [two]
+  assert queue.disputes(9) == [two]
   assert store.current_answers()[two].label == 4
   record(queue, 'ana', one, label=9)  # was on the screen meanwhile
-  assert queue.agreement().disputed == [one, two]
+  assert queue.disputes(9) == [one, two]
   assert queue.history('ana', 9)[0].label == 9
   with store_lib.Store(store.path) as other:
     other.add_image('new', (8, 32), 1.0, [people.request('new', 0, 0)])

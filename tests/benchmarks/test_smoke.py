@@ -100,3 +100,11 @@ def test_scaling_over_two_processes(run):
   assert two['bytes'] > 10_000
   assert two['step_ms'] > 0
   assert two['bytes_a_second'] > 0
+
+
+def test_store(run):
+  args = ('--points=2000', '--images=40', '--answers=30', '--annotators=5')
+  said, found = run('store', *args)
+  assert 'answer, median: ' in said
+  assert 0 < found['answer, median'] <= found['answer, 95%']
+  assert found['resident'] >= found['base'] > 0

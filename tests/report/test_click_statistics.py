@@ -2,24 +2,27 @@ import numpy as np
 import pytest
 
 from pointsup_jax.annotation import records
+from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.report import click_statistics
 
 
 @pytest.fixture
-def found():
+def found(tmp_path):
   patches, guesses = (0, 3, 3, 0, 0, 0), (0, 0, 1, 1, 1, 2)
   points = zip('aaabbb', patches, guesses, (1, 1, 1, 1, 2, 2), strict=True)
   requests = [
     records.Request(str(i), image, i, 0, patch, 0.5, guess, round_, 1)
     for i, (image, patch, guess, round_) in enumerate(points)
   ]
-  # Confirmed, corrected, none of the classes, corrected; 5 is open.
-  current = {
-    str(i): records.Entry(str(i), 'label', label, 'ana', None)
-    for i, label in ((0, 0), (1, 1), (2, 255), (4, 0))
-  }
-  current['3'] = records.Entry('3', 'unsure', None, 'ana', None)
-  return click_statistics.count(requests, current, num_classes=3, grid=(2, 2))
+  with store_lib.Store(tmp_path / 'annotations.sqlite', 3) as store:
+    for image in 'ab':
+      store.add_image(image, (8, 8), 0.5, [])
+    store.ask(requests)
+    # Confirmed, corrected, none of the classes, corrected; 5 is open.
+    store.answer_many({'0': 0, '1': 1, '2': 255, '4': 0}, 'ana')
+    store.mark('3', 'unsure', 'ana')
+    store.mark('5', 'skip', 'ana')
+    return click_statistics.count(store, num_classes=3, grid=(2, 2))
 
 
 def test_every_point_is_counted_once(found):

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from pointsup_jax import errors
-from pointsup_jax.annotation import comments
+from pointsup_jax.annotation import comments, queries, records
 from pointsup_jax.annotation import store as store_lib
 from pointsup_jax.annotation.exchange.formats import by_name
 from pointsup_jax.annotation.exchange.formats import exchanged as points_lib
@@ -17,7 +17,19 @@ from pointsup_jax.annotation.exchange.formats.exchanged import (
 from pointsup_jax.data import folders, image_files
 from pointsup_jax.hosts import atomic_files, paths, wording
 
-WHICH = ('open', 'answered', 'all')
+_OPEN = """WHERE answer IS NULL OR answer = 'skip'
+  ORDER BY answer IS NOT NULL, image_score DESC, image, position"""
+_ANSWERED = "WHERE answer IN ('label', 'unsure')"
+# Parts of the view `state`, in the order of an export.
+_PARTS = {
+  'open': (_OPEN,),
+  'answered': (
+    f"""{_ANSWERED} OR id IN (SELECT request_id FROM ({queries.comments()}))
+    ORDER BY position""",
+  ),
+  'all': (_OPEN, f'{_ANSWERED} ORDER BY position'),
+}
+WHICH = tuple(_PARTS)
 # Names of Cityscapes omit this suffix.
 _ENDING = '_leftImg8bit'
 
@@ -29,24 +41,24 @@ def select(
 
   `which` is one of `WHICH`; `limit` is the maximum number.
   """
-  current = store.current_answers()
   said = comments.Comments(store.database).by_request()
-  chosen = []
-  if which in ('open', 'all'):
-    chosen += store.unanswered()
-  if which in ('answered', 'all'):
-    chosen += [
-      x
-      for x in store.requests()
-      if x.id in current or (which == 'answered' and x.id in said)
-    ]
-  times = dict(store.database.query('SELECT id, time FROM state'))
-  return [
-    Point(
-      x, current.get(x.id), tuple(said.get(x.id, {}).items()), times.get(x.id)
+  found: list[tuple] = []
+  for part in _PARTS[which]:
+    found += store.database.query(
+      f'SELECT {queries.FIELDS}, answer, label, annotator, seconds, time'
+      f' FROM state {part} LIMIT ?',
+      -1 if limit is None else limit - len(found),
     )
-    for x in chosen[:limit]
-  ]
+  return [_point(row, said.get(row[0], {})) for row in found]
+
+
+def _point(row: tuple, said: Mapping[str, str]) -> Point:
+  """From the columns of a request, and of the answer that holds."""
+  *request, answer, label, annotator, seconds, time = row
+  asked = records.Request(*request)
+  entry = records.Entry(asked.id, answer, label, annotator, seconds)
+  holds = answer is not None and answer != 'skip'
+  return Point(asked, entry if holds else None, tuple(said.items()), time)
 
 
 def prepare(
@@ -71,7 +83,7 @@ def prepare(
     points=points,
     size=size,
     words=words,
-    digest=points_lib.digest(store.requests(), size),
+    digest=_digest(store, size),
     files=(
       {name: ImageFile(f'{name}.png', size) for name in names}
       if images is None
@@ -79,6 +91,14 @@ def prepare(
     ),
     folder='images' if images is None else images.resolve().name,
   )
+
+
+def _digest(store: store_lib.Store, size: tuple[int, int]) -> str:
+  last = store.newest_round()
+  rows = store.database.rows(
+    'SELECT id FROM requests WHERE round BETWEEN 1 AND ? ORDER BY id', last
+  )
+  return points_lib.digest_of((id_ for (id_,) in rows), size, last)
 
 
 def find_images(

@@ -140,7 +140,7 @@ def _say_disputes(
     x.request for x in new if (x.request, x.annotator) not in theirs
   }
   if beside:
-    disputed = agreement.measure(store.answers_by_person()).disputed
+    disputed = agreement.disputed(store.database)
     progress.say(
       f'{len(beside)} points had answers of others, which still hold; '
       f'{len(beside.intersection(disputed))} of these are disputed: Agreement '

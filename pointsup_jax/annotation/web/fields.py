@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from pointsup_jax.annotation import comments, records
+from pointsup_jax.annotation import comments, listing, records
 from pointsup_jax.annotation import queue as queue_lib
 
 _ANSWERS = ('label', 'unsure', 'skip', 'undo')
@@ -11,17 +11,6 @@ _MODES = ('blind', 'confirm', 'adjudicate')
 _MOST_SECONDS = 7 * 24 * 3600.0
 _YEAR_9999 = 253_370_764_800.0  # seconds since 1970
 MOST_POINTS = 50  # handed out at a time
-_WHICH = ('all', 'unsure', 'void', 'skip', 'commented')
-
-
-class Wanted(NamedTuple):
-  """A part of somebody's answers."""
-
-  which: str  # one of `_WHICH`
-  label: int | None  # only these; None: any
-  image: str  # part of the image's name
-  before: int | None  # only answers with a lower seq
-  want: int  # at most
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -114,14 +103,13 @@ def part(body: dict[str, Any], field: str) -> str:
   return value
 
 
-def wanted(body: dict[str, Any]) -> Wanted:
+def wanted(body: dict[str, Any]) -> listing.Filter:
   """Parses a filter of answers; ValueError if a field is invalid."""
-  return Wanted(
-    which=_one_of(body, 'which', _WHICH),
+  return listing.Filter(
+    which=_one_of(body, 'which', tuple(listing.WHICH)),
     label=_whole(body, 'label', 255),
     image=part(body, 'image'),
     before=_whole(body, 'before', 2**53),
-    want=want(body),
   )
 
 

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from pointsup_jax.annotation import effort, records
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation.web import fields, points, store_thread
-from pointsup_jax.types import IGNORE
 
 _EXAMPLES = 6  # of a class
 
@@ -26,28 +24,21 @@ class Looking:
     Of those that fit the filter, up to `want` before the seq `before`, and how
     many there are in all.
     """
-    wanted = fields.wanted(body)
+    wanted, want = fields.wanted(body), fields.want(body)
 
     def work(queue: queue_lib.Queue) -> dict[str, Any]:
-      fitting = [
-        said for said in queue.history(annotator) if _fits(said, queue, wanted)
-      ]
-      rest = [
-        said
-        for said in fitting
-        if wanted.before is None or said.seq < wanted.before
-      ]
+      listed = queue.listed(annotator, wanted, want)
       return {
-        'found': len(fitting),
+        'found': listed.found,
         'points': [
           self._shown.answered(queue.request(said.request), said)
           | {'seq': said.seq}
           | {'comment': queue.comments(said.request).get(annotator, '')}
-          for said in rest[: wanted.want]
+          for said in listed.answers
         ],
       }
 
-    return await self._thread.do(work)
+    return await self._thread.look(work)
 
   async def images(
     self, annotator: str, body: dict[str, Any]
@@ -59,11 +50,11 @@ class Looking:
       fitting, found = queue.images(annotator, find, want)
       return {'found': fitting, 'images': [one._asdict() for one in found]}
 
-    return await self._thread.do(work)
+    return await self._thread.look(work)
 
   async def examples(self, annotator: str | None) -> dict[str, Any]:
     """Returns places of answers, up to six for each class that has any."""
-    found = await self._thread.do(
+    found = await self._thread.look(
       lambda queue: {
         label: [(queue.request(x.request), x.agreed) for x in examples]
         for label, examples in queue.exemplars(_EXAMPLES).items()
@@ -82,8 +73,8 @@ class Looking:
 
   async def agreement(self, annotator: str | None) -> dict[str, Any]:
     """Returns each annotator's figures, and the agreement of every two."""
-    found, efforts = await self._thread.do(
-      lambda queue: (queue.agreement(), effort.of_each(queue.given()))
+    found, efforts = await self._thread.look(
+      lambda queue: (queue.agreement(), queue.efforts())
     )
     people = []
     for one in efforts:
@@ -93,11 +84,11 @@ class Looking:
       pair._asdict() | {'annotators': list(pair.annotators)}
       for pair in found.pairs
     ]
-    return {'people': people, 'pairs': pairs, 'disputed': len(found.disputed)}
+    return {'people': people, 'pairs': pairs, 'disputed': found.disputed}
 
   async def plan(self, annotator: str | None) -> dict[str, Any]:
     """Returns the work left, in total and for smaller budgets."""
-    plan = await self._thread.do(lambda queue: queue.plan(annotator))
+    plan = await self._thread.look(lambda queue: queue.plan(annotator))
     rows = [
       row.budget._asdict() | {'left': row.left, 'hours': row.hours}
       for row in plan.rows
@@ -115,10 +106,9 @@ class Looking:
     want = fields.want(body)
 
     def work(queue: queue_lib.Queue) -> dict[str, Any]:
-      found = queue.agreement().disputed[:want]
-      return {'points': [self._said(queue, point) for point in found]}
+      return {'points': [self._said(queue, x) for x in queue.disputes(want)]}
 
-    return await self._thread.do(work)
+    return await self._thread.look(work)
 
   async def review(
     self, annotator: str, body: dict[str, Any]
@@ -128,13 +118,13 @@ class Looking:
     whose = fields.part(body, 'whose')
 
     def work(queue: queue_lib.Queue) -> dict[str, Any]:
-      found = queue.to_review(annotator, share, whose)
+      found, points = queue.to_review(annotator, share, whose, want)
       return {
-        'found': len(found),
-        'points': [self._said(queue, one.id) for one in found[:want]],
+        'found': found,
+        'points': [self._said(queue, one.id) for one in points],
       }
 
-    return await self._thread.do(work)
+    return await self._thread.look(work)
 
   def _said(self, queue: queue_lib.Queue, point: str) -> dict[str, Any]:
     """A point with everybody's labels (None: unsure) and comments."""
@@ -146,20 +136,3 @@ class Looking:
       'said': said,
       'comments': comments,
     }
-
-
-def _fits(
-  said: records.PersonAnswer, queue: queue_lib.Queue, wanted: fields.Wanted
-) -> bool:
-  image = queue.request(said.request).image
-  if wanted.label is not None and said.label != wanted.label:
-    return False
-  if wanted.image.casefold() not in image.casefold():
-    return False
-  return {
-    'all': True,
-    'unsure': said.answer == 'unsure',
-    'void': said.label == IGNORE,
-    'skip': said.answer == 'skip',
-    'commented': said.annotator in queue.comments(said.request),
-  }[wanted.which]

@@ -1,6 +1,7 @@
 """Serves the page until all points are answered or it is stopped."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import dataclasses
 import logging
@@ -28,6 +29,8 @@ from pointsup_jax.hosts import lock, progress, stopping
 # Time after the last answer to see that it is done, or to undo it.
 _GRACE_SECONDS = 10.0
 _LOOK_EVERY = 0.2  # seconds
+# So long the page waits for the check of its store, which then goes on.
+_CHECK_SECONDS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +83,9 @@ def serve(
       path, classes.num_classes, options.overlap
     )
     stack.callback(thread.close)
+    check = thread.check()
+    with contextlib.suppress(TimeoutError):
+      check.result(_CHECK_SECONDS)
     shown = pictures.Pictures(images)
     sizes = thread.sizes()
     missing = sizes.keys() - shown.number.keys()
@@ -108,7 +114,7 @@ def serve(
     progress.say(
       'Ctrl-C stops; whatever was answered is saved, and the link stays valid'
     )
-    asyncio.run(_until_done(server, listener, thread))
+    asyncio.run(_until_done(server, listener, thread, check))
 
 
 def _hosts(options: Options) -> set[str]:
@@ -153,6 +159,7 @@ async def _until_done(
   server: uvicorn.Server,
   listener: socket.socket,
   thread: store_thread.StoreThread,
+  check: concurrent.futures.Future[None],
 ) -> None:
   quiet = connections.Quiet()
   asyncio.get_running_loop().set_exception_handler(quiet.asyncio_failed)
@@ -163,8 +170,9 @@ async def _until_done(
       if stopping.requested():
         server.should_exit = True
       connections.close_late(server.server_state.connections)
-      if tending.done():
-        tending.result()
+      for task in (tending, check):
+        if task.done():
+          task.result()
       await asyncio.wait([serving], timeout=_LOOK_EVERY)
     tending.cancel()
     await serving

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pointsup_jax.annotation import records
@@ -115,8 +115,17 @@ def digest(
   if last_round is None:
     last_round = max((request.round for request in requests), default=0)
   ids = sorted(r.id for r in requests if 0 < r.round <= last_round)
-  hashed = hashlib.sha256('\n'.join(ids).encode()).hexdigest()[:16]
-  return f'{last_round}-{size[0]}x{size[1]}-{hashed}'
+  return digest_of(ids, size, last_round)
+
+
+def digest_of(
+  ids: Iterable[str], size: tuple[int, int], last_round: int
+) -> str:
+  """As `digest`, of the sorted ids of the requests up to a round."""
+  hashed = hashlib.sha256()
+  for i, id_ in enumerate(ids):
+    hashed.update(f'\n{id_}'.encode() if i else id_.encode())
+  return f'{last_round}-{size[0]}x{size[1]}-{hashed.hexdigest()[:16]}'
 
 
 def of_size(digest: str, size: tuple[int, int]) -> bool:
