@@ -61,7 +61,7 @@ def open_run(tmp_path, data, asked='report', **fields):
   config = camvid_dusk.get_config()
   config.data.root = str(data)
   for domain in DOMAINS:
-    config.data[domain].update(size=SIZE, crop=())
+    config.data[domain].update(size=SIZE, crop=(), scale=(1.0, 1.0))
   config.acquire.update(grid=(2, 4), k=2)
   config.update_from_flattened_dict(fields)
   folder = workdir.Workdir(tmp_path / 'a & <b>', rounds=config.acquire.rounds)
@@ -335,6 +335,7 @@ def test_a_missing_library_is_named(tmp_path, data, library):
     f'--config.data.root={data}',
     *(f'--config.data.{domain}.size={SIZE}' for domain in DOMAINS),
     *(f'--config.data.{domain}.crop=()' for domain in DOMAINS),
+    *(f'--config.data.{domain}.scale=(1.0, 1.0)' for domain in DOMAINS),
     '--config.acquire.grid=(2, 4)',
     '--config.acquire.k=2',
   ]
