@@ -37,7 +37,7 @@ STUDY = """
 import pathlib, sys
 from pointsup_jax.study import runs
 folder, sys.executable = sys.argv[1:]
-runs.Runner(pathlib.Path(folder), 1)._launch(
+runs.Runner(pathlib.Path(folder), 1, lambda *_: None)._launch(
   pathlib.Path(folder, 'run'), 'uda', (), 0
 )
 """
@@ -154,7 +154,7 @@ def test_a_run_of_a_killed_study_may_save_before_it_goes_on(tmp_path, capsys):
   thread = threading.Thread(target=orphan)
   thread.start()
   is_held.wait()
-  runs.Runner(tmp_path, 1)._wait_for_orphan(tmp_path)
+  runs.Runner(tmp_path, 1, lambda *_: None)._wait_for_orphan(tmp_path)
   assert free.is_set()
   assert f'process {os.getpid()} on ' in capsys.readouterr().err
   thread.join()

@@ -28,6 +28,18 @@ TINY = (
   '--config.acquire.n=5',
   '--config.adapt.pseudo_labels=points',
 )
+# Of configs/camvid_dusk.py: whole images, and a small network from scratch.
+CAMVID = (
+  '--config=configs/camvid_dusk.py',
+  *(
+    f'--config.data.{domain}.{field}'
+    for domain in ('source', 'target')
+    for field in ('crop=()', 'scale=(1.0,1.0)')
+  ),
+  '--config.model.backbone=resnet',
+  '--config.model.blocks=(1,1,1,1)',
+  '--config.model.weights=',
+)
 
 
 def command(*args: object, program: str = 'main') -> list[str]:

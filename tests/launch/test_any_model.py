@@ -7,7 +7,7 @@ import pathlib
 import folders
 import numpy as np
 import pytest
-from launching import assert_refused, launch, succeed, tiny
+from launching import CAMVID, assert_refused, launch, succeed, tiny
 from outcome import query, scores, truth
 from PIL import Image
 
@@ -85,7 +85,7 @@ def learn(model, data, steps=20):
 
 def command(root, predictions, workdir):
   return (
-    '--config=configs/camvid_dusk.py', f'--config.data.root={root}',
+    *CAMVID, f'--config.data.root={root}',
     '--config.data.source.dataset=', f'--config.data.target.size={SIZE}',
     f'--config.data.evaluation.size={SIZE}',
     f'--config.uda.predictions={predictions}',

@@ -5,12 +5,12 @@ import io
 import folders
 import numpy as np
 import pytest
-from launching import TINY, all_domains, assert_refused, launch
+from launching import CAMVID, TINY, all_domains, assert_refused, launch
 from PIL import Image
 
 SIZE = (48, 64)  # height, width
 FOLDERS = (
-  '--config=configs/camvid_dusk.py',
+  *CAMVID,
   *TINY,
   *all_domains('size=(32,64)'),
   '--config.acquire.grid=(4,8)',

@@ -5,7 +5,7 @@ import pathlib
 import folders
 import pytest
 import trees
-from launching import succeed
+from launching import CAMVID, succeed
 from outcome import scores
 
 SIZES = (
@@ -51,7 +51,10 @@ def test_every_builder_can_be_trained_on(tmp_path, config, split, extra):
     folders.three_classes(root, 3, (64, 128))
   else:
     official(root)
-  args = (f'--config=configs/{config}.py', f'--config.data.root={root}', *SIZES)
+  named = (
+    CAMVID if config == 'camvid_dusk' else (f'--config=configs/{config}.py',)
+  )
+  args = (*named, f'--config.data.root={root}', *SIZES)
   succeed(*args, f'--config.data.prepared={built}', program='prepare')
   args = (*args, *SMALL, *extra)
   direct = succeed(*args, f'--workdir={tmp_path / "direct"}')
