@@ -16,10 +16,11 @@ from pointsup_jax.run import context as run_lib
 # Without networks, that a stage 1 of ours would have.
 _UNFIT = {
   'uda.source_only_steps': (0, 'trains a network before stage 1'),
-  'adapt.initial': ('start', "is of stage 1's network"),
   'evaluate.model': ('segmenter', "may be of stage 1's network"),
   'acquire.rounds': (1, 'asks a network of ours from the second round on'),
 }
+# The same of stage 3, which is left out without source images.
+_UNFIT_IN_STAGE_3 = {'adapt.initial': ('start', "is of stage 1's network")}
 
 
 def check(config: ml_collections.ConfigDict) -> None:
@@ -33,7 +34,8 @@ def check(config: ml_collections.ConfigDict) -> None:
       )
     return
   object_store.require_local(folder, '--config.uda.predictions')
-  for field, (value, why) in _UNFIT.items():
+  in_stage_3 = _UNFIT_IN_STAGE_3 if domains.has_source(config.data) else {}
+  for field, (value, why) in (_UNFIT | in_stage_3).items():
     group, name = field.split('.')
     if config[group][name] != value:
       raise errors.UsageError(

@@ -37,7 +37,6 @@ CAMVID = (
     for field in ('crop=()', 'scale=(1.0,1.0)')
   ),
   '--config.model.backbone=resnet',
-  '--config.model.blocks=(1,1,1,1)',
   '--config.model.weights=',
 )
 
