@@ -134,10 +134,8 @@ def complete(
       # A head may be of another kind, with other names.
       have = {k: v for k, v in have.items() if not k.startswith(layers)} | head
   if afresh:
-    said.append(
-      f'{path} has none that fits of these, which start afresh: '
-      + ', '.join(afresh)
-    )
+    names = ', '.join(afresh)
+    said.append(f'{path} has none that fits, so these start afresh: {names}')
   problems = {
     'missing': want.keys() - have.keys(),
     'unknown': have.keys() - want.keys(),

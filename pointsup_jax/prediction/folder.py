@@ -61,7 +61,8 @@ class Folder:
     self._ids = np.array(about['ids'], np.uint8)
     self._colors = np.zeros((256, 3), np.uint8)  # of ids
     self._colors[self._ids] = self._palette
-    self._georeferences = georeference.can_write()
+    # GeoTIFFs whose labels have no coordinates, as the library is missing.
+    self.unplaced: list[str] = []
     self._log = root / 'images.jsonl'
     made_by = root / 'model.json'
     if made_by.exists():
@@ -130,9 +131,14 @@ class Folder:
     Image.fromarray(grey).save(made['entropy'])
     overlay = contact_sheet.overlay(image, prediction.labels, self._palette)
     Image.fromarray(overlay).save(made['overlays'], compress_level=1)
-    for path in made.values():
-      georeference.copy_world_files(picture.path, path)
-    if self._georeferences and georeference.is_geotiff(picture.path):
+    for suffix, path in georeference.world_files(picture.path).items():
+      for tree in _TREES:
+        shutil.copyfile(path, self._made(tree, picture.name, suffix))
+    if not georeference.is_geotiff(picture.path):
+      return
+    if not georeference.can_write():
+      self.unplaced.append(str(picture.path))
+    else:
       colors = {i: tuple(self._colors[i].tolist()) for i in self._ids.tolist()}
       for tree, pixels, palette in (
         ('labels', labels, colors),

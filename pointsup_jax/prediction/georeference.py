@@ -7,7 +7,6 @@ world file beside it (`photo.jgw`, `photo.jpgw` or `photo.wld`, and
 
 import importlib.util
 import pathlib
-import shutil
 from collections.abc import Mapping
 
 import numpy as np
@@ -29,12 +28,6 @@ def world_files(image: pathlib.Path) -> dict[str, pathlib.Path]:
     for path in reversed([image.with_suffix(name) for name in names])
     if path.is_file()
   }
-
-
-def copy_world_files(image: pathlib.Path, prediction: pathlib.Path) -> None:
-  """Copies them, renamed, beside a PNG of the image's size."""
-  for suffix, path in world_files(image).items():
-    shutil.copyfile(path, prediction.with_suffix(suffix))
 
 
 def is_geotiff(image: pathlib.Path) -> bool:
@@ -64,7 +57,7 @@ def write_geotiff(
   import rasterio
 
   height, width = pixels.shape
-  with rasterio.open(image) as placed:
+  with rasterio.open(image, driver='GTiff') as placed:
     where = {'crs': placed.crs, 'transform': placed.transform}
   with rasterio.open(
     path,

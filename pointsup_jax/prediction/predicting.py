@@ -17,8 +17,8 @@ from pointsup_jax import errors
 from pointsup_jax.data import identity, image_files, official
 from pointsup_jax.hosts import progress, stopping, wording
 from pointsup_jax.prediction import folder as folder_lib
-from pointsup_jax.prediction import georeference, segmenting, tiling
 from pointsup_jax.prediction import loaded_model as model_lib
+from pointsup_jax.prediction import segmenting, tiling
 from pointsup_jax.prediction.inputs import Picture
 from pointsup_jax.prediction.segmenting import Prediction, Size
 from pointsup_jax.training import sharding
@@ -37,7 +37,6 @@ class Read:
   # Each tile, or the whole image, resized for each view size.
   seen: list[dict[Size, np.ndarray]]
   pages: int  # in the file; the image is the first
-  geotiff: bool
 
 
 def run(
@@ -71,7 +70,6 @@ def run(
   batch_size = sharding.shared_batch(batch_size)
   problems: list[str] = []
   paged: list[str] = []
-  placed: list[str] = []
   done = 0
   with (
     concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -85,7 +83,6 @@ def run(
       problems += [found for found in batch if isinstance(found, str)]
       good = [found for found in batch if isinstance(found, Read)]
       paged += [str(found.picture.path) for found in good if found.pages > 1]
-      placed += [str(found.picture.path) for found in good if found.geotiff]
       for found, prediction in _predictions(segmenter, good, batch_size, tile):
         if not np.isfinite(prediction.entropy).all():
           raise errors.UserError(
@@ -101,11 +98,11 @@ def run(
       f'{len(paged)} images have several pages or frames; only the first was '
       f'predicted: {wording.few(paged)}'
     )
-  if placed and not georeference.can_write():
+  if out.unplaced:
     progress.say(
-      f'{len(placed)} images are GeoTIFFs, and their labels have no '
+      f'{len(out.unplaced)} images are GeoTIFFs, and their labels have no '
       'coordinates, which needs rasterio: pip install -r requirements/geo.txt, '
-      f'then --overwrite: {wording.few(placed)}'
+      f'then --overwrite: {wording.few(out.unplaced)}'
     )
   return problems
 
@@ -145,8 +142,7 @@ def _read(
     return str(error)
   parts = [image] if tile is None else tiling.cut(image, tile)
   seen = [segmenting.as_seen(part, views) for part in parts]
-  geotiff = georeference.is_geotiff(picture.path)
-  return Read(picture, file, image, seen, pages, geotiff)
+  return Read(picture, file, image, seen, pages)
 
 
 def _predictions(

@@ -6,7 +6,7 @@ counts the less the nearer its edge is: no seams show.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -117,17 +117,13 @@ def _judge(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     _judge_part(
       np.pad(part, ((0, _PIXELS - len(part)), (0, 0)), constant_values=1)
     )
-    for part in _parts(flat)
+    for part in (flat[i : i + _PIXELS] for i in range(0, len(flat), _PIXELS))
   ]
   labels, unsure = (
     np.concatenate([part[i] for part in jax.device_get(parts)])[: len(flat)]
     for i in range(2)
   )
   return labels.reshape(sums.shape[:2]), unsure.reshape(sums.shape[:2])
-
-
-def _parts(flat: np.ndarray) -> Sequence[np.ndarray]:
-  return [flat[i : i + _PIXELS] for i in range(0, len(flat), _PIXELS)]
 
 
 @jax.jit

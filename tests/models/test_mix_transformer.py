@@ -164,7 +164,7 @@ def test_a_file_of_imagenet_gives_the_encoder_alone(
     expected = own if name.startswith(HEADS) else table
     np.testing.assert_array_equal(tensor, expected[name])
   (said,) = capsys.readouterr().err.splitlines()
-  assert said.endswith('which start afresh: aux head, main head')
+  assert said.endswith('so these start afresh: aux head, main head')
 
 
 def test_a_classifier_of_other_classes_starts_afresh(small, tmp_path, capsys):

@@ -172,7 +172,7 @@ def test_an_aux_head_of_another_wiring_starts_afresh(tmp_path, capsys):
     pretrained.load(tmp_path / 'a.npz'), own, 'a.npz'
   )
   said = capsys.readouterr().err
-  assert said.endswith('which start afresh: aux head\n')
+  assert said.endswith('so these start afresh: aux head\n')
   theirs, own = tensors(), pretrained.to_torch(own)
   for name, tensor in pretrained.to_torch(loaded).items():
     expected = own if name.startswith('layer5') else theirs
@@ -180,7 +180,7 @@ def test_an_aux_head_of_another_wiring_starts_afresh(tmp_path, capsys):
   # And the other way round.
   weight_files.write(tmp_path / 'b.npz', own)
   completed(tmp_path / 'b.npz')
-  assert 'which start afresh: aux head\n' in capsys.readouterr().err
+  assert 'so these start afresh: aux head\n' in capsys.readouterr().err
 
 
 BRANCHES = [
@@ -399,7 +399,7 @@ def test_a_depth_branch_starts_afresh_where_the_file_has_none(deep, capsys):
   table, fresh = pretrained.to_torch(found), pretrained.to_torch(deep)
   expected = tensors(0) | {name: fresh[name] for name in BRANCH}
   np.testing.assert_equal(table, expected)
-  assert 'which start afresh: depth branch\n' in capsys.readouterr().err
+  assert 'so these start afresh: depth branch\n' in capsys.readouterr().err
 
 
 def test_a_part_of_a_depth_branch_and_one_too_many_are_refused(deep):

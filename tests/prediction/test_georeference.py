@@ -8,6 +8,7 @@ import rasterio
 import using
 from PIL import Image
 
+from pointsup_jax import errors
 from pointsup_jax.data import classes, palettes
 from pointsup_jax.prediction import folder, georeference, inputs, segmenting
 
@@ -60,6 +61,20 @@ def test_without_the_library_labels_are_pngs_and_it_is_said(
   assert not georeference.can_write()
   out = write(tmp_path, 'a.tif')
   assert [path.name for path in (out / 'labels').iterdir()] == ['a.png']
+
+
+@pytest.mark.parametrize('name', ['a.pgw', 'a.tif'])
+def test_nothing_is_written_through_a_link(name, tmp_path):
+  geotiff(tmp_path / 'a.tif')
+  (tmp_path / 'a.tfw').write_text('0.2\n0\n0\n-0.2\n500000\n4000000\n')
+  mine = tmp_path / 'mine'
+  mine.write_text('years of work')
+  folder.Folder(tmp_path / 'out', {'ids': [7, 26]}, KINDS)
+  (tmp_path / 'out/labels').mkdir()
+  (tmp_path / 'out/labels' / name).symlink_to(mine)
+  with pytest.raises(errors.UserError, match='leads out'):
+    write(tmp_path, 'a.tif')
+  assert mine.read_text() == 'years of work'
 
 
 @pytest.mark.parametrize('world', ['a.jgw', 'a.jpgw', 'a.wld'])
