@@ -113,17 +113,18 @@ def _judge(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   Compiled once for all sizes.
   """
   flat = sums.reshape(-1, sums.shape[-1])
-  parts = [
+  parts = (flat[i : i + _PIXELS] for i in range(0, len(flat), _PIXELS))
+  judged = [
     _judge_part(
       np.pad(part, ((0, _PIXELS - len(part)), (0, 0)), constant_values=1)
     )
-    for part in (flat[i : i + _PIXELS] for i in range(0, len(flat), _PIXELS))
+    for part in parts
   ]
   labels, unsure = (
-    np.concatenate([part[i] for part in jax.device_get(parts)])[: len(flat)]
-    for i in range(2)
+    np.concatenate(found)[: len(flat)].reshape(sums.shape[:2])
+    for found in zip(*jax.device_get(judged), strict=True)
   )
-  return labels.reshape(sums.shape[:2]), unsure.reshape(sums.shape[:2])
+  return labels, unsure
 
 
 @jax.jit
