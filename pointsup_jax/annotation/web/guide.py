@@ -2,18 +2,15 @@
 
 import asyncio
 import functools
-import re
 from collections.abc import Callable, Mapping
 
 from starlette import concurrency, requests, responses
 
-from pointsup_jax import errors
-from pointsup_jax.annotation.web import crops, pictures
+from pointsup_jax.annotation.web import crops, pictures, replies
 from pointsup_jax.data import classes as classes_lib
 from pointsup_jax.data import image_files
 
 _KEPT = 512  # small pictures
-_NUMBER = re.compile('[0-9]{1,9}')
 
 
 class Guide:
@@ -47,23 +44,11 @@ class Guide:
   async def _reply(
     self, draw: Callable[..., bytes], request: requests.Request, *names: str
   ) -> responses.Response:
-    texts = [request.path_params[name] for name in names]
-    if not all(map(_NUMBER.fullmatch, texts)):
-      return _refused(404, 'no such picture')
-    try:
+    async def in_turn(*numbers: int) -> bytes:
       async with self._turn:
-        picture = await concurrency.run_in_threadpool(
-          self._kept, draw, *map(int, texts)
-        )
-    except LookupError:
-      return _refused(404, 'no such picture')
-    except (errors.UserError, OSError) as error:
-      return _refused(503, str(error))
-    return responses.Response(
-      picture,
-      media_type=crops.KIND,
-      headers={'cache-control': 'private, max-age=3600'},
-    )
+        return await concurrency.run_in_threadpool(self._kept, draw, *numbers)
+
+    return await replies.picture(request, names, crops.KIND, in_turn)
 
   def _example(self, label: int, number: int) -> bytes:
     path = self._examples[label][number]
@@ -75,7 +60,3 @@ class Guide:
     if row >= size[0] or col >= size[1]:
       raise LookupError
     return crops.around(image, size, row, col)
-
-
-def _refused(code: int, why: str) -> responses.Response:
-  return responses.JSONResponse({'error': why}, code)

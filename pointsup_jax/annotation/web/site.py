@@ -1,7 +1,7 @@
 """HTTP routes of the page: who may ask, and in which form."""
 
 import dataclasses
-import re
+import functools
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
@@ -22,11 +22,11 @@ from pointsup_jax.annotation.web import (
   looking,
   pictures,
   points,
+  replies,
 )
 from pointsup_jax.annotation.web import store_thread as thread_lib
 from pointsup_jax.data import classes as classes_lib
 
-_NUMBER = re.compile('[0-9]{1,9}')
 _DAYS_30 = 30 * 24 * 3600
 
 # Returns the reply to an annotator's request.
@@ -127,7 +127,7 @@ class Site:
     """Serves the scripts, their words and keys, and the style sheet."""
     name = request.path_params['name']
     if name not in assets.FILES:
-      return _refused(404, 'no such file')
+      return replies.refused(404, 'no such file')
     path, kind = assets.FILES[name]
     return responses.FileResponse(path, media_type=kind)
 
@@ -156,19 +156,11 @@ class Site:
 
   async def image(self, request: requests.Request) -> responses.Response:
     """Serves an image by number, so that the URL names no file."""
-    number = request.path_params['number']
-    if not _NUMBER.fullmatch(number):
-      return _refused(404, 'no such image')
-    try:
-      png = await concurrency.run_in_threadpool(self.pictures.png, int(number))
-    except KeyError:
-      return _refused(404, 'no such image')
-    except (errors.UserError, OSError) as error:
-      return _refused(503, str(error))
-    return responses.Response(
-      png,
-      media_type='image/png',
-      headers={'cache-control': 'private, max-age=3600'},
+    return await replies.picture(
+      request,
+      ['number'],
+      'image/png',
+      functools.partial(concurrency.run_in_threadpool, self.pictures.png),
     )
 
   async def name(
@@ -187,11 +179,11 @@ class Site:
 
     async def route(request: requests.Request) -> responses.Response:
       if not self._admitted(request):
-        return _refused(403, 'no key')
+        return replies.refused(403, 'no key')
       try:
         return await handler(request)
       except errors.UserError as error:  # such as a locked store
-        return _refused(503, str(error))
+        return replies.refused(503, str(error))
 
     return route
 
@@ -213,7 +205,7 @@ class Site:
     ) -> responses.Response:
       annotator = self._annotator(request)
       if annotator is None:
-        return _refused(403, 'say who you are first')
+        return replies.refused(403, 'say who you are first')
       return responses.JSONResponse(await handler(annotator, body))
 
     return named
@@ -225,22 +217,22 @@ class Site:
       if not self._admitted(request) or not self.access.is_header(
         request.headers.get('x-points')
       ):
-        return _refused(403, 'no key')
+        return replies.refused(403, 'no key')
       kind = request.headers.get('content-type', '').partition(';')[0]
       if kind.strip().lower() != 'application/json':
-        return _refused(415, 'only application/json is taken')
+        return replies.refused(415, 'only application/json is taken')
       try:
         body = fields.parse(await request.body())
       except ValueError as error:
-        return _refused(400, f'malformed JSON: {error}')
+        return replies.refused(400, f'malformed JSON: {error}')
       try:
         return await handler(request, body)
       except answering.OtherWindowError:
-        return _refused(409, 'window')
+        return replies.refused(409, 'window')
       except ValueError as error:
-        return _refused(422, str(error))
+        return replies.refused(422, str(error))
       except errors.UserError as error:  # such as a full disk
-        return _refused(503, str(error))
+        return replies.refused(503, str(error))
 
     return route
 
@@ -261,7 +253,3 @@ class Site:
       secure=self.public_url.startswith('https:'),
       samesite='strict',
     )
-
-
-def _refused(code: int, why: str) -> responses.Response:
-  return responses.JSONResponse({'error': why}, code)
