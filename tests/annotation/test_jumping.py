@@ -4,6 +4,7 @@ import time as real_time
 
 import people
 import pytest
+from people import hand_out, record
 
 from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import records
@@ -12,25 +13,13 @@ from pointsup_jax.annotation import store as store_lib
 
 @pytest.fixture
 def store(store):
-  for image, score in (('dull', 0.1), ('rich', 0.9)):
-    points = [people.request(image, 0, i) for i in range(20)]
-    store.add_image(image, (8, 32), score, points)
+  people.two_images(store)
   return store
 
 
 @pytest.fixture
 def queue(store):
   return queue_lib.Queue(store)
-
-
-def record(queue, who, point, kind='label', label=4):
-  label = label if kind == 'label' else None
-  answer = queue_lib.Answer(point, kind, label, 2.0, records.How(1.0, 'blind'))
-  return queue.record(who, answer)
-
-
-def hand_out(queue, who, count):
-  return [request.id for request in queue.hand_out(who, count)]
 
 
 def points_of(queue, image):

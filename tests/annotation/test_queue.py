@@ -3,6 +3,7 @@ import time as real_time
 import numpy as np
 import people
 import pytest
+from people import hand_out, record
 
 from pointsup_jax.annotation import leases, records
 from pointsup_jax.annotation import queue as queue_lib
@@ -18,9 +19,7 @@ class Time:
 
 @pytest.fixture
 def store(store):
-  for image, score in (('dull', 0.1), ('rich', 0.9)):
-    points = [people.request(image, 0, i) for i in range(20)]
-    store.add_image(image, (8, 32), score, points)
+  people.two_images(store)
   return store
 
 
@@ -32,17 +31,6 @@ def time():
 @pytest.fixture
 def queue(store, time):
   return queue_lib.Queue(store, clock=time)
-
-
-def record(queue, who, point, kind='label', label=4, at=None):
-  label = label if kind == 'label' else None
-  how = records.How(1.0, 'blind')
-  answer = queue_lib.Answer(point, kind, label, 2.0, how, at)
-  return queue.record(who, answer)
-
-
-def hand_out(queue, who, count):
-  return [request.id for request in queue.hand_out(who, count)]
 
 
 def test_points_are_handed_out_in_the_order_of_the_store(queue, store):

@@ -1,11 +1,10 @@
 """A run in gs://, killed and continued from the bucket alone."""
 
-import contextlib
 import json
 import pathlib
-import sqlite3
 import subprocess
 
+import forging
 import harness
 import pytest
 from launching import assert_refused, command, start, succeed, tiny
@@ -79,15 +78,8 @@ def test_killed_and_continued_on_new_machines_and_still_the_same(
 def without_answers(store: bytes, scratch: pathlib.Path) -> bytes:
   """A copy of the store without answers."""
   scratch.write_bytes(store)
-  with contextlib.closing(sqlite3.connect(scratch)) as database, database:
-    guards = database.execute(
-      "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-    ).fetchall()
-    for name, _ in guards:
-      database.execute(f'DROP TRIGGER {name}')
+  with forging.without_triggers(scratch) as database:
     database.execute('DELETE FROM answers')
-    for _, sql in guards:
-      database.execute(sql)
   return scratch.read_bytes()
 
 

@@ -1,7 +1,6 @@
 """HTTP routes of the page: who may ask, and in which form."""
 
 import dataclasses
-import functools
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
@@ -160,7 +159,7 @@ class Site:
       request,
       ['number'],
       'image/png',
-      functools.partial(concurrency.run_in_threadpool, self.pictures.png),
+      lambda number: concurrency.run_in_threadpool(self.pictures.png, number),
     )
 
   async def name(

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from pointsup_jax.annotation import queue as queue_lib
 from pointsup_jax.annotation import records
 from pointsup_jax.annotation.exchange import exporting, importing, verifying
 from pointsup_jax.annotation.exchange.formats import by_name
@@ -47,6 +48,26 @@ def fill(store, size, images, points, seed=0):
       for i, x in enumerate(flat)
     ]
     store.add_image(image, size, float(rng.random()), requests)
+
+
+def two_images(store):
+  """Requests 20 points of each of two images, 'rich' before 'dull'."""
+  for image, score in (('dull', 0.1), ('rich', 0.9)):
+    points = [request(image, 0, i) for i in range(20)]
+    store.add_image(image, (8, 32), score, points)
+
+
+def record(queue, who, point, kind='label', label=4, at=None):
+  """Answers a point on the page."""
+  label = label if kind == 'label' else None
+  how = records.How(1.0, 'blind')
+  answer = queue_lib.Answer(point, kind, label, 2.0, how, at)
+  return queue.record(who, answer)
+
+
+def hand_out(queue, who, count):
+  """The ids of points that the page hands out."""
+  return [request.id for request in queue.hand_out(who, count)]
 
 
 def export(
