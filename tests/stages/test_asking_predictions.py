@@ -183,8 +183,6 @@ def test_a_changed_file_is_noticed_once_it_has_asked(run):
   ('field', 'value'),
   [
     ('uda.source_only_steps', 5),
-    ('adapt.initial', 'uda'),
-    ('adapt.initial', 'asking'),
     ('acquire.rounds', 2),
     ('evaluate.model', 'teacher'),
     ('uda.predictions', ''),
@@ -198,6 +196,17 @@ def test_what_predictions_do_not_go_with_is_refused(run, field, value):
     lambda: config_check.check(run.config), errors.UsageError
   )
   assert field in said
+
+
+@pytest.mark.parametrize('initial', ['uda', 'asking'])
+def test_stage_3_cannot_start_from_weights_that_no_stage_1_left(run, initial):
+  run.config.adapt.initial = initial
+  config_check.check(run.config)  # without source images, no stage 3
+  run.config.data.source.dataset = 'image_folder'
+  said = saying.message(
+    lambda: config_check.check(run.config), errors.UsageError
+  )
+  assert 'adapt.initial' in said
 
 
 def test_a_run_without_source_images_has_no_stage_3(run):
