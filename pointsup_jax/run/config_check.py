@@ -63,7 +63,7 @@ _BOUNDS = {
     'uda.source_only_steps', 'train.keep_every', 'losses.aux',
     'losses.target_main', 'losses.target_aux', 'acquire.budget',
     'annotate.seconds', 'annotate.whole_images', 'annotate.image_seconds',
-    'adapt.answer_weight', 'adapt.guess_weight',
+    'adapt.answer_weight', 'adapt.guess_weight', 'adapt.decay_steps',
     'optim.lr', 'optim.head_lr_scale', 'optim.weight_decay',
     'optim.discriminator_lr', 'optim.poly_power', 'optim.warmup_steps',
     'losses.disagreement', 'optim.translator_lr',
@@ -113,14 +113,18 @@ def check(config: ml_collections.ConfigDict) -> None:
         raise errors.UsageError(f'{field}={value} must be {bounds}')
   for field, (length, smallest) in _TUPLES.items():
     require_integers(field, _get(config, field), length, smallest)
-  steps = max(
-    config.uda.steps, config.adapt.steps, config.uda.source_only_steps
-  )
-  if steps > config.optim.decay_steps:
-    raise errors.UsageError(
-      f'optim.decay_steps={config.optim.decay_steps} is less than the {steps} '
-      'steps of a phase: its learning rate would be 0 at the end'
-    )
+  of_adapt = 'adapt' if config.adapt.decay_steps else 'optim'
+  for field, group in (
+    ('uda.source_only_steps', 'optim'),
+    ('uda.steps', 'optim'),
+    ('adapt.steps', of_adapt),
+  ):
+    steps, decay = _get(config, field), config[group].decay_steps
+    if steps > decay:
+      raise errors.UsageError(
+        f'{group}.decay_steps={decay} is less than {field}={steps}: the '
+        'learning rate would be 0 at the end'
+      )
   fewest = min(config.uda.steps, config.adapt.steps)
   if config.optim.warmup_steps >= fewest:
     raise errors.UsageError(

@@ -1,5 +1,6 @@
 """Stage 3: trains G2 on the source and the target's point labels (Eq. 9)."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import ml_collections
@@ -25,6 +26,7 @@ from pointsup_jax.types import IGNORE, Example
 
 def train(run: run_lib.Run) -> None:
   """Trains from the segmenter of `initial`, with fresh opponents."""
+  run = dataclasses.replace(run, config=of_stage_3(run.config))
   config, workdir = run.config, run.workdir
   title = 'stage 3, points'
   if workdir.round < workdir.rounds:
@@ -44,6 +46,15 @@ def train(run: run_lib.Run) -> None:
     initial=initial(config, workdir),
     draw=source_classes.drawer(run, source, workdir.adapt),
   )
+
+
+def of_stage_3(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+  """A copy of the config in which the rates decay as stage 3's."""
+  config = config.copy_and_resolve_references()
+  config.optim.decay_steps = (
+    config.adapt.decay_steps or config.optim.decay_steps
+  )
+  return config
 
 
 def initial(

@@ -2,9 +2,10 @@ import pathlib
 
 import pytest
 
+from configs import streets_active
 from pointsup_jax import config as config_lib
 from pointsup_jax.run import workdir as workdir_lib
-from pointsup_jax.stages import adapt
+from pointsup_jax.stages import adapt, initial_state
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,12 @@ def test_where_stage_3_starts(initial, source_only_steps, round, folder):
   phase = adapt.initial(config, workdir)
   found = None if phase is None else workdir.place(phase)
   assert found == folder
+
+
+@pytest.mark.parametrize(('own', 'end'), [(0, 650), (1200, 1200)])
+def test_stage_3_may_decay_over_steps_of_its_own(own, end):
+  config = streets_active.get_config()
+  config.adapt.decay_steps = own
+  of_step = initial_state.rates(adapt.of_stage_3(config).optim, {})
+  assert of_step(end)['lr'] > 0 == of_step(end + 1)['lr']
+  assert config.optim.decay_steps == 650  # stage 1's are the same as before
