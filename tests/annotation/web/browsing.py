@@ -36,12 +36,13 @@ class Server:
     with socket.create_server(('127.0.0.1', 0)) as free:
       self.port = free.getsockname()[1]
     points = {'images': IMAGES, 'per_image': 10} | points
+    self.images = points['images']
     pages.fill(folder / 'annotations.sqlite', **points)
 
   def start(self):
     """Starts the server and returns its link."""
     here = pathlib.Path(__file__).parent
-    arguments = (self.folder, self.port, IMAGES, 0, self.classes)
+    arguments = (self.folder, self.port, self.images, 0, self.classes)
     self.process = subprocess.Popen(
       [sys.executable, here / 'serving.py', *map(str, arguments)],
       stderr=subprocess.PIPE,
@@ -61,9 +62,11 @@ class Server:
     with store_lib.Store(self.folder / 'annotations.sqlite') as store:
       return store.answers_by_person()
 
-  def answers(self):
-    """(point, label) of all current answers, in order; None: unsure."""
-    return [(x.request, x.label) for x in self.said()]
+  def answers(self, person=None):
+    """(point, label) of current answers, in order; None: unsure."""
+    return [
+      (x.request, x.label) for x in self.said() if person in (None, x.annotator)
+    ]
 
 
 def wait(condition, seconds=60):

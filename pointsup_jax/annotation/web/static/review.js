@@ -5,6 +5,8 @@ import {$, figure, notice, text} from './strings.js';
 
 const MOST = 50; // points at a time
 
+let asked = 0; // a later request makes an earlier one's reply void
+
 export async function open() {
   const told = await call('/api/agreement');
   if (told.code !== 200) return notice(text('noReview', {error: told.error}));
@@ -22,7 +24,9 @@ const ask = (want) => call('/api/review', {
 });
 
 async function count() {
+  const number = asked += 1;
   const reply = await ask(0);
+  if (number !== asked) return;
   $('review-start').disabled = !reply.found;
   $('review-found').textContent = reply.code === 200
     ? text('toReview', {count: reply.found, figure: figure(reply.found)})

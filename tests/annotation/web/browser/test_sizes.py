@@ -4,12 +4,23 @@ import browsing
 import pytest
 
 pytest.importorskip('selenium.webdriver')
-from browsing import come_in, in_module, label, press, shown, text, wait
+from browsing import (
+  come_in,
+  in_module,
+  label,
+  open_sheet,
+  press,
+  shown,
+  text,
+  wait,
+)
 from selenium.webdriver.common import by, keys
 from selenium.webdriver.common.action_chains import (
   ActionChains,
   ScrollOrigin,
 )
+
+from pointsup_jax.annotation import store as store_lib
 
 pytestmark = pytest.mark.slow
 CLASSES = 40
@@ -40,7 +51,8 @@ OUT_OF_REACH = """
 
 @pytest.fixture
 def server(tmp_path):
-  server = browsing.Server(tmp_path, CLASSES, size=(160, 320))
+  points = {'images': 6, 'per_image': 8, 'size': (160, 320)}
+  server = browsing.Server(tmp_path, CLASSES, **points)
   yield server
   server.kill()
   server.process.stderr.close()
@@ -93,6 +105,9 @@ def test_points_are_labelled_without_scrolling(
     assert browser.execute_script(OUT_OF_REACH, least) == []
 
   resize(browser, width, height, touch)
+  with store_lib.Store(server.folder / 'annotations.sqlite') as store:
+    of_ben = [request.id for request in store.ordered()][-2:]
+    store.answer_many(dict.fromkeys(of_ben, 0), 'ben')
   come_in(browser, server.start())
   assert (
     browser.execute_script("return matchMedia('(pointer: coarse)').matches")
@@ -107,12 +122,12 @@ def test_points_are_labelled_without_scrolling(
   assert view.rect['height'] > 0.3 * height
 
   expected = []
-  for i in range(0, CLASSES, 4):
+  for i in range(CLASSES):
     point = shown(browser)
     expected.append((point, i))
     buttons[i].click()
     wait(lambda point=point: shown(browser) != point)
-  wait(lambda: server.answers() == expected)
+  wait(lambda: server.answers('ana') == expected)
   in_reach()
 
   near = across(browser)
@@ -136,14 +151,29 @@ def test_points_are_labelled_without_scrolling(
   browser.find_element(by.By.ID, 'undo').click()
   point, said = expected.pop()
   wait(lambda: shown(browser) == point)
-  wait(lambda: server.answers() == expected)
+  wait(lambda: server.answers('ana') == expected)
   in_reach()
   browser.find_element(by.By.ID, 'leave').click()
   expected.append((point, said))
-  wait(lambda: server.answers() == expected)
+  wait(lambda: server.answers('ana') == expected)
   if not touch:
     assert label(browser, '1')
     press(browser, 'q')  # is that of a class among so many
+
+  browser.find_element(by.By.ID, 'light').click()  # folds it away
+  sheet = open_sheet(browser, 'review')
+  sheet.find_element(by.By.CSS_SELECTOR, '#review-share [value="1"]').click()
+  wait(lambda: text(browser, 'review-found') == '2 points to look at.')
+  browser.find_element(by.By.ID, 'review-start').click()
+  wait(lambda: 'ben says road' in text(browser, 'hint'))
+  in_reach()
+  first = shown(browser)
+  browser.find_element(by.By.ID, 'agree').click()
+  wait(lambda: shown(browser) not in (first, None))
+  second = shown(browser)
+  buttons[7].click()
+  wait(lambda: server.answers('ana')[-2:] == [(first, 0), (second, 7)])
+  assert {first, second} == set(of_ben)
   errors = [x for x in browser.get_log('browser') if x['level'] == 'SEVERE']
   assert errors == []
 
