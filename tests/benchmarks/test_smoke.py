@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -108,3 +109,16 @@ def test_store(run):
   assert 'answer, median: ' in said
   assert 0 < found['answer, median'] <= found['answer, 95%']
   assert found['resident'] >= found['base'] > 0
+
+
+@pytest.mark.skipif(
+  not (shutil.which('chromium') and shutil.which('chromedriver')),
+  reason='chromium and chromedriver are not installed',
+)
+def test_page(run):
+  said, found = run('page', '--photos=4', '--keys=3')
+  assert 'key to next point' in said
+  assert [one['window'] for one in found] == [[1280, 800], [2560, 1440]]
+  for one in found:
+    assert one['first_ms'] > 0
+    assert len(one['later_ms']) == 3
