@@ -7,6 +7,7 @@ const GAP = 2; // as in the style sheet
 const MARGINS = 24; // above, between and below list and search
 const WIDEST = 220; // pixels of a button
 const NARROWEST = {fine: 118, coarse: 72};
+const NARROW = 130; // below it, letters are smaller
 const LOWEST = {fine: 26, coarse: 44};
 const HIGHEST = 46;
 
@@ -85,7 +86,7 @@ export function arrange() {
   }
   const rows = Math.ceil(count / columns);
   list.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-  list.classList.toggle('narrow', columns > 3);
+  list.classList.toggle('narrow', list.clientWidth / columns < NARROW);
   list.style.gridTemplateRows = `repeat(${rows}, minmax(${LOWEST[pointer]}px, ${HIGHEST}px))`;
 }
 
