@@ -5,8 +5,8 @@ import {keyName, keysOf} from './keys.js';
 import {session} from './session.js';
 import {$, say, text, wordOf} from './strings.js';
 
-const WRONG_MS = 900;
-let wrong = 0; // timer
+const FLASH_MS = 900;
+let flashing = 0; // timer
 
 // The label in sight that can be agreed with: the model's guess or, in a review,
 // what all others say; null: unsure, undefined: there is none.
@@ -53,17 +53,21 @@ export function draw(asked) {
 
 const keyOf = (command) => keyName(keysOf('command', command)[0] ?? '');
 
+// Words that are over the image for a moment.
+export function flash(words) {
+  say(words);
+  $('flash').textContent = words;
+  clearTimeout(flashing);
+  flashing = setTimeout(() => {
+    $('stage').classList.remove('shaken');
+    $('flash').textContent = '';
+  }, FLASH_MS);
+}
+
 // A key that means nothing is seen and heard.
 export function feelWrong(key) {
-  const words = text('noMeaning', {key: keyName(key)});
-  say(words);
-  $('wrong').textContent = words;
   $('stage').classList.remove('shaken');
   void $('stage').offsetWidth; // begins anew
   $('stage').classList.add('shaken');
-  clearTimeout(wrong);
-  wrong = setTimeout(() => {
-    $('stage').classList.remove('shaken');
-    $('wrong').textContent = '';
-  }, WRONG_MS);
+  flash(text('noMeaning', {key: keyName(key)}));
 }

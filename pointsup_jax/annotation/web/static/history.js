@@ -1,7 +1,7 @@
 // One's last answers, each with a small picture of its place.
 import * as marks from './marks.js';
 import {paint, picture, ready, toneOf} from './picture.js';
-import {settings} from './settings.js';
+import {settings, STANDARD} from './settings.js';
 import {$, text, wordOf} from './strings.js';
 
 const SIDE = 112; // pixels of a small picture
@@ -66,7 +66,8 @@ function thumbnail(entry) {
   }
   const [rows, cols] = entry.size;
   const [wide, high] = [image.naturalWidth / cols, image.naturalHeight / rows];
-  const across = Math.min((settings.across / 2) * Math.max(wide, high), image.naturalWidth, image.naturalHeight);
+  const usual = (STANDARD.across / 2) * Math.max(wide, high); // however near one is now
+  const across = Math.min(usual, image.naturalWidth, image.naturalHeight);
   const context = canvas.getContext('2d');
   // All of it lies in the image.
   const [x, y] = [(entry.col + 0.5) * wide, (entry.row + 0.5) * high];

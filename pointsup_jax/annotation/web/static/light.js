@@ -1,6 +1,6 @@
 // The light of the picture: automatic levels, gamma, contrast.
 import {RANGES, save, settings, STANDARD} from './settings.js';
-import {$, decimal} from './strings.js';
+import {$, decimal, text} from './strings.js';
 
 const STEPS = [1, 1.5, 2.2, 3.2]; // of the key for brighter
 
@@ -24,9 +24,11 @@ function set(values) {
   changed();
 }
 
+// Returns words for what it is now.
 export function brighter() {
   const gamma = STEPS.find((step) => step > settings.gamma + 0.01) ?? STEPS[0];
   set({gamma});
+  return `${text('gamma')} ${decimal(gamma)}`;
 }
 
 function toggle() {

@@ -101,7 +101,7 @@ const COMMANDS = {
   down: () => view.step(0, 1),
   home: () => view.home(),
   whole: view.whole,
-  brighter: light.brighter,
+  brighter: () => hint.flash(light.brighter()),
   help: help.open,
 };
 // A key held down is one answer; these go on.

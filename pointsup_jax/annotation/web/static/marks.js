@@ -33,10 +33,15 @@ export function rectangle(x0, y0, x1, y1) {
   return path;
 }
 
-// The point's patch and pixel. `at` turns a row and a column into x and y.
-export function asked(context, at, point, ratio) {
+// The point's pixel, and its patch if others of `points` are asked in that. `at`
+// turns a row and a column into x and y.
+export function asked(context, at, point, points, ratio) {
   const [top, left, bottom, right] = point.box;
-  stroke(context, rectangle(...at(top, left), ...at(bottom, right)), ratio, MARK, [6, 4]);
+  const inPatch = ({id, row, col}) => id !== point.id
+    && row >= top && row < bottom && col >= left && col < right;
+  if (points.some(inPatch)) {
+    stroke(context, rectangle(...at(top, left), ...at(bottom, right)), ratio, MARK, [6, 4]);
+  }
   const [x0, y0] = at(point.row, point.col);
   const [x1, y1] = at(point.row + 1, point.col + 1);
   // The outline lies outside the pixel, however small that is.

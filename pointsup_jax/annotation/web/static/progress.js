@@ -21,6 +21,7 @@ export function draw(waiting, sending) {
   $('bar').max = Math.max(needed, 1);
   $('bar').value = given;
   $('count').textContent = text('count', {given: figure(given), needed: figure(needed)});
+  $('count').title = text('answered');
   $('left').textContent = timeLeft(needed - given);
   $('waiting').hidden = !waiting || (sending && waiting < 3);
   $('waiting').textContent = text('waiting', {count: waiting});

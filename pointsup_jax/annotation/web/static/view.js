@@ -8,7 +8,7 @@ import {RANGES, save, settings, STANDARD} from './settings.js';
 import {$} from './strings.js';
 
 const SHAPE = 0.75; // height by width of what is shown at least
-const EDGE = 80; // how far beyond the image the view may go: buttons lie there
+const EDGE = 112; // how far beyond the image the view may go: buttons lie there
 const MOST = 64; // screen pixels a pixel
 const TAP_MS = 350;
 const TAP_PIXELS = 24;
@@ -97,9 +97,19 @@ function clamp() {
   });
 }
 
-// Zooms about a place on the canvas, else about its middle; the next point
-// opens as near.
-export function zoom(factor, place = [width / 2, height / 2]) {
+// Where the point is on the canvas; its middle if the point is out of sight.
+function spot() {
+  const asked = [point.col, point.row];
+  const place = footprint().map(
+    (pixel, i) => ((asked[i] + 0.5) * pixel - middle[i]) * scale + sizes()[i] / 2,
+  );
+  const seen = place.every((at, i) => at >= 0 && at < sizes()[i]);
+  return seen ? place : sizes().map((size) => size / 2);
+}
+
+// Zooms about a place on the canvas, else about the point; the next one opens
+// as near.
+export function zoom(factor, place = point && spot()) {
   if (!point) return;
   const before = scale;
   scale *= factor;
@@ -164,7 +174,7 @@ export function draw() {
   const [wide, high] = footprint();
   const at = (row, col) => [(col * wide - x) * zoomed, (row * high - y) * zoomed];
   marks.others(context, at, others, at(0, point.col)[0], ratio);
-  marks.asked(context, at, point, ratio);
+  marks.asked(context, at, point, others, ratio);
 }
 
 // ------------------------------------------------- mouse, fingers and wheel

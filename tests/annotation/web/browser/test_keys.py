@@ -50,9 +50,9 @@ def test_capslock_answers_no_other_class_and_shift_does(page, server):
 def test_a_wrong_key_is_felt_and_answers_nothing(page, server):
   first = shown(page)
   press(page, 'q')
-  wait(lambda: 'Q is no class' in text(page, 'wrong'))
+  wait(lambda: 'Q is no class' in text(page, 'flash'))
   assert 'shaken' in page.find_element(by.By.ID, 'stage').get_attribute('class')
-  wait(lambda: text(page, 'wrong') == '')
+  wait(lambda: text(page, 'flash') == '')
   assert (shown(page), server.answers()) == (first, [])
 
 

@@ -7,7 +7,7 @@ import pages
 import pytest
 
 pytest.importorskip('selenium.webdriver')
-from browsing import in_module, label, press, shown, wait
+from browsing import in_module, label, press, shown, text, wait
 from selenium.webdriver.common import by, keys
 from selenium.webdriver.common.action_chains import (
   ActionChains,
@@ -119,11 +119,35 @@ def test_every_point_opens_well_within_the_view_and_the_image_fills_it(page):
     scale = view.size['width'] / (right - left)
     row, col = place(page)
     x, y = (2 * col + 1 - left) * scale, (2 * row + 1 - top) * scale
-    assert 79 < x < view.size['width'] - 79
-    assert 79 < y < view.size['height'] - 79
+    assert 111 < x < view.size['width'] - 111
+    assert 111 < y < view.size['height'] - 111
     # Beyond the image lies what that takes, and no more.
-    assert left >= 0 or x == pytest.approx(80, abs=1)
-    assert top >= 0 or y == pytest.approx(80, abs=1)
+    assert left >= 0 or x == pytest.approx(112, abs=1)
+    assert top >= 0 or y == pytest.approx(112, abs=1)
+
+
+def test_keys_zoom_about_the_point_wherever_it_is(page):
+  view = page.find_element(by.By.ID, 'view')
+
+  def on_screen():
+    left, top, right, _ = part(page)
+    row, col = place(page)
+    scale = view.size['width'] / (right - left)
+    return (2 * col + 1 - left) * scale, (2 * row + 1 - top) * scale
+
+  for _ in range(2):
+    press(page, '+')
+  press(page, keys.Keys.HOME)
+  settle(page)
+  before, wide = on_screen(), size(page)
+  assert before[0] < 0.3 * view.size['width']  # not in the middle
+  for _ in range(2):
+    press(page, '+')
+  settle(page)
+  np.testing.assert_allclose(size(page), wide / 1.4**2)
+  np.testing.assert_allclose(on_screen(), before, atol=0.5)
+  press(page, 'b')
+  wait(lambda: text(page, 'flash') == 'Gamma 1.5')
 
 
 def test_wheel_drag_double_click_and_map_move_the_view(page):
