@@ -1,0 +1,32 @@
+"""Every config is one that a run takes."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from pointsup_jax.run import config_check
+
+FOLDER = pathlib.Path(__file__).parents[2] / 'configs'
+NAMES = sorted(
+  path.stem
+  for path in FOLDER.glob('*.py')
+  if 'def get_config' in path.read_text()
+)
+
+
+@pytest.mark.parametrize('name', [x for x in NAMES if x != 'default'])
+def test_it_is_accepted(name):
+  config_check.check(importlib.import_module(f'configs.{name}').get_config())
+
+
+def test_few_clicks_differ_from_the_main_job_as_its_docstring_says():
+  few, main = (
+    importlib.import_module(f'configs.{name}').get_config()
+    for name in ('streets_few', 'streets_active')
+  )
+  for domain in (few.data.source, few.data.target):
+    domain.mirror = 0.0
+  few.acquire.k = main.acquire.k
+  few.adapt.update(initial='start', steps=500, decay_steps=0)
+  assert few == main
