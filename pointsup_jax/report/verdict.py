@@ -106,8 +106,9 @@ def _outlook(
   """What more answers can bring, if later ones bring no more than earlier.
 
   mIoU is then a concave function of the answers, so its rise over the last
-  round bounds what comes after. With an earlier round, a rise with the
-  logarithm of the answers gives an estimate as well.
+  round bounds what comes after. That held for all but the first few hundred
+  answers where it was tried (docs/RESULTS.md). With an earlier round, a rise
+  with the logarithm of the answers gives an estimate as well.
   """
   which = f'last {new:,} answers' if new < answers else f'{answers:,} answers'
   most = last.value if math.isnan(last.high) else last.high
@@ -117,14 +118,14 @@ def _outlook(
     )
   time = '' if pace is None else f', about {wording.duration(_MORE * pace)},'
   rate = 100 * _MORE / new
-  said = f'{_MORE:,} more{time} can be expected to bring '
+  said = f'{_MORE:,} more{time} would bring '
   if new < answers and last.value > 0:
     rises = math.log1p(_MORE / answers) / math.log(answers / (answers - new))
     said += f'about {100 * last.value * rises:.1f} points and '
   highest = rate * most
   return (
-    f'{said}at most {highest:.1f}, since later answers bring less than earlier '
-    f'ones and the {which} brought {rate * last.value:.1f} a thousand.'
+    f'{said}at most {highest:.1f} if later answers bring no more than earlier '
+    f'ones; the {which} brought {rate * last.value:.1f} a thousand.'
   )
 
 

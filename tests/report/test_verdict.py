@@ -50,9 +50,9 @@ def test_what_was_gained_what_it_cost_and_what_more_would_bring():
     '1,000 answers took 1 h 0 min: 56 answers, or 3 min, a point of mIoU.'
   )
   assert outlook == (
-    '1,000 more, about 1 h 0 min, can be expected to bring at most 17.9, since '
-    'later answers bring less than earlier ones and the 1,000 answers brought '
-    '17.9 a thousand.'
+    '1,000 more, about 1 h 0 min, would bring at most 17.9 if later answers '
+    'bring no more than earlier ones; the 1,000 answers brought 17.9 a '
+    'thousand.'
   )
   assert '30 scored images' in meaning
 
@@ -61,7 +61,7 @@ def test_without_times_the_price_is_in_answers():
   models = [model('UDA', 40), model('points', 60)]
   _, price, outlook, _ = verdict.sentences(contents(models))
   assert price == 'That is a point of mIoU for 56 answers.'
-  assert outlook.startswith('1,000 more can be expected')
+  assert outlook.startswith('1,000 more would bring at most')
 
 
 def test_after_rounds_the_last_one_says_what_to_expect():
@@ -71,7 +71,7 @@ def test_after_rounds_the_last_one_says_what_to_expect():
   # 62 / 138 - 60 / 140 = 2.07 points for 500 answers; with the logarithm,
   # as much again for each doubling: 1,000 more are one.
   assert outlook.startswith(
-    '1,000 more can be expected to bring about 2.1 points and at most 4.1'
+    '1,000 more would bring about 2.1 points and at most 4.1'
   )
   assert 'the last 500 answers brought 4.1 a thousand' in outlook
 
