@@ -268,13 +268,25 @@ class Runner:
 def _copy(
   shared: pathlib.Path, folder: pathlib.Path, only: Sequence[str] = ('.',)
 ) -> None:
-  """Copies the parts `only` of a workdir; the copy is complete or absent."""
+  """Copies the parts `only` of a workdir; the copy is complete or absent.
+
+  The files of checkpoints, in which nobody writes again, are shared, if the
+  file system can do that.
+  """
+
+  def copy(source: str, target: str) -> None:
+    if 'checkpoints' in pathlib.Path(source).relative_to(shared).parts:
+      with contextlib.suppress(OSError):
+        os.link(source, target)
+        return
+    shutil.copy2(source, target)
+
   part = folder.with_name(f'{folder.name}.part')
   shutil.rmtree(part, ignore_errors=True)
   for name in only:
     (part / name).parent.mkdir(parents=True, exist_ok=True)
     if (shared / name).is_dir():
-      shutil.copytree(shared / name, part / name)
+      shutil.copytree(shared / name, part / name, copy_function=copy)
     else:
       shutil.copy(shared / name, part / name)
   part.rename(folder)

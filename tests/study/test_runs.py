@@ -1,5 +1,6 @@
 """The runner tells what is at work, with a script in place of launch.main."""
 
+import os
 import stat
 import sys
 
@@ -16,7 +17,9 @@ for word in "$@"; do
   esac
 done
 sleep 0.3
-mkdir -p "$folder/uda"
+mkdir -p "$folder/uda/checkpoints/5"
+echo "$folder" >> "$folder/uda/metrics.jsonl"
+[ -e "$folder/uda/DONE" ] || echo weights > "$folder/uda/checkpoints/5/state"
 touch "$folder/uda/DONE"
 case $folder$stage in
   *k_2all) echo 'error: it is broken' >&2; exit 1 ;;
@@ -63,3 +66,27 @@ def test_ctrl_c_while_it_tells_stops_the_runs(tmp_path):
   with pytest.raises(KeyboardInterrupt):
     runner.run(chosen(), [0], points=True)
   assert not (tmp_path / 'out/seed_0/k_1').exists()
+
+
+def test_checkpoints_of_stage_1_are_shared_and_all_else_is_copied(tmp_path):
+  out = tmp_path / 'checkpoints/out'  # a name of the user's means nothing
+  runs.Runner(out, 1, lambda *_: None).run(chosen(), [0], points=True)
+  base, one = (out / 'seed_0' / name / 'uda' for name in ('stage_1', 'k_1'))
+  state = 'checkpoints/5/state'
+  assert (one / state).samefile(base / state)
+  assert (one / state).read_text() == 'weights\n'
+  lines = [len((x / 'metrics.jsonl').open().readlines()) for x in (base, one)]
+  assert lines == [2, 3]  # stage 1 and evaluation; then the run's own
+
+
+def test_without_links_checkpoints_are_copied(tmp_path, monkeypatch):
+  def refuse(*unused):
+    raise OSError('no links here')
+
+  monkeypatch.setattr(os, 'link', refuse)
+  out = tmp_path / 'out'
+  runs.Runner(out, 1, lambda *_: None).run(chosen(), [0], points=True)
+  state = 'uda/checkpoints/5/state'
+  base, one = (out / 'seed_0' / name / state for name in ('stage_1', 'k_1'))
+  assert one.read_text() == base.read_text()
+  assert not one.samefile(base)
