@@ -5,7 +5,8 @@ r"""Ways to compute the network's convolutions, with their gradients.
 Which of them is fastest differs between a CPU, a GPU and a TPU; what `models`
 has was chosen on a CPU. Each way is compared with XLA's own convolution before
 it is timed. Shapes are those inside ResNet-101 for a source image of the
-paper's size over `--divide`.
+paper's size over `--divide`, and of EfficientNet-Lite0's depthwise convolutions
+for four images of 128 x 192.
 """
 
 import argparse
@@ -14,14 +15,17 @@ import itertools
 import json
 import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 
 from benchmarks import full_size, measuring
+from pointsup_jax.models import convolutions
 
-Convolution = Callable[[jax.Array, jax.Array, int], jax.Array]
+Convolution = Callable[[jax.Array, jax.Array], jax.Array]
+# Ways by name, the first XLA's own, and image and kernel.
+Contest = tuple[Mapping[str, Convolution], tuple[jax.Array, jax.Array]]
 # Stride of the feature map, channels in, channels out, kernel, dilation.
 LAYERS = (
   (4, 64, 64, 3, 1),
@@ -30,6 +34,14 @@ LAYERS = (
   (8, 512, 512, 3, 4),
   (8, 1024, 256, 1, 1),
   (8, 256, 1024, 1, 1),
+)
+# Height, width, channels, kernel, stride of depthwise convolutions.
+DEPTHWISE = (
+  (64, 96, 32, 3, 1),
+  (64, 96, 96, 3, 2),
+  (32, 48, 144, 5, 2),
+  (16, 24, 240, 5, 1),
+  (8, 12, 480, 3, 1),
 )
 
 
@@ -44,46 +56,91 @@ def main() -> None:
   parser.add_argument('--out', type=pathlib.Path)
   options = parser.parse_args()
   found = {'device': jax.devices()[0].device_kind}
-  for stride, inside, outside, size, dilation in LAYERS:
-    height, width = (x // options.divide // stride for x in full_size.SOURCE)
-    keys = jax.random.split(jax.random.key(0))
-    x = jax.random.normal(keys[0], (1, height, width, inside), options.dtype)
-    kernel = jax.random.normal(
-      keys[1], (size, size, inside, outside), options.dtype
-    )
-    layer = f'{size}x{size}, dilation {dilation}, {inside} to {outside}'
-    ways = {'conv': conv, 'taps': taps}
-    if size > 1:
-      ways |= {'columns': columns, 'space to batch': space_to_batch}
-    contenders = {
-      name: contender(way, x, kernel, dilation) for name, way in ways.items()
-    }
-    seconds = measuring.alternate(contenders, options.repeats)
-    found[layer] = seconds
-    for name in ways:
-      ratio = measuring.ratios(seconds[name], seconds['conv'])
-      print(
-        f'{layer}: {name} {measuring.spread(seconds[name], " ms", 1e3)}, '
-        f'{measuring.spread(ratio)} of conv',
-        flush=True,
-      )
+  for layer, (ways, of) in {
+    **of_resnet(options.divide, options.dtype),
+    **depthwise(options.dtype),
+  }.items():
+    found[layer] = compare(layer, ways, of, options.repeats)
   if options.out:
     options.out.write_text(json.dumps(found, indent=1))
 
 
+def of_resnet(divide: int, dtype: str) -> dict[str, Contest]:
+  """The convolutions of `LAYERS`, named."""
+  found = {}
+  for stride, inside, outside, size, dilation in LAYERS:
+    height, width = (x // divide // stride for x in full_size.SOURCE)
+    ways = {'conv': conv, 'taps': taps}
+    if size > 1:
+      ways |= {'columns': columns, 'space to batch': space_to_batch}
+    found[f'{size}x{size}, dilation {dilation}, {inside} to {outside}'] = (
+      {x: functools.partial(y, dilation=dilation) for x, y in ways.items()},
+      arrays((1, height, width, inside), (size, size, inside, outside), dtype),
+    )
+  return found
+
+
+def depthwise(dtype: str) -> dict[str, Contest]:
+  """The convolutions of `DEPTHWISE`, named."""
+
+  def at(way: Callable[..., jax.Array], stride: int) -> Convolution:
+    return lambda x, kernel: way(x, kernel, stride, 1)
+
+  found = {}
+  for height, width, channels, size, stride in DEPTHWISE:
+    place = f'{channels} of {height}x{width}'
+    found[f'depthwise {size}x{size}, stride {stride}, {place}'] = (
+      {
+        'conv': at(convolutions.grouped, stride),
+        'shifted': at(convolutions.shifted, stride),
+      },
+      arrays((4, height, width, channels), (size, size, 1, channels), dtype),
+    )
+  return found
+
+
+def arrays(
+  image: tuple[int, ...], kernel: tuple[int, ...], dtype: str
+) -> tuple[jax.Array, jax.Array]:
+  """Random images and a random kernel."""
+  keys = jax.random.split(jax.random.key(0))
+  return (
+    jax.random.normal(keys[0], image, dtype),
+    jax.random.normal(keys[1], kernel, dtype),
+  )
+
+
+def compare(
+  layer: str,
+  ways: Mapping[str, Convolution],
+  of: tuple[jax.Array, jax.Array],
+  repeats: int,
+) -> dict[str, list[float]]:
+  """Prints and returns the seconds of all ways; the first is XLA's own."""
+  own = next(iter(ways))
+  exact = ways[own](*(jnp.float32(x) for x in of))
+  contenders = {name: contender(way, of, exact) for name, way in ways.items()}
+  seconds = measuring.alternate(contenders, repeats)
+  for name in ways:
+    ratio = measuring.ratios(seconds[name], seconds[own])
+    print(
+      f'{layer}: {name} {measuring.spread(seconds[name], " ms", 1e3)}, '
+      f'{measuring.spread(ratio)} of {own}',
+      flush=True,
+    )
+  return seconds
+
+
 def contender(
-  way: Convolution, x: jax.Array, kernel: jax.Array, dilation: int
+  way: Convolution, of: tuple[jax.Array, jax.Array], exact: jax.Array
 ) -> measuring.Work:
-  """Its value and both gradients; compared with `conv` at once."""
-  exact = conv(*(jnp.float32(a) for a in (x, kernel)), dilation)
-  error = jnp.linalg.norm(way(x, kernel, dilation) - exact)
+  """Its value and both gradients; compared with `exact` at once."""
+  error = jnp.linalg.norm(way(*of) - exact)
   assert error < 0.02 * jnp.linalg.norm(exact), error
   gradient = jax.jit(
-    jax.grad(
-      lambda x, kernel: jnp.sum(jnp.square(way(x, kernel, dilation))), (0, 1)
-    )
+    jax.grad(lambda x, kernel: jnp.sum(jnp.square(way(x, kernel))), (0, 1))
   )
-  return lambda: jax.block_until_ready(gradient(x, kernel))
+  return lambda: jax.block_until_ready(gradient(*of))
 
 
 def conv(x: jax.Array, kernel: jax.Array, dilation: int) -> jax.Array:

@@ -77,7 +77,7 @@ def test_methods(run):
 def test_convolutions(run):
   # The benchmark itself compares the results of all ways.
   _, found = run('convolutions', '--divide=16', '--repeats=1')
-  assert len(found) == 1 + 6  # the device, and the layers
+  assert len(found) == 1 + 6 + 5  # the device, and the layers
 
 
 def test_host_work_and_that_nothing_is_compiled_twice(run):
