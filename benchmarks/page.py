@@ -31,6 +31,7 @@ from pointsup_jax.data import classes
 from pointsup_jax.data.streets import source
 
 WINDOWS = ((1280, 800), (2560, 1440))
+PER_PHOTO = 10  # points
 FLAGS = (
   '--headless',
   '--no-sandbox',
@@ -59,14 +60,13 @@ def main() -> None:
   parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
-  parser.add_argument('--photos', type=int, default=8)
   parser.add_argument('--keys', type=int, default=40)
   parser.add_argument('--out', type=pathlib.Path)
   options = parser.parse_args()
   found = []
   with tempfile.TemporaryDirectory() as folder:
     root = pathlib.Path(folder)
-    draw(root, options.photos)
+    draw(root, photos_for(options.keys))
     arguments = ask(root)
     server = subprocess.Popen(
       [*arguments, '--stage=annotate'], stderr=subprocess.PIPE, text=True
@@ -88,6 +88,11 @@ def main() -> None:
       server.communicate()
   if options.out:
     options.out.write_text(json.dumps(found, indent=1))
+
+
+def photos_for(presses: int) -> int:
+  """As many as all windows need: each also holds the points that come next."""
+  return -(-len(WINDOWS) * (presses + 20) // PER_PHOTO)
 
 
 def draw(root: pathlib.Path, count: int) -> None:
@@ -116,7 +121,7 @@ def ask(root: pathlib.Path) -> list[str]:
     'data.evaluation.dataset': '',
     'uda.source_only_steps': 0,
     'uda.predictions': root / 'predictions',
-    'acquire.k': 10,
+    'acquire.k': PER_PHOTO,
     'annotate.oracle': 'human',
     'annotate.port': 0,
   }

@@ -1,7 +1,7 @@
 r"""Would a click on each class that an image shows be worth more? Simulated.
 
   python -m experiments.one_of_each_class --config=configs/streets_active.py \
-      --workdir=runs/each_class --config.acquire.place=pixels
+      --workdir=runs/each_class
 
 Runs the stages as launch.main does, but asks about a random pixel of each class
 of which an image's label file has at least LEAST pixels, whatever acquire.k is:
@@ -55,7 +55,9 @@ def main() -> None:
   stopping.install()
   command.use_compilation_cache()
   workdir = workdir_lib.named(_WORKDIR.value)
-  sequence.run_stages(command.config(), workdir, 'all')
+  config = command.config()
+  config.acquire.place = 'pixels'  # of no patch is more than this asked
+  sequence.run_stages(config, workdir, 'all')
 
 
 if __name__ == '__main__':

@@ -122,7 +122,8 @@ def get_config() -> ml_collections.ConfigDict:
   optim.discriminator_lr = 1e-4
   # Adam for DISE's encoders and decoder.
   optim.translator_lr = 1e-3
-  # All rates decay as (1 - step / decay_steps) ** poly_power in every phase.
+  # All rates decay as (1 - step / decay_steps) ** poly_power in every phase;
+  # in stage 3 adapt.decay_steps may take their place.
   optim.decay_steps = 250_000
   optim.poly_power = 0.9
   # In the first steps they rise linearly from 0 instead, as in CLAN.
@@ -225,7 +226,8 @@ def get_config() -> ml_collections.ConfigDict:
   # Strategy of stage 3 beside the point labels: a single-phase one of stage 1.
   adapt.strategy = 'advent'
   adapt.steps = 120_000
-  # All rates of stage 3 reach 0 at this step; 0 takes optim.decay_steps.
+  # All rates of stage 3, and CLAN's damping, reach 0 at this step; 0 takes
+  # optim.decay_steps.
   adapt.decay_steps = 0
   # The segmenter at its step 0: 'start', that of stage 1's step 0, as in the
   # paper; 'uda', stage 1's; or 'asking', the one that has asked: stage 1's in

@@ -220,7 +220,8 @@ def recorded(workdir: workdir_lib.Workdir) -> dict[str, Any]:
     raise errors.UsageError(
       f'{workdir.kept(workdir.config)} has version {known["version"]!r} but '
       f'this program reads version {VERSION}; use the program that wrote it, '
-      'or choose another --workdir'
+      'choose another --workdir, or --overwrite, which starts anew and keeps '
+      'what people answered'
     )
   return known['config']
 

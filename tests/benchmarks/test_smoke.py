@@ -116,7 +116,7 @@ def test_store(run):
   reason='chromium and chromedriver are not installed',
 )
 def test_page(run):
-  said, found = run('page', '--photos=4', '--keys=3')
+  said, found = run('page', '--keys=3')
   assert 'key to next point' in said
   assert [one['window'] for one in found] == [[1280, 800], [2560, 1440]]
   for one in found:

@@ -15,7 +15,7 @@ NAMES = sorted(
 )
 
 
-@pytest.mark.parametrize('name', [x for x in NAMES if x != 'default'])
+@pytest.mark.parametrize('name', NAMES)
 def test_it_is_accepted(name):
   config_check.check(importlib.import_module(f'configs.{name}').get_config())
 

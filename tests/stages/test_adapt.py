@@ -4,6 +4,7 @@ import pytest
 
 from configs import streets_active
 from pointsup_jax import config as config_lib
+from pointsup_jax.run import context
 from pointsup_jax.run import workdir as workdir_lib
 from pointsup_jax.stages import adapt, initial_state
 
@@ -32,9 +33,18 @@ def test_where_stage_3_starts(initial, source_only_steps, round, folder):
 
 
 @pytest.mark.parametrize(('own', 'end'), [(0, 650), (1200, 1200)])
-def test_stage_3_may_decay_over_steps_of_its_own(own, end):
+def test_stage_3_may_decay_over_steps_of_its_own(
+  own, end, tmp_path, monkeypatch
+):
   config = streets_active.get_config()
   config.adapt.decay_steps = own
-  of_step = initial_state.rates(adapt.of_stage_3(config).optim, {})
+  run = context.open_run(config, workdir_lib.Workdir(tmp_path / 'run'))
+  trained = []
+  monkeypatch.setattr(
+    adapt.phase, 'train', lambda run, *_, **__: trained.append(run.config)
+  )
+  monkeypatch.setattr(adapt, 'point_labelled', lambda run, images: images)
+  adapt.train(run)
+  of_step = initial_state.rates(trained[0].optim, {})
   assert of_step(end)['lr'] > 0 == of_step(end + 1)['lr']
-  assert config.optim.decay_steps == 650  # stage 1's are the same as before
+  assert run.config.optim.decay_steps == 650  # other stages' are as before

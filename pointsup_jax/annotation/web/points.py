@@ -15,7 +15,7 @@ class Shown:
   Attributes:
     pictures: their images.
     sizes: (height, width) that an image's requests refer to.
-    grid: rows and columns of patches; the point's is outlined.
+    grid: rows and columns of patches, or (1, 1) where none are asked.
   """
 
   pictures: pictures.Pictures
@@ -27,6 +27,7 @@ class Shown:
     height, width = self.sizes[request.image]
     rows, cols = height // self.grid[0], width // self.grid[1]
     row, col = request.row // rows, request.col // cols
+    box = [row * rows, col * cols, (row + 1) * rows, (col + 1) * cols]
     return {
       'id': request.id,
       'image': self.pictures.number[request.image],
@@ -34,7 +35,7 @@ class Shown:
       'size': [height, width],
       'row': request.row,
       'col': request.col,
-      'box': [row * rows, col * cols, (row + 1) * rows, (col + 1) * cols],
+      'box': None if self.grid == (1, 1) else box,
       'guess': request.pseudo_label,
     }
 

@@ -97,11 +97,11 @@ def test_classes_have_the_keys_that_their_file_gives(site):
   assert [x['guide'] for x in session['classes']] == ['', '', 'clouds too']
 
 
-def test_where_no_patches_are_asked_the_image_is_outlined(path):
+def test_where_no_patches_are_asked_none_is_outlined(path):
   with pages.open_site(path) as site:
     whole = pages.Page(dataclasses.replace(site, grid=(1, 1)))
     reply = whole.post('points', window='w1', want=5).json()
-  assert reply['points'][4]['box'] == [0, 0, 16, 32]
+  assert reply['points'][4]['box'] is None
 
 
 def test_an_image_comes_without_loss(page):

@@ -55,6 +55,7 @@ const keyOf = (command) => keyName(keysOf('command', command)[0] ?? '');
 
 // Words that are over the image for a moment.
 export function flash(words) {
+  $('stage').classList.remove('shaken');
   say(words);
   $('flash').textContent = words;
   clearTimeout(flashing);
@@ -66,8 +67,7 @@ export function flash(words) {
 
 // A key that means nothing is seen and heard.
 export function feelWrong(key) {
-  $('stage').classList.remove('shaken');
+  flash(text('noMeaning', {key: keyName(key)}));
   void $('stage').offsetWidth; // begins anew
   $('stage').classList.add('shaken');
-  flash(text('noMeaning', {key: keyName(key)}));
 }

@@ -36,7 +36,7 @@ export function rectangle(x0, y0, x1, y1) {
 // The point's pixel, and its patch if others of `points` are asked in that. `at`
 // turns a row and a column into x and y.
 export function asked(context, at, point, points, ratio) {
-  const [top, left, bottom, right] = point.box;
+  const [top, left, bottom, right] = point.box ?? [0, 0, 0, 0];
   const inPatch = ({id, row, col}) => id !== point.id
     && row >= top && row < bottom && col >= left && col < right;
   if (points.some(inPatch)) {

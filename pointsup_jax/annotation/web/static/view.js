@@ -48,7 +48,10 @@ function footprint() {
 
 const fitting = () => Math.min(width / image.naturalWidth, height / image.naturalHeight);
 
-const showsAll = () => scale <= fitting() * 1.02;
+// All of the photo, but for a pixel of the screen.
+const showsAll = () => part().every(
+  (edge, i) => (i < 2 ? edge * scale <= 1 : (edge - photo()[i - 2]) * scale >= -1),
+);
 
 // The scale at which `across` training pixels, and SHAPE as many down, are the
 // least that is seen; and the other way round.
@@ -68,9 +71,8 @@ export function home(now = true) {
   scale = within(scale, fitting(), MOST);
   const at = [(point.col + 0.5) * x, (point.row + 0.5) * y];
   middle = at.map((place, i) => {
-    const half = sizes()[i] / 2;
-    const room = Math.max(half - EDGE, 0) / scale;
-    const filled = within(place, half / scale, photo()[i] - half / scale);
+    const room = halfSeen(i, EDGE);
+    const filled = within(place, ...places(i, 0));
     return within(filled, place - room, place + room);
   });
   clamp();
@@ -80,7 +82,7 @@ export function home(now = true) {
 export function whole() {
   if (!point) return;
   scale = fitting();
-  clamp();
+  middle = photo().map((side) => side / 2);
   redraw();
 }
 
@@ -88,13 +90,19 @@ const sizes = () => [width, height];
 const photo = () => [image.naturalWidth, image.naturalHeight];
 const within = (value, low, high) => Math.max(Math.min(value, high), low);
 
+// Half of what is seen of the photo, across or down, within `edge` of the borders.
+const halfSeen = (i, edge) => Math.max(sizes()[i] / 2 - edge, 0) / scale;
+
+// The least and the greatest place of the middle with which no more than `edge`
+// beyond the photo is seen on one side; where all of it fits, in the middle.
+function places(i, edge) {
+  const [half, centre] = [halfSeen(i, edge), photo()[i] / 2];
+  return [Math.min(half, centre), Math.max(photo()[i] - half, centre)];
+}
+
 function clamp() {
   scale = within(scale, fitting(), MOST);
-  middle = middle.map((at, i) => {
-    if (sizes()[i] / scale >= photo()[i]) return photo()[i] / 2;
-    const edge = Math.max(sizes()[i] / 2 - EDGE, 0) / scale;
-    return within(at, edge, photo()[i] - edge);
-  });
+  middle = middle.map((at, i) => within(at, ...places(i, EDGE)));
 }
 
 // Where the point is on the canvas; its middle if the point is out of sight.
@@ -110,7 +118,7 @@ function spot() {
 // Zooms about a place on the canvas, else about the point; the next one opens
 // as near.
 export function zoom(factor, place = point && spot()) {
-  if (!point) return;
+  if (!point || !width) return;
   const before = scale;
   scale *= factor;
   clamp();

@@ -2,6 +2,7 @@
 
 import re
 
+import browsing
 import numpy as np
 import pages
 import pytest
@@ -105,12 +106,15 @@ def test_a_point_opens_at_the_zoom_that_was_chosen_last(page, server):
   np.testing.assert_allclose(size(page), near)
   press(page, keys.Keys.END)
   np.testing.assert_allclose(size(page), whole)
+  left, top, right, bottom = part(page)
+  np.testing.assert_allclose([left + right, top + bottom], [64, 32])
   label(page, '1')  # a glance at the whole is no choice
   np.testing.assert_allclose(size(page), near)
 
 
-def test_every_point_opens_well_within_the_view_and_the_image_fills_it(page):
-  for _ in range(4):
+@pytest.mark.parametrize('presses', [0, 4])
+def test_every_point_opens_well_within_the_view(page, presses):
+  for _ in range(presses):
     press(page, '+')
   view = page.find_element(by.By.ID, 'view')
   for _ in range(9):
@@ -121,9 +125,10 @@ def test_every_point_opens_well_within_the_view_and_the_image_fills_it(page):
     x, y = (2 * col + 1 - left) * scale, (2 * row + 1 - top) * scale
     assert 111 < x < view.size['width'] - 111
     assert 111 < y < view.size['height'] - 111
-    # Beyond the image lies what that takes, and no more.
-    assert left >= 0 or x == pytest.approx(112, abs=1)
-    assert top >= 0 or y == pytest.approx(112, abs=1)
+    # Beyond an image that fills it lies what that takes, and no more.
+    if presses:
+      assert left >= 0 or x == pytest.approx(112, abs=1)
+      assert top >= 0 or y == pytest.approx(112, abs=1)
 
 
 def test_keys_zoom_about_the_point_wherever_it_is(page):
@@ -146,8 +151,31 @@ def test_keys_zoom_about_the_point_wherever_it_is(page):
   settle(page)
   np.testing.assert_allclose(size(page), wide / 1.4**2)
   np.testing.assert_allclose(on_screen(), before, atol=0.5)
-  press(page, 'b')
-  wait(lambda: text(page, 'flash') == 'Gamma 1.5')
+
+
+@pytest.mark.parametrize(('points', 'framed'), [(1, False), (4, True)])
+def test_a_patch_is_framed_where_more_of_its_points_are_asked(
+  browser, tmp_path, points, framed
+):
+  server = browsing.Server(tmp_path, per_image=points)
+  try:
+    browsing.come_in(browser, server.start())
+    settle(browser)
+    yellow = browser.execute_script("""
+      const canvas = document.getElementById('view');
+      const {data} = canvas.getContext('2d').getImageData(
+        0, 0, canvas.width, canvas.height);
+      let found = 0;
+      for (let i = 0; i < data.length; i += 4) {
+        found += data[i] === 255 && data[i + 1] === 213 && data[i + 2] === 74;
+      }
+      return found;
+    """)
+    assert (yellow > 100) == framed
+    assert yellow < 5 or framed
+  finally:
+    server.kill()
+    server.process.stderr.close()
 
 
 def test_wheel_drag_double_click_and_map_move_the_view(page):
@@ -174,8 +202,13 @@ def test_wheel_drag_double_click_and_map_move_the_view(page):
   assert abs((left + right) / 2 - 32) < 1
   assert abs((top + bottom) / 2 - 16) < 1
   ActionChains(page).move_to_element(view).double_click().perform()
-  np.testing.assert_allclose(part(page), before)
+  left, top, right, bottom = part(page)
+  np.testing.assert_allclose([left + right, top + bottom], [64, 32])
+  np.testing.assert_allclose(size(page), whole)
   assert not small.is_displayed()
+  ActionChains(page).move_to_element(view).double_click().perform()
+  near = whole / np.exp(0.6)  # the point again, at the zoom chosen
+  np.testing.assert_allclose(size(page), near, rtol=1e-5)
 
 
 def test_light_is_automatic_and_kept_for_its_annotator(page):
@@ -187,6 +220,7 @@ def test_light_is_automatic_and_kept_for_its_annotator(page):
   settle(page)
   own = page.execute_script(PIXELS)
   press(page, 'b')
+  wait(lambda: text(page, 'flash') == 'Gamma 1.5')
   wait(lambda: page.execute_script(PIXELS) != own)
   settle(page)
   brighter = page.execute_script(PIXELS)
