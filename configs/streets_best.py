@@ -1,4 +1,4 @@
-"""The best that is known on the embedded scenes: seven minutes on two cores.
+"""The best that is known on the embedded scenes.
 
   python -m launch.main --config=configs/streets_best.py
 
