@@ -3,7 +3,7 @@ import sys
 import pytest
 import saying
 
-from configs import camvid_dusk, streets_active
+from configs import camvid_dusk, streets_active, streets_best
 from pointsup_jax import config as config_lib
 from pointsup_jax import errors
 from pointsup_jax.data import domains
@@ -19,7 +19,9 @@ def config():
   return streets_active.get_config()
 
 
-@pytest.mark.parametrize('ours', [config_lib, streets_active, camvid_dusk])
+@pytest.mark.parametrize(
+  'ours', [config_lib, streets_active, streets_best, camvid_dusk]
+)
 def test_our_own_configs_are_right(ours):
   assert refusal(ours.get_config()) == ''
 
