@@ -68,16 +68,20 @@ def analysis(
   program: jax.stages.Lowered, compiled: jax.stages.Compiled
 ) -> dict[str, float]:
   """Operations of the program as written, bytes as compiled."""
+  return {
+    'flops': program.cost_analysis()['flops'],
+    'bytes accessed': compiled.cost_analysis().get('bytes accessed', 0.0),
+    'memory': held(compiled),
+  }
+
+
+def held(compiled: jax.stages.Compiled) -> int:
+  """Bytes of arguments, results and what lies between, at once."""
   memory = compiled.memory_analysis()
-  held = (
+  assert memory is not None
+  return (
     memory.temp_size_in_bytes
     + memory.argument_size_in_bytes
     + memory.output_size_in_bytes
     - memory.alias_size_in_bytes
   )
-  costs = compiled.cost_analysis()
-  return {
-    'flops': program.cost_analysis()['flops'],
-    'bytes accessed': costs.get('bytes accessed', 0.0),
-    'memory': held,
-  }
