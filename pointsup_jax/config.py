@@ -67,9 +67,9 @@ def get_config() -> ml_collections.ConfigDict:
   # Which passes update the running statistics: 'both' domains in turn, source
   # first, as published, or only the 'target', on which the model is used.
   model.bn_statistics = 'both'
-  # Dtype of the segmenter's activations: 'float32', exact and therefore slow on
-  # accelerators (docs/PERFORMANCE.md), or 'bfloat16'. Parameters, statistics,
-  # logits and losses are float32.
+  # Dtype of the segmenter's and discriminators' activations: 'float32', exact
+  # and therefore slow on accelerators (docs/PERFORMANCE.md), or 'bfloat16'.
+  # Parameters, statistics, logits and losses are float32.
   model.dtype = 'float32'
   # Recompute blocks in the backward pass: stores less than a fifth of the
   # activations, for 29% more arithmetic (docs/PERFORMANCE.md).

@@ -1,5 +1,7 @@
 """Domain discriminators (D1 and D2 in the paper)."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -19,8 +21,8 @@ class Discriminator(nn.Module):
 
   Attributes:
     width: the first layer's channels; each layer but the last doubles them.
-    products: 'float32', or 'bfloat16' to let accelerators multiply its float32
-      numbers as they do by default.
+    products: 'float32', or 'bfloat16' also for the convolutions' factors and
+      results: those of the first layer are the largest arrays of a step.
   """
 
   width: int = 64
@@ -28,8 +30,9 @@ class Discriminator(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    """Maps [B, H, W, C] to domain logits [B, H // 32, W // 32, 1]."""
+    """Maps [B, H, W, C] to domain logits, float32 [B, H // 32, W // 32, 1]."""
     w = self.width
+    low = None if jnp.dtype(self.products) == jnp.float32 else self.products
     with precision.exact(self.products):
       for i, features in enumerate((w, 2 * w, 4 * w, 8 * w, 1)):
         if i:
@@ -41,9 +44,18 @@ class Discriminator(nn.Module):
           padding=1,
           kernel_init=torch_init.kernel,
           conv_general_dilated=None if i else convolutions.halved_in_products,
+          dtype=low,
+          promote_dtype=_to_low if low else nn.dtypes.promote_dtype,
           name=f'conv{2 * i}',
         )(x)
     return x
+
+
+def _to_low(*arrays: Any, dtype: Any = None, inexact: bool = True) -> list[Any]:
+  """Casts a convolution's factors; a bias's gradient sums all positions."""
+  del inexact  # of flax's own function, in whose place this stands
+  *factors, bias = arrays
+  return [*(x.astype(dtype) for x in factors), bias]
 
 
 class Pixelwise(nn.Module):
@@ -55,7 +67,8 @@ class Pixelwise(nn.Module):
   Attributes:
     widths: channels of the layers; the last ones are the judgements.
     slope: of the LeakyReLUs for negative numbers.
-    products: see `Discriminator`.
+    products: 'float32', or 'bfloat16' to let accelerators multiply its float32
+      numbers as they do by default.
   """
 
   widths: tuple[int, ...]

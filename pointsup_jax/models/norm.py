@@ -43,32 +43,35 @@ class BatchNorm(nn.Module):
     running_var = self.variable(
       'batch_stats', 'var', jnp.ones, (channels,), jnp.float32
     )
-    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     mean, var = running_mean.value, running_var.value
     if train and self.mode != 'frozen':
       axes = (1, 2) if self.mode == 'batch' else (0, 1, 2)
-      mean, var = _moments(x, axes)
+      mean, var = _moments(x, wide, axes)
       if not self.is_initializing():
         count = x.size // mean.size
         unbiased = var * (count / max(count - 1, 1))
         running_mean.value = _blend(running_mean.value, mean)
         running_var.value = _blend(running_var.value, unbiased)
     gain = scale * jax.lax.rsqrt(var + self.epsilon)
-    return (x * gain + (bias - mean * gain)).astype(self.dtype)
+    return (wide * gain + (bias - mean * gain)).astype(self.dtype)
 
 
 def _moments(
-  x: jax.Array, axes: tuple[int, ...]
+  x: jax.Array, wide: jax.Array, axes: tuple[int, ...]
 ) -> tuple[jax.Array, jax.Array]:
   """Mean and biased variance in one pass over x, with the axes kept.
 
   A variance from the squares of x itself is rounding errors where the mean is
   large: 20% are wrong at a thousand standard deviations. x is shifted by the
-  mean of a sample, as it lies within a few deviations of that of all.
+  mean of a sample, as it lies within a few deviations of that of all. `wide` is
+  x in float32 at least.
   """
-  sample = x[:, ::_SPARSE, ::_SPARSE]
+  # Sliced before the conversion: on TPUs no fusion has a strided slice, so XLA
+  # would write all of x in float32 first.
+  sample = x[:, ::_SPARSE, ::_SPARSE].astype(wide.dtype)
   shift = jax.lax.stop_gradient(jnp.mean(sample, axes, keepdims=True))
-  shifted = x - shift
+  shifted = wide - shift
   mean = jnp.mean(shifted, axes, keepdims=True)
   mean_of_squares = jnp.mean(jnp.square(shifted), axes, keepdims=True)
   # Rounding can make a constant channel's variance negative.

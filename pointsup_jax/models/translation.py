@@ -22,7 +22,7 @@ class TextureEncoder(nn.Module):
 
   Attributes:
     width: the first layer's channels, 64 as published.
-    products: see `discriminator.Discriminator`.
+    products: see `discriminator.Pixelwise`.
   """
 
   width: int = 64
@@ -44,7 +44,7 @@ class Decoder(nn.Module):
 
   Attributes:
     width: channels at stride 8, 256 as published.
-    products: see `discriminator.Discriminator`.
+    products: see `discriminator.Pixelwise`.
   """
 
   width: int = 256
@@ -90,7 +90,7 @@ class MapOpponent(nn.Module):
 
   Attributes:
     width: the first layer's channels; the next three double them.
-    products: see `discriminator.Discriminator`.
+    products: see `discriminator.Pixelwise`.
   """
 
   width: int = 64
@@ -113,7 +113,7 @@ class ImageOpponent(nn.Module):
 
   Attributes:
     width: the first layer's channels; the next three double them.
-    products: see `discriminator.Discriminator`.
+    products: see `discriminator.Pixelwise`.
   """
 
   width: int = 64

@@ -1,4 +1,5 @@
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -94,9 +95,37 @@ def test_halved_images_and_their_gradients_are_the_librarys(
   )
 
 
-@pytest.mark.parametrize(('platform', 'strided'), [('cpu', 0), ('tpu', 1)])
-def test_only_cpus_get_halved_images_in_parts(platform, strided):
-  x, kernel = numbers(1, 6, 6, 3), numbers(4, 4, 3, 4)
+def test_tpus_get_the_same_parities():
+  x = numbers(2, 6, 8, 3)
+  np.testing.assert_array_equal(
+    convolutions.sliced_parities(x), convolutions.reshaped_parities(x)
+  )
+
+
+def test_exported_programs_have_slices_too_and_no_gathers():
+  (batch,) = jax.export.symbolic_shape('b')
+  x = jax.ShapeDtypeStruct((batch, 6, 8, 3), jnp.float32)
+  program = jax.jit(convolutions.sliced_parities)
+  text = jax.export.export(program, platforms=('cpu', 'tpu'))(x).mlir_module()
+  found = set(re.findall(r'stablehlo\.(\w*slice|\w*gather)\W', text))
+  assert found == {'real_dynamic_slice'}
+
+
+@pytest.mark.parametrize(
+  ('platform', 'channels', 'strided'),
+  [
+    ('cpu', 3, 0),
+    ('tpu', 3, 0),
+    ('cuda', 3, 1),
+    ('cpu', 33, 0),
+    ('tpu', 32, 0),
+    ('tpu', 33, 1),
+  ],
+)
+def test_cpus_get_halved_images_in_parts_and_tpus_those_of_few_channels(
+  platform, channels, strided
+):
+  x, kernel = numbers(1, 6, 6, channels), numbers(4, 4, channels, 4)
   layer = functools.partial(
     convolutions.halved,
     dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
