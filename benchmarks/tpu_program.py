@@ -1,7 +1,7 @@
 """What a training step would move and hold on TPUs, by its compiled program.
 
   pip install libtpu
-  python -m benchmarks.tpu_program --out=v5e.json     # half an hour on 2 cores
+  python -m benchmarks.tpu_program --out=v5e.json     # a quarter of an hour
   python -m benchmarks.tpu_program --blocks 1 1 1 1   # a few minutes
   python -m benchmarks.tpu_program --set remat=true --beside=v5e.json
 
@@ -24,11 +24,10 @@ import time
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from jax.experimental import topologies
 
 from benchmarks import full_size, tpu_text
-from pointsup_jax.types import Pair
+from pointsup_jax.training import sharding
 
 
 class Chip(NamedTuple):
@@ -83,11 +82,17 @@ def main() -> int:
     parser.error(
       f'--topology: no peaks of {options.topology}, but of {[*CHIPS]}'
     )
-  fields = dict(x.split('=', 1) for x in options.set)
-  model = {'dtype': 'bfloat16', 'blocks': tuple(options.blocks)} | {
-    name: value == 'true' if value in ('true', 'false') else value
-    for name, value in fields.items()
-  }
+  if wrong := [x for x in options.set if '=' not in x]:
+    parser.error(f'--set: {wrong[0]} is not FIELD=VALUE')
+  for path in (options.out, options.text):
+    if path and not path.parent.is_dir():  # found out before it compiles
+      parser.error(f'there is no folder {path.parent}')
+  try:
+    beside = json.loads(options.beside.read_text()) if options.beside else None
+  except (OSError, ValueError) as error:
+    parser.error(f'--beside: {error}')
+  model = {'dtype': 'bfloat16', 'blocks': tuple(options.blocks)}
+  model |= dict(field_of(x) for x in options.set)
   began = time.time()
   compiled = lower(
     options.topology, model, options.divide, options.images
@@ -102,11 +107,19 @@ def main() -> int:
     'divide': options.divide,
     'images': options.images,
   }
-  beside = json.loads(options.beside.read_text()) if options.beside else None
   print('\n'.join(lines(found, beside)))
   if options.out:
     options.out.write_text(json.dumps(found, indent=1))
   return 0
+
+
+def field_of(setting: str) -> tuple[str, Any]:
+  """Of 'remat=true', ('remat', True): the value is JSON, or else text."""
+  name, _, value = setting.partition('=')
+  try:
+    return name, json.loads(value)
+  except ValueError:
+    return name, value
 
 
 def lower(
@@ -120,28 +133,26 @@ def lower(
     chips = topologies.get_topology_desc(topology, platform='tpu').devices
   except Exception as error:  # its kind depends on what is missing
     sys.exit(f'no TPU compiler for {topology}; pip install libtpu: {error}')
-  mesh = jax.sharding.Mesh(
-    np.array(chips), ('data',), axis_types=(jax.sharding.AxisType.Auto,)
-  )
+  mesh = sharding.mesh(chips)
   train_step, player = full_size.train_step(**model)
   state = jax.eval_shape(
     functools.partial(full_size.fresh_state, player), jax.random.key(0)
   )
-  everywhere, split = (
-    jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
-    for axes in ((), ('data',))
-  )
 
-  def placed(x: Any, rows: int | None = None) -> jax.ShapeDtypeStruct:
-    shape = x.shape if rows is None else (rows, *x.shape[1:])
-    sharding = everywhere if rows is None else split
-    return jax.ShapeDtypeStruct(shape, x.dtype, sharding=sharding)
+  def placed(
+    x: Any, where: jax.sharding.NamedSharding, times: int = 1
+  ) -> jax.ShapeDtypeStruct:
+    shape = (times * x.shape[0], *x.shape[1:]) if x.shape else ()
+    return jax.ShapeDtypeStruct(shape, x.dtype, sharding=where)
 
-  pair: Pair = jax.tree.map(
-    functools.partial(placed, rows=images * len(chips)),
-    full_size.images(divide),
+  everywhere = functools.partial(placed, where=sharding.replicated(mesh))
+  split = functools.partial(
+    placed, where=sharding.split(mesh), times=images * len(chips)
   )
-  traced = train_step.trace(jax.tree.map(placed, state), pair)
+  traced = train_step.trace(
+    jax.tree.map(everywhere, state),
+    jax.tree.map(split, full_size.images(divide)),
+  )
   return traced.lower(lowering_platforms=('tpu',))
 
 
@@ -150,15 +161,16 @@ def figures(compiled: jax.stages.Compiled, chip: Chip) -> dict[str, Any]:
   costs, program = compiled.cost_analysis(), compiled.as_text()  # of one chip
   assert costs is not None
   assert program is not None
-  parts: dict[str, collections.Counter] = collections.defaultdict(
-    collections.Counter
+  parts: dict[str, dict[str, int]] = collections.defaultdict(
+    lambda: {'operations': 0, 'copies': 0, 'cycles': 0}
   )
   arrays: dict[str, dict[str, Any]] = {}
   collectives = []
   for moved in tpu_text.Program(program).traffic():
     opcode = moved.instruction.opcode
     # To and from VMEM, while something else is computed.
-    kind = 'copies' if opcode.endswith('-start') else 'operations'
+    copied = opcode in ('copy-start', 'slice-start')
+    kind = 'copies' if copied else 'operations'
     parts[moved.part][kind] += moved.hbm
     parts[moved.part]['cycles'] += moved.cycles
     for array in moved.instruction.results:
@@ -181,7 +193,7 @@ def figures(compiled: jax.stages.Compiled, chip: Chip) -> dict[str, Any]:
     'cycles': sum(x['cycles'] for x in parts.values()),
     'collectives': len(collectives),
     'reduced': sum(collectives),
-    'parts': {name: dict(counts) for name, counts in parts.items()},
+    'parts': dict(parts),
     'largest': dict(largest),
   }
 
@@ -200,16 +212,11 @@ def lines(found: dict[str, Any], beside: dict[str, Any] | None) -> list[str]:
   text.append('GB through HBM by part: operations, copies; share of the cycles')
   cycles = found['cycles'] or 1
   for name, part in sorted(
-    found['parts'].items(),
-    key=lambda x: -x[1].get('operations', 0) - x[1].get('copies', 0),
+    found['parts'].items(), key=lambda x: -x[1]['operations'] - x[1]['copies']
   ):
-    line = f'  {name}: {part.get("operations", 0) / 1e9:.2f}'
-    line += f', {part.get("copies", 0) / 1e9:.2f}'
-    line += f'; {part["cycles"] / cycles:.0%}'
+    line = f'  {name}: {moved_by(part)}; {part["cycles"] / cycles:.0%}'
     if beside and name in beside['parts']:
-      other = beside['parts'][name]
-      line += f' (of {other.get("operations", 0) / 1e9:.2f}'
-      line += f', {other.get("copies", 0) / 1e9:.2f})'
+      line += f' (of {moved_by(beside["parts"][name])})'
     text.append(line)
   text.append('largest arrays in HBM, MB, and how many times their own bytes')
   for name, array in found['largest'].items():
@@ -218,6 +225,11 @@ def lines(found: dict[str, Any], beside: dict[str, Any] | None) -> list[str]:
       f' {array["part"]}'
     )
   return text
+
+
+def moved_by(part: dict[str, int]) -> str:
+  """GB through HBM of a part: by its operations, by copies."""
+  return f'{part["operations"] / 1e9:.2f}, {part["copies"] / 1e9:.2f}'
 
 
 if __name__ == '__main__':

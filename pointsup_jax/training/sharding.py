@@ -1,5 +1,6 @@
 """Shardings: batches are split over all devices, all else is replicated."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import jax
@@ -11,16 +12,18 @@ from pointsup_jax import errors
 T = TypeVar('T')
 
 
-def mesh() -> Mesh:
-  """All devices on one axis, 'data', grouped by process.
+def mesh(devices: Sequence[jax.Device] = ()) -> Mesh:
+  """All devices, or those given, on one axis, 'data', grouped by process.
 
   The pipeline gives process p the p-th share of a batch, which must lie on its
   devices. jax.make_mesh would follow the torus, on which the processes of a TPU
   slice interleave.
   """
-  devices = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
+  found = sorted(
+    devices or jax.devices(), key=lambda d: (d.process_index, d.id)
+  )
   # Auto: the default, Explicit, makes indexing and bincount fail inside jit.
-  return Mesh(np.array(devices), ('data',), axis_types=(AxisType.Auto,))
+  return Mesh(np.array(found), ('data',), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -1,32 +1,35 @@
 """What a small program moves through HBM, counted by hand."""
 
-import json
-import os
-import pathlib
-import subprocess
-import sys
 import types
 
 import pytest
+import tpu_compiler
 
 from benchmarks import tpu_program, tpu_text
 
-REPOSITORY = pathlib.Path(__file__).parents[2]
-LIBTPU = os.environ.get('POINTSUP_LIBTPU')
 # What the real compiler writes of a product whose factors do not fit VMEM.
 REAL = """
 import json
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.experimental import topologies
 from benchmarks import tpu_program
+from pointsup_jax.training import sharding
 
 chips = topologies.get_topology_desc('v5e:2x2', platform='tpu').devices
-mesh = jax.sharding.Mesh(np.array(chips[:1]), ('data',))
-here = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+here = sharding.replicated(sharding.mesh(chips[:1]))
 x = jax.ShapeDtypeStruct((16_384, 4_096), jnp.bfloat16, sharding=here)
 lowered = jax.jit(lambda x: x.T @ x).trace(x).lower(lowering_platforms=('tpu',))
+chip = tpu_program.CHIPS['v5e']
+print(json.dumps(tpu_program.figures(lowered.compile(), chip)))
+"""
+# A small step for four chips.
+STEP = """
+import json
+from benchmarks import tpu_program
+
+model = {'dtype': 'bfloat16', 'blocks': (1, 1, 1, 1), 'width': 8}
+lowered = tpu_program.lower('v5e:2x2', model, 16, 1)
 chip = tpu_program.CHIPS['v5e']
 print(json.dumps(tpu_program.figures(lowered.compile(), chip)))
 """
@@ -227,26 +230,20 @@ def test_figures_and_their_ratios(moved):
 
 @pytest.mark.slow
 def test_of_a_real_program():
-  if not LIBTPU:
-    pytest.skip('POINTSUP_LIBTPU names no folder with libtpu')
-  done = subprocess.run(
-    [sys.executable, '-c', REAL],
-    capture_output=True,
-    text=True,
-    check=False,
-    cwd=REPOSITORY,
-    env={
-      **os.environ,
-      'JAX_PLATFORMS': 'cpu',
-      'PYTHONPATH': os.pathsep.join([str(REPOSITORY), LIBTPU]),
-      'TPU_SKIP_MDS_QUERY': '1',
-      'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
-    },
-  )
-  assert done.returncode == 0, done.stderr
-  found = json.loads(done.stdout.splitlines()[-1])
+  found = tpu_compiler.run('-c', REAL)
   assert found['flops'] >= 2 * 4_096**2 * 16_384
   factor, result = 2 * 16_384 * 4_096, 2 * 4_096**2
   # Read at least once, and the result written.
   assert factor + result <= found['hbm'] < 1.1 * (factor + result)
   assert found['largest']
+
+
+@pytest.mark.slow
+def test_of_a_step():
+  found = tpu_compiler.run('-c', STEP)
+  stages = {f'conv{i}' for i in range(2, 6)}
+  others = {'stem', 'heads', 'losses', 'discriminators', tpu_text.REST}
+  assert found['parts'].keys() == stages | others
+  assert 1 <= found['collectives'] < 20
+  # The discriminators' parameters alone are 2.8 million.
+  assert found['reduced'] > 2 * 4 * 2.7e6

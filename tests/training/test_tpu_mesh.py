@@ -1,22 +1,11 @@
-"""The mesh on real TPU slices, as laid out by the TPU's own compiler.
-
-Needs libtpu, not a TPU: POINTSUP_LIBTPU names a folder with the release that
-fits jax (.ci/run makes it). A separate process loads it, because any program
-that finds it looks for a TPU.
-"""
-
-import json
-import os
-import subprocess
-import sys
+"""The mesh on real TPU slices, as laid out by the TPU's own compiler."""
 
 import pytest
+import tpu_compiler
 
-LIBTPU = os.environ.get('POINTSUP_LIBTPU')
 SLICES = {'v5e:4x4': 4, 'v6e:4x4': 4, 'v5e:4x8': 8, 'v5p:2x2x2': 2}
 ASK = """
 import json, sys
-from unittest import mock
 import jax
 from jax.experimental import topologies
 from pointsup_jax.training import sharding
@@ -26,8 +15,7 @@ for name in sys.argv[1:]:
   devices = topologies.get_topology_desc(
     platform='tpu', topology_name=name
   ).devices
-  with mock.patch.object(jax, 'devices', lambda: devices):
-    ours = sharding.mesh()
+  ours = sharding.mesh(devices)
   rows = sharding.split(ours).devices_indices_map((2 * len(devices),))
   theirs = jax.make_mesh((len(devices),), ('data',), devices=devices)
   found[name] = {
@@ -43,23 +31,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope='module')
 def slices():
-  if not LIBTPU:
-    pytest.skip('POINTSUP_LIBTPU names no folder with libtpu')
-  done = subprocess.run(
-    [sys.executable, '-c', ASK, *SLICES],
-    capture_output=True,
-    text=True,
-    check=False,
-    env={
-      **os.environ,
-      'JAX_PLATFORMS': 'cpu',
-      'PYTHONPATH': os.pathsep.join([os.getcwd(), LIBTPU]),
-      'TPU_SKIP_MDS_QUERY': '1',  # skip the metadata server
-      'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
-    },
-  )
-  assert done.returncode == 0, done.stderr
-  return json.loads(done.stdout.splitlines()[-1])
+  return tpu_compiler.run('-c', ASK, *SLICES)
 
 
 @pytest.mark.parametrize('name', SLICES)
