@@ -15,6 +15,7 @@ he_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
 _BANDS = 8
 # Of a TPU's vector: XLA pads the fastest axis to a multiple of them.
 _LANES = 128
+_BARE = ((0, 0), (0, 0))  # without padding
 # Each output channel of a depthwise convolution has one input channel.
 _he_normal_depthwise = nn.initializers.variance_scaling(2.0, 'fan_in', 'normal')
 
@@ -58,9 +59,8 @@ def halved(
   """
 
   def on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    x, kernel = _of_parities(x, kernel, window[1], reshaped_parities)
-    bare = ((0, 0), (0, 0))  # without padding
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), bare, **rest)
+    parts = _of_parities(x, kernel, window[1], reshaped_parities)
+    return jax.lax.conv_general_dilated(*parts, (1, 1), _BARE, **rest)
 
   return _by_platform(on_cpu, x, kernel, window, rest)
 
@@ -106,9 +106,8 @@ def _by_platform(
     # An image of 3 channels was padded up to 85 times.
     if 4 * x.shape[-1] > _LANES:
       return of_library(x, kernel)
-    x, kernel = _of_parities(x, kernel, window[1], sliced_parities)
-    bare = ((0, 0), (0, 0))
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), bare, **rest)
+    parts = _of_parities(x, kernel, window[1], sliced_parities)
+    return jax.lax.conv_general_dilated(*parts, (1, 1), _BARE, **rest)
 
   return jax.lax.platform_dependent(
     x, kernel, cpu=on_cpu, tpu=on_tpu, default=of_library

@@ -30,7 +30,10 @@ class Discriminator(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    """Maps [B, H, W, C] to domain logits, float32 [B, H // 32, W // 32, 1]."""
+    """Maps [B, H, W, C] to domain logits [B, H // 32, W // 32, 1].
+
+    Logits are float32 at least.
+    """
     w = self.width
     low = None if jnp.dtype(self.products) == jnp.float32 else self.products
     with precision.exact(self.products):
