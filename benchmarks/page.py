@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from selenium import webdriver
-from selenium.webdriver.common import by, keys
+from selenium.webdriver.common import keys
 
 from pointsup_jax.data import classes
 from pointsup_jax.data.streets import source
@@ -157,9 +157,12 @@ def measure(
   browser = open_browser(root / f'profile_{window[0]}', window)
   try:
     browser.get(link)
-    name = browser.find_element(by.By.CSS_SELECTOR, '#name-sheet input')
-    wait(name.is_displayed)
-    name.send_keys(f'ana{window[0]}', keys.Keys.ENTER)
+    # The link's page replaces itself by the one that asks for a name.
+    asks = "return document.getElementById('name-sheet')?.open"
+    wait(lambda: browser.execute_script(asks))
+    browser.switch_to.active_element.send_keys(
+      f'ana{window[0]}', keys.Keys.ENTER
+    )
     wait(lambda: point(browser))
     browser.execute_cdp_cmd(
       'Page.addScriptToEvaluateOnNewDocument', {'source': WATCH}
