@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import full_size, scaling_model
+from pointsup_jax.models import norm
 from pointsup_jax.training import sharding
 from pointsup_jax.types import Batch, Pair
 
@@ -42,6 +43,7 @@ def main() -> None:
   parser.add_argument('--batch', type=int, default=2, help='of a process')
   parser.add_argument('--size', type=int, nargs=2, default=[128, 256])
   parser.add_argument('--width', type=int, default=16)
+  parser.add_argument('--bn', choices=norm.MODES, default='batch')
   parser.add_argument('--out', type=pathlib.Path)
   parser.add_argument('--member', help=argparse.SUPPRESS)
   options = parser.parse_args()
@@ -118,7 +120,7 @@ def build(options: argparse.Namespace, mesh: jax.sharding.Mesh):
     blocks=(1, 1, 1, 1),
     width=options.width,
     discriminator_width=options.width,
-    bn='global',
+    bn=options.bn,
   )
   everywhere = sharding.replicated(mesh)
   # The values do not matter, and compiling fresh ones takes longer than the

@@ -2,9 +2,10 @@
 
   python -m launch.main --config=configs/streets_best.py
 
-As configs/streets_active.py, but stage 3 goes on from stage 1's weights and
-takes twice the steps, and training sees mirrored images too. Measured figures,
-with ten points an image in place of fifty as well: docs/RESULTS.md.
+As configs/streets_active.py, but stage 3 goes on from stage 1's weights, takes
+twice the steps and gives few answers less weight, and training sees mirrored
+images too. Measured figures, with fewer points an image as well:
+docs/RESULTS.md.
 """
 
 import ml_collections
@@ -20,4 +21,5 @@ def get_config() -> ml_collections.ConfigDict:
   config.adapt.initial = 'uda'
   config.adapt.steps = 1000
   config.adapt.decay_steps = 1300
+  config.adapt.enough_answers = 100
   return config

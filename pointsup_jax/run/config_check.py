@@ -64,6 +64,7 @@ _BOUNDS = {
     'losses.target_main', 'losses.target_aux', 'acquire.budget',
     'annotate.seconds', 'annotate.whole_images', 'annotate.image_seconds',
     'adapt.answer_weight', 'adapt.guess_weight', 'adapt.decay_steps',
+    'adapt.enough_answers',
     'optim.lr', 'optim.head_lr_scale', 'optim.weight_decay',
     'optim.discriminator_lr', 'optim.poly_power', 'optim.warmup_steps',
     'losses.disagreement', 'optim.translator_lr',

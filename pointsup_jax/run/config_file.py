@@ -26,7 +26,7 @@ from pointsup_jax.run import provenance, recorded_fields
 from pointsup_jax.run import workdir as workdir_lib
 
 # Of config.json; incremented when fields are added, removed or redefined.
-VERSION = 3
+VERSION = 4
 # What stage 1 does after its source-only phase.
 METHOD = 'method'
 # The first stage whose result depends on a field, or `METHOD`, by longest

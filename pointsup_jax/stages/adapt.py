@@ -81,6 +81,7 @@ def supervision(config: ml_collections.ConfigDict) -> step.Supervision:
     aux=config.losses.aux,
     answers=0.0 if nobody_asked else config.adapt.answer_weight,
     guesses=0.0 if no_guesses else config.adapt.guess_weight,
+    enough_answers=config.adapt.enough_answers,
     separate_means=config.adapt.separate_means,
   )
 

@@ -18,6 +18,8 @@ class Supervision:
     aux: weight of the aux head, beside 1 for the main head.
     answers: weight of people's labels on the target; 0 in stage 1.
     guesses: weight of pseudo labels on the target.
+    enough_answers: answers in a batch from which on they have their whole
+      weight; see `certainty`. 0: always.
     separate_means: average answers and guesses separately; in the paper's
       single mean few answers drown in many guesses.
   """
@@ -25,6 +27,7 @@ class Supervision:
   aux: float
   answers: float = 0.0
   guesses: float = 0.0
+  enough_answers: int = 0
   separate_means: bool = True
 
   @property
@@ -82,5 +85,17 @@ def target_loss(
       total, count = totals[kind]
       metrics[f'{kind}_{head}'] = segmentation.mean(total, count)
       divisor = count if supervision.separate_means else count_of_all
-      loss += head_weight * weight * segmentation.mean(total, divisor)
+      term = head_weight * weight * segmentation.mean(total, divisor)
+      if kind == 'answers' and supervision.enough_answers:
+        term *= certainty(count, supervision.enough_answers)
+      loss += term
   return loss, metrics
+
+
+def certainty(count: jax.Array, enough: int) -> jax.Array:
+  """min(1, sqrt(count / enough)): the weight of a mean of `count` losses.
+
+  A mean's deviation falls with the root of their number, so this weight keeps
+  the noise of the gradients, whatever the number of answers in a batch.
+  """
+  return jnp.minimum(1.0, jnp.sqrt(count / enough))

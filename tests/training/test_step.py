@@ -125,6 +125,19 @@ def test_answers_and_guesses_are_weighted_apart(separate_means):
   np.testing.assert_allclose(m['loss'], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize('enough', [0, 1, 100_000])
+def test_few_answers_weigh_less(enough):
+  pair = pair_with_answers((0.1, 0.0))
+  count = np.sum(pair.target.answered & (pair.target.labels != 255))
+  _, m = taken(SOURCE_ONLY, pair, answers=2.0, enough_answers=enough)
+  weight = 2 * (np.sqrt(count / enough) if enough > count else 1)
+  expected = sum(
+    scale * (m[f'source_{head}'] + weight * m[f'answers_{head}'])
+    for head, scale in (('main', 1.0), ('aux', 0.1))
+  )
+  np.testing.assert_allclose(m['loss'], expected, rtol=1e-6)
+
+
 def test_guesses_do_not_drown_answers_however_many_there_are():
   few, many = (
     taken(SOURCE_ONLY, pair_with_answers((0.1, share)), 1.0, guesses=1.0)[1]
