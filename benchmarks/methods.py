@@ -64,7 +64,7 @@ def main() -> None:
       compiled = program.compile()
       found[row] = full_size.analysis(program, compiled)
       works[row] = functools.partial(work, compiled, init, pair)
-    print(line(row, found), flush=True)
+    print(measuring.beside(row, found, FIRST), flush=True)
   for row, seconds in measuring.alternate(works, options.repeats).items():
     found[row]['seconds'] = seconds
     ratios = measuring.ratios(seconds, found[FIRST]['seconds'])
@@ -126,15 +126,6 @@ def work(
 def initial(init: Callable[[jax.Array], Any]) -> Any:
   """The state at step 0."""
   return jax.jit(init)(jax.random.key(0))
-
-
-def line(row: str, found: dict[str, dict[str, Any]]) -> str:
-  """A method's costs and their ratios to the first's."""
-  parts = [
-    f'{name} {value:.4g} ({value / found[FIRST][name]:.2f})'
-    for name, value in found[row].items()
-  ]
-  return f'{row}: ' + ', '.join(parts)
 
 
 if __name__ == '__main__':

@@ -74,6 +74,14 @@ def test_methods(run):
   assert 'swd: ' in said.splitlines()[-1]
 
 
+def test_backbones(run):
+  only = ('--divide=8', '--repeats=1', '--only', 'ResNet-18', 'mit_b0')
+  said, found = run('backbones', *only)
+  assert found['ResNet-18']['parameters'] < found['ResNet-50']['parameters']
+  assert found['mit_b0']['flops'] < found['ResNet-18']['flops']
+  assert 'mit_b0: ' in said.splitlines()[-1]
+
+
 def test_convolutions(run):
   # The benchmark itself compares the results of all ways.
   _, found = run('convolutions', '--divide=16', '--repeats=1')
