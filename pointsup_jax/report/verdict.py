@@ -106,9 +106,10 @@ def _outlook(
   """What more answers can bring, if later ones bring no more than earlier.
 
   mIoU is then a concave function of the answers, so its rise over the last
-  round bounds what comes after. That held for all but the first few hundred
-  answers where it was tried (docs/RESULTS.md). With an earlier round, a rise
-  with the logarithm of the answers gives an estimate as well.
+  round bounds what comes after. Where it was tried, that held if few answers
+  weigh less (`adapt.enough_answers`), and for all but the first few hundred
+  otherwise (docs/RESULTS.md). With an earlier round, a rise with the logarithm
+  of the answers gives an estimate as well.
   """
   which = f'last {new:,} answers' if new < answers else f'{answers:,} answers'
   most = last.value if math.isnan(last.high) else last.high
