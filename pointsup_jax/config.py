@@ -242,9 +242,10 @@ def get_config() -> ml_collections.ConfigDict:
   # Weights of the cross-entropy on people's answers and on pseudo labels.
   adapt.answer_weight = 1.0
   adapt.guess_weight = 1.0
-  # Answers in a batch from which on their mean has its whole weight. The mean
-  # of n fewer is noisier and counts sqrt(n / this) times as much. 0: it always
-  # has its whole weight, as in the paper.
+  # Number of answers in a batch at which their loss gets its full weight; that
+  # of n fewer is noisier and counts sqrt(n / this) times as much. An enlarged
+  # image shows, and counts, an answer several times. 0: always the full weight,
+  # as in the paper.
   adapt.enough_answers = 0
   # Average answers and pseudo labels separately. The paper takes one mean, in
   # which few answers drown (docs/RESULTS.md).

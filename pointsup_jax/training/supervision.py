@@ -18,8 +18,9 @@ class Supervision:
     aux: weight of the aux head, beside 1 for the main head.
     answers: weight of people's labels on the target; 0 in stage 1.
     guesses: weight of pseudo labels on the target.
-    enough_answers: answers in a batch from which on they have their whole
-      weight; see `certainty`. 0: always.
+    enough_answers: number of answers in a batch at which they get their full
+      weight, in a mean of their own or in the single one; see `certainty`. 0:
+      always the full weight.
     separate_means: average answers and guesses separately; in the paper's
       single mean few answers drown in many guesses.
   """
