@@ -10,14 +10,9 @@ turns.
 """
 
 import argparse
-import functools
-import json
 import pathlib
-from typing import Any
 
-import jax
-
-from benchmarks import full_size, measuring, methods
+from benchmarks import methods
 from configs import gta_active
 
 FIRST = 'ResNet-50'
@@ -47,29 +42,12 @@ def main() -> None:
   parser.add_argument('--only', nargs='+', choices=BACKBONES, default=[])
   parser.add_argument('--out', type=pathlib.Path)
   options = parser.parse_args()
-  found: dict[str, dict[str, Any]] = {}
-  works: dict[str, measuring.Work] = {}
   chosen = options.only or BACKBONES
+  configs = {}
   for name in (FIRST, *(x for x in chosen if x != FIRST)):
-    config = gta_active.get_config('advent')
-    config.model.update(BACKBONES[name])
-    program, init, pair = methods.lowered(config, options.divide)
-    segmenter = jax.eval_shape(init, jax.random.key(0)).segmenter
-    found[name] = {
-      'parameters': sum(x.size for x in jax.tree.leaves(segmenter['params'])),
-      'flops': program.cost_analysis()['flops'],
-    }
-    if options.repeats:
-      compiled = program.compile()
-      found[name] |= full_size.analysis(program, compiled)
-      works[name] = functools.partial(methods.work, compiled, init, pair)
-    print(measuring.beside(name, found, FIRST), flush=True)
-  for name, seconds in measuring.alternate(works, options.repeats).items():
-    found[name]['seconds'] = seconds
-    ratios = measuring.ratios(seconds, found[FIRST]['seconds'])
-    print(f'{name}: {measuring.spread(ratios)} times as long')
-  if options.out:
-    options.out.write_text(json.dumps(found))
+    configs[name] = gta_active.get_config('advent')
+    configs[name].model.update(BACKBONES[name])
+  methods.compare(configs, options.divide, options.repeats, options.out)
 
 
 if __name__ == '__main__':

@@ -33,17 +33,6 @@ def ratios(ours: list[float], theirs: list[float]) -> list[float]:
   return [a / b for a, b in zip(ours, theirs, strict=True)]
 
 
-def beside(
-  name: str, found: Mapping[str, Mapping[str, float]], first: str
-) -> str:
-  """The figures of one contender, with their ratios to the first's, as text."""
-  parts = [
-    f'{figure} {value:.4g} ({value / found[first][figure]:.2f})'
-    for figure, value in found[name].items()
-  ]
-  return f'{name}: ' + ', '.join(parts)
-
-
 def spread(values: list[float], unit: str = '', scale: float = 1.0) -> str:
   """Median, lowest and highest as text."""
   median, low, high = (

@@ -12,7 +12,7 @@ import argparse
 import functools
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -53,24 +53,44 @@ def main() -> None:
     if (value := getattr(options, field)) is not None
   }
   rows = [x for x in (*paper_rows.METHODS, *MORE) if x != 'intrada']
+  chosen = (FIRST, *(x for x in options.only or rows if x != FIRST))
+  configs = {row: config_of(row) for row in chosen}
+  for config in configs.values():
+    config.model.update(model)
+  compare(configs, options.divide, options.repeats, options.out)
+
+
+def compare(
+  configs: Mapping[str, ml_collections.ConfigDict],
+  divide: int,
+  repeats: int,
+  out: pathlib.Path | None,
+) -> None:
+  """Prints what a step of each costs beside the first's, then its time.
+
+  Memory and time are left out without `repeats`. Writes the figures to `out`.
+  """
   found: dict[str, dict[str, Any]] = {}
   works: dict[str, measuring.Work] = {}
-  for row in (FIRST, *(x for x in options.only or rows if x != FIRST)):
-    config = config_of(row)
-    config.model.update(model)
-    program, init, pair = lowered(config, options.divide)
-    found[row] = {'flops': program.cost_analysis()['flops']}
-    if options.repeats:
+  first = next(iter(configs))
+  for name, config in configs.items():
+    program, init, pair = lowered(config, divide)
+    segmenter = jax.eval_shape(init, jax.random.key(0)).segmenter
+    found[name] = {
+      'parameters': sum(x.size for x in jax.tree.leaves(segmenter['params'])),
+      'flops': program.cost_analysis()['flops'],
+    }
+    if repeats:
       compiled = program.compile()
-      found[row] = full_size.analysis(program, compiled)
-      works[row] = functools.partial(work, compiled, init, pair)
-    print(measuring.beside(row, found, FIRST), flush=True)
-  for row, seconds in measuring.alternate(works, options.repeats).items():
-    found[row]['seconds'] = seconds
-    ratios = measuring.ratios(seconds, found[FIRST]['seconds'])
-    print(f'{row}: {measuring.spread(ratios)} times as long')
-  if options.out:
-    options.out.write_text(json.dumps(found))
+      found[name] |= full_size.analysis(program, compiled)
+      works[name] = functools.partial(work, compiled, init, pair)
+    print(line(name, found, first), flush=True)
+  for name, seconds in measuring.alternate(works, repeats).items():
+    found[name]['seconds'] = seconds
+    ratios = measuring.ratios(seconds, found[first]['seconds'])
+    print(f'{name}: {measuring.spread(ratios)} times as long')
+  if out:
+    out.write_text(json.dumps(found))
 
 
 def config_of(row: str) -> ml_collections.ConfigDict:
@@ -126,6 +146,15 @@ def work(
 def initial(init: Callable[[jax.Array], Any]) -> Any:
   """The state at step 0."""
   return jax.jit(init)(jax.random.key(0))
+
+
+def line(name: str, found: dict[str, dict[str, Any]], first: str) -> str:
+  """The costs of one and their ratios to the first's."""
+  parts = [
+    f'{figure} {value:.4g} ({value / found[first][figure]:.2f})'
+    for figure, value in found[name].items()
+  ]
+  return f'{name}: ' + ', '.join(parts)
 
 
 if __name__ == '__main__':
